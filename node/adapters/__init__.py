@@ -1,0 +1,1 @@
+"""One adapter for each port; none imports another."""

@@ -1,0 +1,828 @@
+"""The ledger on SQLAlchemy: SQLite in WAL mode for one machine, PostgreSQL for many."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Row,
+    create_engine,
+    event,
+    func,
+    insert,
+    make_url,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.pool import NullPool
+
+from node.adapters import ledger_schema as t
+from node.errors import ConfigError, TransientError
+from node.ports import (
+    CaseDetail,
+    CaseRow,
+    Claim,
+    CollectingCase,
+    Delivery,
+    DeliveryRow,
+    DeliveryState,
+    EventRow,
+    InputInstance,
+    Measurement,
+    Overview,
+    Receipt,
+    RefusalRow,
+    Report,
+    ResultRow,
+    ScoreSummary,
+    Sender,
+    Sent,
+    StoredFile,
+    StoredResult,
+    inputs_digest,
+)
+from pipelines.domain.case import SeriesKey
+from pipelines.domain.case_state import CaseEvent, CaseState, next_state
+from pipelines.domain.identifiers import (
+    CaseId,
+    FrameOfReferenceUID,
+    SeriesUID,
+    SopClassUID,
+    SopInstanceUID,
+    StudyUID,
+)
+from pipelines.domain.instance import InstanceRef, Plane, References
+from pipelines.domain.reasons import Rejected
+from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
+from pipelines.imaging.assembly import SegmentationArrival, SeriesArrival, pair
+
+
+def open_engine(url: str, *, password: str | None = None) -> Engine:
+    """Connect to the ledger's database and create its tables when it is new.
+
+    Parameters
+    ----------
+    url
+        `sqlite:///PATH` or `postgresql+psycopg://USER@HOST/DB`.
+    password
+        Taken into the URL here, so that it stands in no file and no process list.
+
+    Raises
+    ------
+    ConfigError
+        If the database belongs to another version of the node.
+    TransientError
+        If it cannot be reached.
+    """
+    engine = create_engine(_with_password(url, password), poolclass=NullPool if url.startswith("sqlite") else None)
+    if engine.dialect.name == "sqlite":
+        Path(engine.url.database or "").parent.mkdir(parents=True, exist_ok=True)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_immediate)
+    try:
+        t.metadata.create_all(engine)
+        with engine.begin() as connection:
+            versions = connection.scalars(select(t.schema.c.version)).all()
+            if not versions:
+                connection.execute(insert(t.schema).values(version=t.SCHEMA_VERSION))
+    except OperationalError as fault:
+        raise TransientError("RCV-005", f"The ledger cannot be opened: {type(fault.orig).__name__}.") from fault
+    if versions and max(versions) != t.SCHEMA_VERSION:
+        raise ConfigError(
+            [f"the ledger has schema {max(versions)}, this version of the node needs schema {t.SCHEMA_VERSION}"]
+        )
+    return engine
+
+
+def _with_password(url: str, password: str | None) -> str:
+    if password is None:
+        return url
+    return make_url(url).set(password=password).render_as_string(hide_password=False)
+
+
+def _prepare_sqlite(connection: Any, record: object) -> None:
+    # SQLAlchemy begins the transactions, not the driver; WAL lets readers go on while one writes
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    # a transaction that reads first and writes later would fail when another wrote in between
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+class SqlLedger:
+    """The ledger in a relational database.
+
+    Parameters
+    ----------
+    engine
+        From `open_engine`.
+    pipeline
+        Name of the pipeline whose cases are kept.
+    """
+
+    def __init__(self, engine: Engine, *, pipeline: str) -> None:
+        self._engine = engine
+        self._pipeline = pipeline
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except OperationalError as fault:
+            raise TransientError("RCV-005", f"The ledger cannot be written: {type(fault.orig).__name__}.") from fault
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        try:
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                yield connection
+        except OperationalError as fault:
+            raise TransientError("RCV-005", f"The ledger cannot be read: {type(fault.orig).__name__}.") from fault
+
+    # receiving
+
+    def received(self, ref: InstanceRef, file: StoredFile, sender: Sender, *, at: datetime) -> Receipt:
+        with self._writing() as connection:
+            known = _stored_sha256(connection, ref.sop_instance)
+            if known is None:
+                try:
+                    with connection.begin_nested():
+                        connection.execute(insert(t.instance).values(**_instance_values(ref, file, sender, at)))
+                except IntegrityError:  # another association was faster
+                    known = _stored_sha256(connection, ref.sop_instance)
+            if known == file.sha256:
+                return Receipt.DUPLICATE
+            if known is not None:
+                _record_conflict(connection, ref, file, sender, at)
+                return Receipt.CONFLICT
+            if ref.sop_class in SEGMENTATIONS:
+                self._open_case(connection, ref, at)
+            elif ref.sop_class in CT_IMAGES:
+                _reopen_cases(connection, ref, at)
+        return Receipt.NEW
+
+    def _open_case(self, connection: Connection, ref: InstanceRef, at: datetime) -> None:
+        opened = connection.execute(
+            insert(t.case)
+            .values(
+                pipeline=self._pipeline,
+                segmentation=ref.sop_instance,
+                study=ref.key.study,
+                state=CaseState.COLLECTING,
+                reason="The segmentation has arrived.",
+                code="",
+                remedy="",
+                fence=0,
+                attempt=0,
+                created_at=at,
+                updated_at=at,
+            )
+            .returning(t.case.c.id)
+        )
+        _record(
+            connection,
+            CaseId(opened.scalar_one()),
+            "received",
+            CaseState.COLLECTING,
+            "The segmentation has arrived.",
+            at,
+        )
+
+    def known(self, sop_instance: SopInstanceUID) -> StoredFile | None:
+        with self._reading() as connection:
+            row = connection.execute(select(t.instance).where(t.instance.c.sop_instance == sop_instance)).first()
+        return None if row is None else _file(row)
+
+    def refused(self, calling_ae_title: str, reason: Rejected, *, at: datetime) -> None:
+        here = (t.refusal.c.calling_ae_title == calling_ae_title) & (t.refusal.c.code == reason.code)
+        with self._writing() as connection:
+            counted = connection.execute(
+                update(t.refusal).where(here).values(times=t.refusal.c.times + 1, last_at=at, last_detail=reason.detail)
+            )
+            if counted.rowcount == 0:
+                connection.execute(
+                    insert(t.refusal).values(
+                        calling_ae_title=calling_ae_title,
+                        code=reason.code,
+                        times=1,
+                        last_at=at,
+                        last_detail=reason.detail,
+                    )
+                )
+
+    # assembling
+
+    def collecting(self) -> Sequence[CollectingCase]:
+        with self._reading() as connection:
+            rows = connection.execute(
+                select(t.case.c.id, t.case.c.reason, t.instance)
+                .join(t.instance, t.instance.c.sop_instance == t.case.c.segmentation)
+                .where(t.case.c.state == CaseState.COLLECTING)
+                .order_by(t.case.c.id)
+            ).all()
+        return [
+            CollectingCase(
+                CaseId(row.id), SegmentationArrival(_ref(row), row.received_at, row.calling_ae_title), row.reason
+            )
+            for row in rows
+        ]
+
+    def candidates(self, segmentation: InstanceRef) -> Sequence[SeriesArrival]:
+        with self._reading() as connection:
+            return _candidates(connection, segmentation)
+
+    def waits(self, case: CaseId, why: str) -> None:
+        with self._writing() as connection:
+            connection.execute(
+                update(t.case)
+                .where(t.case.c.id == case, t.case.c.state == CaseState.COLLECTING)
+                .values(reason=why, code="", remedy="")
+            )
+
+    def complete(self, case: CaseId, ct: SeriesKey, why: str, *, at: datetime) -> bool:
+        with self._writing() as connection:
+            row = _locked(connection, case)
+            if row is None or not _advance(connection, row, CaseEvent.COMPLETE, why, at):
+                return False
+            seen = _inputs_digest(connection, row.segmentation, ct)
+            connection.execute(
+                update(t.case)
+                .where(t.case.c.id == case)
+                .values(
+                    ct_study=ct.study,
+                    ct_series=ct.series,
+                    attempt=0,
+                    inputs_seen=seen,
+                    # the same inputs bear the same time, so that the same objects come out
+                    completed_at=row.completed_at if row.inputs_seen == seen else at.replace(microsecond=0),
+                )
+            )
+        return True
+
+    def incomplete(self, case: CaseId, ct: SeriesKey | None, reason: Rejected, *, at: datetime) -> bool:
+        with self._writing() as connection:
+            row = _locked(connection, case)
+            if row is None or not _advance(connection, row, CaseEvent.INCOMPLETE, reason.detail, at, reason=reason):
+                return False
+            if ct is not None:
+                connection.execute(
+                    update(t.case).where(t.case.c.id == case).values(ct_study=ct.study, ct_series=ct.series)
+                )
+        return True
+
+    # processing
+
+    def claim(self, case: CaseId, owner: str, *, at: datetime, lease: timedelta) -> Claim | None:
+        with self._writing() as connection:
+            row = _locked(connection, case)
+            if row is None or not _advance(connection, row, CaseEvent.CLAIMED, f"Attempt {row.attempt + 1}.", at):
+                return None
+            connection.execute(
+                update(t.case)
+                .where(t.case.c.id == case)
+                .values(fence=row.fence + 1, attempt=row.attempt + 1, owner=owner, lease_until=at + lease)
+            )
+            ct = SeriesKey(StudyUID(row.ct_study), SeriesUID(row.ct_series))
+            images = connection.execute(_images_of(ct)).all()
+            segmentation = connection.execute(
+                select(t.instance).where(t.instance.c.sop_instance == row.segmentation)
+            ).one()
+        return Claim(
+            case,
+            row.fence + 1,
+            row.attempt + 1,
+            ct,
+            tuple(_input(image) for image in images),
+            _input(segmentation),
+            row.completed_at,
+        )
+
+    def renew(self, claim: Claim, *, until: datetime) -> bool:
+        with self._writing() as connection:
+            renewed = connection.execute(
+                update(t.case)
+                .where(t.case.c.id == claim.case, t.case.c.fence == claim.fence, t.case.c.state == CaseState.RUNNING)
+                .values(lease_until=until)
+            )
+        return renewed.rowcount == 1
+
+    def reported(self, claim: Claim, report: Report, destinations: Sequence[str], *, at: datetime) -> bool:
+        with self._writing() as connection:
+            row = _locked(connection, claim.case)
+            if not _holds(row, claim) or not _advance(connection, row, CaseEvent.REPORTED, report.summary, at):
+                return False
+            score = None if report.score is None else asdict(report.score)
+            connection.execute(update(t.case).where(t.case.c.id == claim.case).values(score=score))
+            connection.execute(t.measurement.delete().where(t.measurement.c.case == claim.case))
+            if report.measurements:
+                connection.execute(
+                    insert(t.measurement), [_measurement_values(claim.case, m) for m in report.measurements]
+                )
+            _replace_results(connection, claim.case, report.results, destinations, at)
+        return True
+
+    def rejected(self, claim: Claim, reason: Rejected, *, at: datetime) -> bool:
+        return self._end_run(claim, CaseEvent.REJECTED, reason, at, {})
+
+    def postponed(self, claim: Claim, reason: Rejected, *, at: datetime, until: datetime) -> bool:
+        return self._end_run(claim, CaseEvent.POSTPONED, reason, at, {"next_at": until})
+
+    def broken(self, claim: Claim, reason: Rejected, *, at: datetime) -> bool:
+        return self._end_run(claim, CaseEvent.BROKEN, reason, at, {})
+
+    def _end_run(
+        self, claim: Claim, what: CaseEvent, reason: Rejected, at: datetime, values: dict[str, object]
+    ) -> bool:
+        with self._writing() as connection:
+            row = _locked(connection, claim.case)
+            if not _holds(row, claim) or not _advance(connection, row, what, reason.detail, at, reason=reason):
+                return False
+            if values:
+                connection.execute(update(t.case).where(t.case.c.id == claim.case).values(**values))
+        return True
+
+    def reconcile(self, *, at: datetime, max_attempts: int, resubmit_after: timedelta) -> Sequence[CaseId]:
+        submit: list[CaseId] = []
+        with self._writing() as connection:
+            expired = select(t.case).where(t.case.c.state == CaseState.RUNNING, t.case.c.lease_until < at)
+            for row in connection.execute(expired.with_for_update()).all():
+                if row.attempt < max_attempts:
+                    _advance(connection, row, CaseEvent.INTERRUPTED, "The worker gave no sign of life.", at)
+                    submit.append(CaseId(row.id))
+                    continue
+                _give_up(connection, row, f"The worker died in {row.attempt} attempts.", at)
+            waiting = select(t.case).where(t.case.c.state == CaseState.WAITING, t.case.c.next_at <= at)
+            for row in connection.execute(waiting.with_for_update()).all():
+                _advance(connection, row, CaseEvent.DUE, "Trying again.", at)
+                submit.append(CaseId(row.id))
+            forgotten = select(t.case.c.id).where(
+                t.case.c.state == CaseState.QUEUED, t.case.c.updated_at <= at - resubmit_after
+            )
+            for case in connection.scalars(forgotten).all():
+                connection.execute(update(t.case).where(t.case.c.id == case).values(updated_at=at))
+                submit.append(CaseId(case))
+        return submit
+
+    # delivering
+
+    def due(self, destination: str, *, at: datetime, limit: int) -> Sequence[Delivery]:
+        with self._reading() as connection:
+            rows = connection.execute(
+                select(t.delivery.c.id.label("delivery_id"), t.delivery.c.attempts, t.delivery.c.created_at, t.result)
+                .join(t.result, t.result.c.id == t.delivery.c.result)
+                .where(
+                    t.delivery.c.destination == destination,
+                    t.delivery.c.state == DeliveryState.PENDING,
+                    t.delivery.c.next_at <= at,
+                )
+                .order_by(t.delivery.c.id)
+                .limit(limit)
+            ).all()
+        return [
+            Delivery(row.delivery_id, CaseId(row.case), _result(row), row.attempts + 1, row.created_at) for row in rows
+        ]
+
+    def sent(self, delivery: Delivery, sent: Sent, *, at: datetime, next_at: datetime) -> None:
+        state = DeliveryState.DELIVERED
+        if sent.fault is not None:
+            state = DeliveryState.REFUSED if sent.permanent else DeliveryState.PENDING
+        with self._writing() as connection:
+            connection.execute(
+                update(t.delivery)
+                .where(t.delivery.c.id == delivery.id, t.delivery.c.state == DeliveryState.PENDING)
+                .values(
+                    state=state,
+                    attempts=delivery.attempt,
+                    status=sent.status,
+                    detail=str(sent.fault or ""),
+                    next_at=next_at,
+                )
+            )
+            _settle(connection, delivery.case, sent, at)
+
+    # what people ask for
+
+    def retry(self, case: CaseId, *, at: datetime) -> CaseState | None:
+        with self._writing() as connection:
+            row = _locked(connection, case)
+            if row is None:
+                raise KeyError(case)
+            if not _advance(connection, row, CaseEvent.RETRY, "A person asked to run it again.", at):
+                return CaseState(row.state)
+        return None
+
+    def resend(self, case: CaseId, destination: str, *, at: datetime) -> int:
+        with self._writing() as connection:
+            row = _locked(connection, case)
+            if row is None:
+                raise KeyError(case)
+            results = connection.scalars(select(t.result.c.id).where(t.result.c.case == case, t.result.c.current)).all()
+            if not results or not _advance(connection, row, CaseEvent.RESEND, f"Send again to {destination}.", at):
+                return 0
+            for result in results:
+                connection.execute(
+                    t.delivery.delete().where(t.delivery.c.result == result, t.delivery.c.destination == destination)
+                )
+                connection.execute(insert(t.delivery).values(**_delivery_values(result, case, destination, at)))
+        return len(results)
+
+    def overview(self, *, limit: int) -> Overview:
+        with self._reading() as connection:
+            rows = connection.execute(_case_rows().order_by(t.case.c.id.desc()).limit(limit)).all()
+            segmented = select(t.case.c.ct_series).where(t.case.c.ct_series.is_not(None))
+            unsegmented = connection.scalar(
+                select(func.count(func.distinct(t.instance.c.series))).where(
+                    t.instance.c.sop_class.in_(sorted(CT_IMAGES)), t.instance.c.series.not_in(segmented)
+                )
+            )
+            refusals = connection.execute(select(t.refusal).order_by(t.refusal.c.last_at.desc()).limit(20)).all()
+            instances = connection.scalar(select(func.count()).select_from(t.instance))
+        return Overview(
+            tuple(_case_row(row) for row in rows),
+            instances or 0,
+            unsegmented or 0,
+            tuple(
+                RefusalRow(row.calling_ae_title, row.code, row.times, row.last_at, row.last_detail) for row in refusals
+            ),
+        )
+
+    def detail(self, case: CaseId) -> CaseDetail | None:
+        with self._reading() as connection:
+            row = connection.execute(_case_rows().where(t.case.c.id == case)).first()
+            if row is None:
+                return None
+            events = connection.execute(select(t.event).where(t.event.c.case == case).order_by(t.event.c.id)).all()
+            measurements = connection.execute(
+                select(t.measurement).where(t.measurement.c.case == case).order_by(t.measurement.c.lesion_number)
+            ).all()
+            results = connection.execute(
+                select(t.result).where(t.result.c.case == case, t.result.c.current).order_by(t.result.c.id)
+            ).all()
+            deliveries = connection.execute(select(t.delivery).where(t.delivery.c.case == case)).all()
+        return CaseDetail(
+            _case_row(row),
+            tuple(EventRow(e.at, e.event, e.state, e.detail) for e in events),
+            tuple(_measurement(m) for m in measurements),
+            tuple(
+                ResultRow(_result(r), tuple(_delivery_row(d) for d in deliveries if d.result == r.id)) for r in results
+            ),
+        )
+
+
+def _stored_sha256(connection: Connection, sop_instance: SopInstanceUID) -> str | None:
+    return connection.scalar(select(t.instance.c.sha256).where(t.instance.c.sop_instance == sop_instance))
+
+
+def _instance_values(ref: InstanceRef, file: StoredFile, sender: Sender, at: datetime) -> dict[str, object]:
+    return {
+        "sop_instance": ref.sop_instance,
+        "sop_class": ref.sop_class,
+        "study": ref.key.study,
+        "series": ref.key.series,
+        "transfer_syntax": ref.transfer_syntax,
+        "patient_key": ref.patient_key,
+        "modality": ref.modality[:16],
+        "frame_of_reference": ref.frame_of_reference,
+        "frames": ref.frames,
+        "position_mm": ref.plane.position_mm if ref.plane else None,
+        "orientation": ref.plane.orientation if ref.plane else None,
+        "localizer": ref.localizer,
+        "referenced_series": ref.references.series,
+        "referenced_instances": ref.references.instances,
+        "path": file.path,
+        "size": file.size,
+        "sha256": file.sha256,
+        "calling_ae_title": sender.calling_ae_title,
+        "called_ae_title": sender.called_ae_title,
+        "received_at": at,
+    }
+
+
+def _record_conflict(connection: Connection, ref: InstanceRef, file: StoredFile, sender: Sender, at: datetime) -> None:
+    known = connection.scalar(
+        select(t.conflict.c.id).where(t.conflict.c.sop_instance == ref.sop_instance, t.conflict.c.sha256 == file.sha256)
+    )
+    if known is None:
+        connection.execute(
+            insert(t.conflict).values(
+                sop_instance=ref.sop_instance,
+                path=file.path,
+                sha256=file.sha256,
+                calling_ae_title=sender.calling_ae_title,
+                received_at=at,
+            )
+        )
+
+
+def _reopen_cases(connection: Connection, ref: InstanceRef, at: datetime) -> None:
+    """Open the cases again that the late CT image `ref` belongs to, or that were rejected for want of it."""
+    mine = connection.execute(
+        select(t.case)
+        .where(t.case.c.ct_series == ref.key.series, t.case.c.state != CaseState.COLLECTING)
+        .with_for_update()
+    ).all()
+    orphans = connection.execute(
+        select(t.case, t.instance)
+        .join(t.instance, t.instance.c.sop_instance == t.case.c.segmentation)
+        .where(t.case.c.ct_series.is_(None), t.case.c.state == CaseState.REJECTED)
+    ).all()
+    wanting = [row for row in orphans if _concerns(connection, _ref(row), ref)]
+    for row in (*mine, *wanting):
+        _advance(connection, row, CaseEvent.LATE_INSTANCE, "A CT image arrived after the case had ended.", at)
+
+
+def _concerns(connection: Connection, segmentation: InstanceRef, image: InstanceRef) -> bool:
+    found = pair(segmentation, _candidates(connection, segmentation))
+    return isinstance(found, SeriesArrival) and found.key.series == image.key.series
+
+
+def _candidates(connection: Connection, segmentation: InstanceRef) -> list[SeriesArrival]:
+    references = segmentation.references
+    series = select(t.instance.c.series).where(
+        t.instance.c.sop_class.in_(sorted(CT_IMAGES)),
+        or_(
+            t.instance.c.study == segmentation.key.study,
+            t.instance.c.series.in_(references.series),
+            # one of the named images is enough to find their series
+            t.instance.c.sop_instance.in_(references.instances[:100]),
+        ),
+    )
+    images = connection.execute(
+        select(t.instance)
+        .where(t.instance.c.series.in_(series), t.instance.c.sop_class.in_(sorted(CT_IMAGES)))
+        .order_by(t.instance.c.series)
+    ).all()
+    by_series: dict[str, list[InstanceRef]] = {}
+    last: dict[str, datetime] = {}
+    for row in images:
+        by_series.setdefault(row.series, []).append(_ref(row))
+        last[row.series] = max(last.get(row.series, row.received_at), row.received_at)
+    return [_series_arrival(refs, last[series]) for series, refs in by_series.items()]
+
+
+def _series_arrival(refs: Sequence[InstanceRef], last_received_at: datetime) -> SeriesArrival:
+    images = [ref for ref in refs if not ref.localizer]
+    first = (images or refs)[0]
+    return SeriesArrival(
+        key=first.key,
+        patient_key=first.patient_key,
+        frame_of_reference=first.frame_of_reference,
+        instances=frozenset(ref.sop_instance for ref in refs),
+        planes=tuple(ref.plane for ref in images if ref.plane is not None),
+        frames=sum(ref.frames for ref in images),
+        last_received_at=last_received_at,
+    )
+
+
+def _images_of(ct: SeriesKey) -> Any:
+    return (
+        select(t.instance)
+        .where(t.instance.c.series == ct.series, t.instance.c.sop_class.in_(sorted(CT_IMAGES)))
+        .order_by(t.instance.c.sop_instance)
+    )
+
+
+def _inputs_digest(connection: Connection, segmentation: str, ct: SeriesKey) -> str:
+    images = connection.execute(_images_of(ct)).all()
+    mask = connection.execute(select(t.instance).where(t.instance.c.sop_instance == segmentation)).one()
+    return inputs_digest([_input(row) for row in (*images, mask)])
+
+
+def _locked(connection: Connection, case: CaseId) -> Row[Any] | None:
+    return connection.execute(select(t.case).where(t.case.c.id == case).with_for_update()).first()
+
+
+def _holds(row: Row[Any] | None, claim: Claim) -> bool:
+    return row is not None and row.fence == claim.fence and row.state == CaseState.RUNNING
+
+
+def _advance(
+    connection: Connection,
+    row: Row[Any] | None,
+    what: CaseEvent,
+    detail: str,
+    at: datetime,
+    *,
+    reason: Rejected | None = None,
+) -> bool:
+    """Move a locked case along the table of transitions; False when the table has no such way."""
+    state = None if row is None else next_state(CaseState(row.state), what)
+    if row is None or state is None:
+        return False
+    connection.execute(
+        update(t.case)
+        .where(t.case.c.id == row.id)
+        .values(
+            state=state,
+            reason=detail,
+            code=reason.code if reason else "",
+            remedy=reason.remedy if reason else "",
+            owner=None,
+            lease_until=None,
+            next_at=None,
+            updated_at=at,
+        )
+    )
+    _record(connection, CaseId(row.id), what, state, f"{reason.code} {detail}" if reason else detail, at)
+    return True
+
+
+def _record(connection: Connection, case: CaseId, what: str, state: CaseState, detail: str, at: datetime) -> None:
+    connection.execute(insert(t.event).values(case=case, at=at, event=what, state=state, detail=detail))
+
+
+def _give_up(connection: Connection, row: Row[Any], detail: str, at: datetime) -> None:
+    reason = Rejected("RUN-001", detail, f"Look at the log of the worker, then run `pulmonode retry {row.id}`.")
+    _advance(connection, row, CaseEvent.EXHAUSTED, detail, at, reason=reason)
+
+
+def _replace_results(
+    connection: Connection, case: CaseId, results: Sequence[StoredResult], destinations: Sequence[str], at: datetime
+) -> None:
+    """Make `results` the current ones; what is still on its way from an earlier run is superseded."""
+    connection.execute(update(t.result).where(t.result.c.case == case).values(current=False))
+    connection.execute(
+        update(t.delivery)
+        .where(t.delivery.c.case == case, t.delivery.c.state == DeliveryState.PENDING)
+        .values(state=DeliveryState.SUPERSEDED, detail="A later run replaced the result.")
+    )
+    for made in results:
+        values = {
+            "case": case,
+            "current": True,
+            "kind": made.kind,
+            "lesion_number": made.lesion_number,
+            "sop_class": made.sop_class,
+            "sop_instance": made.sop_instance,
+            "series": made.series,
+            "transfer_syntax": made.transfer_syntax,
+            "path": made.file.path,
+            "size": made.file.size,
+            "sha256": made.file.sha256,
+        }
+        here = (t.result.c.case == case) & (t.result.c.sop_instance == made.sop_instance)
+        known = connection.scalar(select(t.result.c.id).where(here))
+        if known is None:
+            known = connection.scalars(insert(t.result).values(**values).returning(t.result.c.id)).one()
+        else:
+            connection.execute(update(t.result).where(here).values(**values))
+            connection.execute(t.delivery.delete().where(t.delivery.c.result == known))
+        for destination in destinations:
+            connection.execute(insert(t.delivery).values(**_delivery_values(known, case, destination, at)))
+
+
+def _delivery_values(result: int, case: CaseId, destination: str, at: datetime) -> dict[str, object]:
+    return {
+        "result": result,
+        "case": case,
+        "destination": destination,
+        "state": DeliveryState.PENDING,
+        "attempts": 0,
+        "detail": "",
+        "created_at": at,
+        "next_at": at,
+    }
+
+
+def _settle(connection: Connection, case: CaseId, sent: Sent, at: datetime) -> None:
+    """End a reported case when none of its deliveries is left."""
+    row = _locked(connection, case)
+    states = connection.execute(
+        select(t.delivery.c.state, t.delivery.c.destination)
+        .join(t.result, t.result.c.id == t.delivery.c.result)
+        .where(t.delivery.c.case == case, t.result.c.current)
+    ).all()
+    if any(one.state == DeliveryState.PENDING for one in states):
+        return
+    if any(one.state == DeliveryState.REFUSED for one in states):
+        if sent.fault is not None:
+            _advance(connection, row, CaseEvent.UNDELIVERABLE, sent.fault.detail, at, reason=sent.fault)
+        elif row is not None and row.state == CaseState.REPORTED:
+            detail = "A destination refused a result."
+            remedy = f"See `pulmonode status {case}`."
+            _advance(connection, row, CaseEvent.UNDELIVERABLE, detail, at, reason=Rejected("NET-003", detail, remedy))
+        return
+    names = sorted({one.destination for one in states})
+    _advance(connection, row, CaseEvent.DELIVERED, f"{len(states)} objects stored at {', '.join(names)}.", at)
+
+
+def _file(row: Row[Any]) -> StoredFile:
+    return StoredFile(row.path, row.size, row.sha256)
+
+
+def _input(row: Row[Any]) -> InputInstance:
+    return InputInstance(SopInstanceUID(row.sop_instance), _file(row))
+
+
+def _result(row: Row[Any]) -> StoredResult:
+    return StoredResult(
+        row.kind,
+        row.lesion_number,
+        SopClassUID(row.sop_class),
+        SopInstanceUID(row.sop_instance),
+        SeriesUID(row.series),
+        row.transfer_syntax,
+        _file(row),
+    )
+
+
+def _ref(row: Row[Any]) -> InstanceRef:
+    plane = None
+    if row.position_mm is not None and row.orientation is not None:
+        x, y, z = row.position_mm
+        a, b, c, d, e, f = row.orientation
+        plane = Plane((x, y, z), (a, b, c, d, e, f))
+    return InstanceRef(
+        sop_class=SopClassUID(row.sop_class),
+        sop_instance=SopInstanceUID(row.sop_instance),
+        key=SeriesKey(StudyUID(row.study), SeriesUID(row.series)),
+        transfer_syntax=row.transfer_syntax,
+        patient_key=row.patient_key,
+        modality=row.modality,
+        frame_of_reference=FrameOfReferenceUID(row.frame_of_reference) if row.frame_of_reference else None,
+        frames=row.frames,
+        plane=plane,
+        localizer=row.localizer,
+        references=References(
+            tuple(SeriesUID(uid) for uid in row.referenced_series),
+            tuple(SopInstanceUID(uid) for uid in row.referenced_instances),
+        ),
+    )
+
+
+def _measurement_values(case: CaseId, measured: Measurement) -> dict[str, object]:
+    return {
+        "case": case,
+        "lesion_number": measured.lesion_number,
+        "tracking_uid": measured.tracking_uid,
+        "volume_ml": measured.volume_ml,
+        # JSON knows no NaN; repr keeps every bit of a float
+        "features": {name: repr(value) for name, value in measured.features},
+        "rejected": None if measured.rejected is None else asdict(measured.rejected),
+    }
+
+
+def _measurement(row: Row[Any]) -> Measurement:
+    return Measurement(
+        row.lesion_number,
+        row.tracking_uid,
+        row.volume_ml,
+        tuple((name, float(value)) for name, value in row.features.items()),
+        None if row.rejected is None else Rejected(**row.rejected),
+    )
+
+
+def _delivery_row(row: Row[Any]) -> DeliveryRow:
+    return DeliveryRow(row.destination, DeliveryState(row.state), row.attempts, row.status, row.detail)
+
+
+def _case_rows() -> Any:
+    slices = (
+        select(func.coalesce(func.sum(t.instance.c.frames), 0))
+        .where(t.instance.c.series == t.case.c.ct_series, t.instance.c.sop_class.in_(sorted(CT_IMAGES)))
+        .scalar_subquery()
+    )
+    current = (
+        select(func.count())
+        .select_from(t.delivery.join(t.result, t.result.c.id == t.delivery.c.result))
+        .where(t.delivery.c.case == t.case.c.id, t.result.c.current)
+    )
+    return select(
+        t.case,
+        t.instance.c.calling_ae_title,
+        slices.label("ct_slices"),
+        current.scalar_subquery().label("deliveries"),
+        current.where(t.delivery.c.state == DeliveryState.DELIVERED).scalar_subquery().label("delivered"),
+    ).join(t.instance, t.instance.c.sop_instance == t.case.c.segmentation)
+
+
+def _case_row(row: Row[Any]) -> CaseRow:
+    return CaseRow(
+        case=CaseId(row.id),
+        state=CaseState(row.state),
+        reason=row.reason,
+        code=row.code,
+        remedy=row.remedy,
+        study=row.ct_study or row.study,
+        ct_series=row.ct_series or "",
+        ct_slices=row.ct_slices,
+        segmentation=row.segmentation,
+        calling_ae_title=row.calling_ae_title,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        attempt=row.attempt,
+        score=None if row.score is None else ScoreSummary(**row.score),
+        delivered=row.delivered,
+        deliveries=row.deliveries,
+    )

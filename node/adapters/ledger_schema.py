@@ -1,0 +1,183 @@
+"""Tables of the ledger."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+SCHEMA_VERSION: Final = 1
+"""Grows with every change of a table."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Points in time with zone; stored in UTC, since SQLite keeps no zone."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+metadata = MetaData()
+_UID = String(64)
+# SQLite numbers rows by itself only in INTEGER columns
+_ID = BigInteger().with_variant(Integer, "sqlite")
+
+schema = Table("schema_version", metadata, Column("version", Integer, nullable=False))
+
+instance = Table(
+    "instance",
+    metadata,
+    Column("sop_instance", _UID, primary_key=True),
+    Column("sop_class", _UID, nullable=False),
+    Column("study", _UID, nullable=False),
+    Column("series", _UID, nullable=False),
+    Column("transfer_syntax", _UID, nullable=False),
+    Column("patient_key", String(64), nullable=False),
+    Column("modality", String(16), nullable=False),
+    Column("frame_of_reference", _UID),
+    Column("frames", Integer, nullable=False),
+    Column("position_mm", JSON),
+    Column("orientation", JSON),
+    Column("localizer", Boolean, nullable=False),
+    Column("referenced_series", JSON, nullable=False),
+    Column("referenced_instances", JSON, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("calling_ae_title", String(16), nullable=False),
+    Column("called_ae_title", String(16), nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Index("instance_series", "series"),
+    Index("instance_study", "study"),
+)
+
+conflict = Table(
+    "conflict",
+    metadata,
+    Column("id", _ID, primary_key=True, autoincrement=True),
+    Column("sop_instance", _UID, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("calling_ae_title", String(16), nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    UniqueConstraint("sop_instance", "sha256"),
+)
+
+refusal = Table(
+    "refusal",
+    metadata,
+    Column("calling_ae_title", String(16), primary_key=True),
+    Column("code", String(16), primary_key=True),
+    Column("times", Integer, nullable=False),
+    Column("last_at", UtcDateTime, nullable=False),
+    Column("last_detail", Text, nullable=False),
+)
+
+case = Table(
+    "case",
+    metadata,
+    Column("id", _ID, primary_key=True, autoincrement=True),
+    Column("pipeline", String(64), nullable=False),
+    Column("segmentation", _UID, ForeignKey("instance.sop_instance"), nullable=False),
+    Column("study", _UID, nullable=False),
+    Column("ct_study", _UID),
+    Column("ct_series", _UID),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("code", String(16), nullable=False),
+    Column("remedy", Text, nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("owner", String(128)),
+    Column("lease_until", UtcDateTime),
+    Column("next_at", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("completed_at", UtcDateTime),
+    Column("inputs_seen", String(64)),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("score", JSON),
+    UniqueConstraint("segmentation", "pipeline"),
+    Index("case_state", "state"),
+    Index("case_ct_series", "ct_series"),
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("id", _ID, primary_key=True, autoincrement=True),
+    Column("case", _ID, ForeignKey("case.id"), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("event", String(32), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("detail", Text, nullable=False),
+    Index("event_case", "case"),
+)
+
+measurement = Table(
+    "measurement",
+    metadata,
+    Column("case", _ID, ForeignKey("case.id"), primary_key=True),
+    Column("lesion_number", Integer, primary_key=True),
+    Column("tracking_uid", _UID, nullable=False),
+    Column("volume_ml", Float, nullable=False),
+    Column("features", JSON, nullable=False),
+    Column("rejected", JSON),
+)
+
+result = Table(
+    "result",
+    metadata,
+    Column("id", _ID, primary_key=True, autoincrement=True),
+    Column("case", _ID, ForeignKey("case.id"), nullable=False),
+    Column("current", Boolean, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("lesion_number", Integer),
+    Column("sop_class", _UID, nullable=False),
+    Column("sop_instance", _UID, nullable=False),
+    Column("series", _UID, nullable=False),
+    Column("transfer_syntax", _UID, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    UniqueConstraint("case", "sop_instance"),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("id", _ID, primary_key=True, autoincrement=True),
+    Column("result", _ID, ForeignKey("result.id"), nullable=False),
+    Column("case", _ID, ForeignKey("case.id"), nullable=False),
+    Column("destination", String(40), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("status", Integer),
+    Column("detail", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("next_at", UtcDateTime, nullable=False),
+    UniqueConstraint("result", "destination"),
+    Index("delivery_due", "destination", "state", "next_at"),
+    Index("delivery_case", "case"),
+)

@@ -1,0 +1,99 @@
+"""The spool: files that are durable before anybody hears of them, under names that no sender chose."""
+
+import errno
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+from node.errors import TransientError
+from node.ports import StoredFile
+from pipelines.domain.identifiers import CaseId
+from pipelines.domain.instance import InstanceRef
+
+
+class FileSpool:
+    """Files under one root: `received`, `conflicting`, `results`, and `tmp` for what is being written.
+
+    Parameters
+    ----------
+    root
+        Folder on a local or shared disk.
+    min_free_bytes
+        Space that must stay free for a received instance to be accepted.
+    """
+
+    def __init__(self, root: Path, *, min_free_bytes: int) -> None:
+        self._root = root
+        self._min_free_bytes = min_free_bytes
+
+    def put_received(self, ref: InstanceRef, data: bytes) -> StoredFile:
+        return self._put_instance("received", ref, data)
+
+    def put_conflicting(self, ref: InstanceRef, data: bytes) -> StoredFile:
+        return self._put_instance("conflicting", ref, data)
+
+    def put_result(self, case: CaseId, name: str, data: bytes) -> StoredFile:
+        sha256 = hashlib.sha256(data).hexdigest()
+        return self._put(f"results/{case}/{name}-{sha256[:16]}.dcm", data, sha256)
+
+    def path(self, file: StoredFile) -> Path:
+        return self._root / file.path
+
+    def read(self, file: StoredFile) -> bytes:
+        try:
+            data = self.path(file).read_bytes()
+        except OSError as fault:
+            raise TransientError("RCV-005", f"Spool file {file.path} cannot be read: {fault.strerror}.") from fault
+        if hashlib.sha256(data).hexdigest() != file.sha256:
+            raise TransientError("RCV-005", f"Spool file {file.path} is not what was stored.")
+        return data
+
+    def _put_instance(self, folder: str, ref: InstanceRef, data: bytes) -> StoredFile:
+        self._require_space(len(data))
+        name = hashlib.sha256(ref.sop_instance.encode()).hexdigest()
+        sha256 = hashlib.sha256(data).hexdigest()
+        return self._put(f"{folder}/{name[:2]}/{name[:32]}-{sha256[:16]}.dcm", data, sha256)
+
+    def _require_space(self, size: int) -> None:
+        self._root.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self._root).free
+        if free - size < self._min_free_bytes:
+            raise TransientError("RCV-003", f"The spool has {free // 2**20} MB left.")
+
+    def _put(self, relative: str, data: bytes, sha256: str) -> StoredFile:
+        target = self._root / relative
+        temporary = self._root / "tmp" / f"{os.getpid()}-{os.urandom(8).hex()}"
+        try:
+            for folder in (target.parent, temporary.parent):
+                _make_durable_folder(folder)
+            try:
+                with temporary.open("xb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fdatasync(file.fileno())
+                temporary.replace(target)
+            finally:
+                temporary.unlink(missing_ok=True)
+            _sync_folder(target.parent)
+        except OSError as fault:
+            code = "RCV-003" if fault.errno in (errno.ENOSPC, errno.EDQUOT) else "RCV-005"
+            raise TransientError(code, f"The spool cannot be written: {fault.strerror}.") from fault
+        return StoredFile(relative, len(data), sha256)
+
+
+def _make_durable_folder(folder: Path) -> None:
+    """Create `folder` with its parents; each new entry is on the disk when this returns."""
+    if folder.is_dir():
+        return
+    _make_durable_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

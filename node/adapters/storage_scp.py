@@ -1,0 +1,131 @@
+"""The DICOM service that others send to: Verification and Storage as SCP."""
+
+import socket
+from collections.abc import Collection
+from typing import Any, Final
+
+from pynetdicom import AE, evt
+
+from node.logs import Log
+from node.ports import Sender
+from node.services.receive import Announced, Receiver
+from pipelines.domain.identifiers import SopClassUID, SopInstanceUID
+from pipelines.domain.sop_classes import VERIFICATION
+
+TRANSFER_SYNTAXES: Final = (
+    "1.2.840.10008.1.2.1",  # Explicit VR Little Endian
+    "1.2.840.10008.1.2",  # Implicit VR Little Endian
+    "1.2.840.10008.1.2.1.99",  # Deflated Explicit VR Little Endian
+    "1.2.840.10008.1.2.2",  # Explicit VR Big Endian
+    "1.2.840.10008.1.2.5",  # RLE Lossless
+    "1.2.840.10008.1.2.4.50",  # JPEG Baseline
+    "1.2.840.10008.1.2.4.51",  # JPEG Extended
+    "1.2.840.10008.1.2.4.57",  # JPEG Lossless
+    "1.2.840.10008.1.2.4.70",  # JPEG Lossless, first-order prediction
+    "1.2.840.10008.1.2.4.80",  # JPEG-LS Lossless
+    "1.2.840.10008.1.2.4.81",  # JPEG-LS Near-lossless
+    "1.2.840.10008.1.2.4.90",  # JPEG 2000 Lossless
+    "1.2.840.10008.1.2.4.91",  # JPEG 2000
+    "1.2.840.10008.1.2.4.201",  # High-Throughput JPEG 2000 Lossless
+    "1.2.840.10008.1.2.4.202",  # High-Throughput JPEG 2000 with RPCL
+    "1.2.840.10008.1.2.4.203",  # High-Throughput JPEG 2000
+)
+"""What workers can decode; an instance in another transfer syntax is refused at negotiation."""
+
+INTERNAL_ERROR: Final = 0xC211
+"""Failure: cannot understand; the value that tells a bug of ours from a fault of the data."""
+
+
+class StorageScp:
+    """Listens on one TCP port until it is stopped.
+
+    Parameters
+    ----------
+    storage_classes
+        SOP classes to accept; all others are refused at negotiation.
+    calling_ae_titles
+        AE titles that may call; empty for any.
+    """
+
+    def __init__(
+        self,
+        receiver: Receiver,
+        log: Log,
+        *,
+        ae_title: str,
+        storage_classes: Collection[SopClassUID],
+        calling_ae_titles: Collection[str],
+        require_called_ae_title: bool,
+        max_pdu_bytes: int,
+        max_associations: int,
+        network_timeout_s: float,
+    ) -> None:
+        self._receiver = receiver
+        self._log = log
+        self._ae = AE(ae_title)
+        self._ae.require_called_aet = require_called_ae_title
+        self._ae.require_calling_aet = list(calling_ae_titles)
+        self._ae.maximum_pdu_size = max_pdu_bytes
+        self._ae.maximum_associations = max_associations
+        self._ae.network_timeout = network_timeout_s
+        self._ae.acse_timeout = min(30.0, network_timeout_s)
+        self._ae.dimse_timeout = network_timeout_s
+        self._ae.add_supported_context(VERIFICATION)
+        for sop_class in sorted(storage_classes):
+            self._ae.add_supported_context(sop_class, list(TRANSFER_SYNTAXES))
+
+    def start(self, bind: str, port: int) -> int:
+        """Listen in the background; the port that was bound.
+
+        Raises
+        ------
+        OSError
+            If the address cannot be bound.
+        """
+        handlers: list[Any] = [
+            (evt.EVT_C_STORE, self._store),
+            (evt.EVT_C_ECHO, self._echo),
+            (evt.EVT_CONN_OPEN, self._opened),
+            (evt.EVT_ACCEPTED, self._accepted),
+            (evt.EVT_REJECTED, self._rejected),
+        ]
+        server: Any = self._ae.start_server((bind, port), block=False, evt_handlers=handlers)
+        bound: int = server.socket.getsockname()[1]
+        return bound
+
+    def stop(self) -> None:
+        """Close the port and abort what is still open."""
+        self._ae.shutdown()
+
+    def _store(self, event: Any) -> int:
+        requestor = event.assoc.requestor
+        sender = Sender(requestor.ae_title.strip(), requestor.primitive.called_ae_title.strip())
+        request = event.request
+        announced = Announced(
+            SopClassUID(str(request.AffectedSOPClassUID)), SopInstanceUID(str(request.AffectedSOPInstanceUID))
+        )
+        try:
+            return self._receiver.receive(event.encoded_dataset(), announced, sender)
+        except Exception:
+            self._log.error("receive_failed", traceback=True, ae=sender.calling_ae_title)
+            return INTERNAL_ERROR
+
+    def _echo(self, event: Any) -> int:
+        self._log.debug("echo", ae=event.assoc.requestor.ae_title.strip())
+        return 0x0000
+
+    def _opened(self, event: Any) -> None:
+        # without this the small response waits for the acknowledgement of the last segment, some 40 ms an instance
+        event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def _accepted(self, event: Any) -> None:
+        self._log.debug(
+            "association_accepted", ae=event.assoc.requestor.ae_title.strip(), address=event.assoc.requestor.address
+        )
+
+    def _rejected(self, event: Any) -> None:
+        requestor = event.assoc.requestor
+        called = requestor.primitive.called_ae_title if requestor.primitive else ""
+        self._log.warning(
+            "association_rejected", ae=requestor.ae_title.strip(), called=called.strip(), address=requestor.address
+        )

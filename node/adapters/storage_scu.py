@@ -1,0 +1,166 @@
+"""Send objects to other DICOM applications: Storage and Verification as SCU."""
+
+import socket
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pynetdicom import AE, _config, evt
+
+from node.ports import Sent, StoredFile, StoredResult
+from pipelines.domain.reasons import Rejected
+from pipelines.domain.sop_classes import VERIFICATION
+
+# PS3.4 table B.2-1 and PS3.7 annex C: the peer has the object
+_STORED: Final = frozenset({0x0000, 0x0001, 0x0107, 0x0111, 0x0116, 0xB000, 0xB006, 0xB007})
+_SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
+_MAX_CONTEXTS: Final = 128
+
+
+@dataclass(frozen=True, slots=True)
+class PeerAddress:
+    """Where a peer is and how long it may take to answer."""
+
+    name: str
+    ae_title: str
+    host: str
+    port: int
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sendable:
+    """A file and what must be negotiated to send it."""
+
+    path: Path
+    sop_class: str
+    transfer_syntax: str
+
+
+def judge(status: int | None, peer: str) -> Sent:
+    """Tell from the status of a C-STORE response whether the peer has the object (PS3.4 B.2.3, PS3.7 C).
+
+    Examples
+    --------
+    >>> judge(0x0111, "PACS").fault is None  # a duplicate is there already
+    True
+    >>> judge(0xA700, "PACS").permanent, judge(0xA900, "PACS").permanent
+    (False, True)
+    """
+    if status in _STORED:
+        return Sent(status)
+    if status is None:
+        reason = Rejected("NET-005", f"{peer} broke off without an answer.", "Look at the log of that system.")
+        return Sent(None, reason)
+    permanent = status == _SOP_CLASS_NOT_SUPPORTED or status >> 12 == 0xC or status >> 8 == 0xA9
+    reason = Rejected(
+        "NET-003",
+        f"{peer} answered with status 0x{status:04X}.",
+        f"Look at the log of that system, then run `pulmonode send CASE --to {peer}`.",
+    )
+    return Sent(status, reason, permanent=permanent)
+
+
+class StorageScu:
+    """Calls peers under one AE title.
+
+    Parameters
+    ----------
+    locate
+        Path of a result's file.
+    """
+
+    def __init__(self, ae_title: str, peers: Iterable[PeerAddress], locate: Callable[[StoredFile], Path]) -> None:
+        self._ae_title = ae_title
+        self._peers: Mapping[str, PeerAddress] = {peer.name: peer for peer in peers}
+        self._locate = locate
+        # send from the file piece by piece: the bytes stay as they are and memory stays small
+        _config.STORE_SEND_CHUNKED_DATASET = True
+
+    def send(self, peer: str, results: Sequence[StoredResult]) -> Iterator[tuple[StoredResult, Sent]]:
+        files = [Sendable(self._locate(r.file), r.sop_class, r.transfer_syntax) for r in results]
+        yield from zip(results, self.send_files(self._peers[peer], files), strict=True)
+
+    def send_files(self, peer: PeerAddress, files: Sequence[Sendable]) -> Iterator[Sent]:
+        """Offer `files` to `peer` over one association; one answer for each, in order."""
+        # one context for each pair, so that no file has to be transcoded
+        contexts = list(dict.fromkeys((file.sop_class, file.transfer_syntax) for file in files))[:_MAX_CONTEXTS]
+        association = self._associate(peer, contexts)
+        if isinstance(association, Rejected):
+            for _ in files:
+                yield Sent(None, association)
+            return
+        accepted = {
+            (str(context.abstract_syntax), str(context.transfer_syntax[0])) for context in association.accepted_contexts
+        }
+        try:
+            for file in files:
+                if (file.sop_class, file.transfer_syntax) in accepted:
+                    yield _store(association, file, peer.name)
+                elif association.is_established:
+                    yield _not_accepted(file, peer.name)
+                else:
+                    yield judge(None, peer.name)
+        finally:
+            if association.is_established:
+                association.release()
+
+    def echo(self, peer: str) -> Rejected | None:
+        association = self._associate(self._peers[peer], [(VERIFICATION, None)])
+        if isinstance(association, Rejected):
+            return association
+        status = association.send_c_echo()
+        association.release()
+        return judge(status.get("Status"), peer).fault
+
+    def _associate(self, peer: PeerAddress, contexts: Iterable[tuple[str, str | None]]) -> Any:
+        """An established association, or the reason why there is none."""
+        ae = AE(self._ae_title)
+        ae.connection_timeout = peer.timeout_s
+        ae.acse_timeout = peer.timeout_s
+        ae.dimse_timeout = peer.timeout_s
+        ae.network_timeout = peer.timeout_s
+        for sop_class, transfer_syntax in contexts:
+            if transfer_syntax is None:
+                ae.add_requested_context(sop_class)
+            else:
+                ae.add_requested_context(sop_class, transfer_syntax)
+        association = ae.associate(
+            peer.host, peer.port, ae_title=peer.ae_title, evt_handlers=[(evt.EVT_CONN_OPEN, _no_delay)]
+        )
+        if association.is_established:
+            return association
+        where = f"{peer.name} ({peer.ae_title} at {peer.host}:{peer.port})"
+        if association.is_rejected:
+            return Rejected(
+                "NET-002",
+                f"{where} rejected the association.",
+                f"Enter AE title {self._ae_title} in that system and check the AE title that this node calls.",
+            )
+        if association.acceptor.primitive is not None and not association.accepted_contexts:
+            return Rejected("NET-004", f"{where} accepts none of the object classes.", "Enable them in that system.")
+        return Rejected(
+            "NET-001", f"{where} cannot be reached.", "Check that it runs, its address and port, and the firewall."
+        )
+
+
+def _store(association: Any, file: Sendable, peer: str) -> Sent:
+    try:
+        status = association.send_c_store(file.path)
+    except (OSError, RuntimeError):  # the association is gone
+        return judge(None, peer)
+    return judge(status.get("Status"), peer)
+
+
+def _not_accepted(file: Sendable, peer: str) -> Sent:
+    reason = Rejected(
+        "NET-004",
+        f"{peer} does not accept class {file.sop_class} in transfer syntax {file.transfer_syntax}.",
+        f"Enable that class in that system, then run `pulmonode send CASE --to {peer}`.",
+    )
+    return Sent(None, reason, permanent=True)
+
+
+def _no_delay(event: Any) -> None:
+    event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

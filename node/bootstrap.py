@@ -1,0 +1,274 @@
+"""The composition root: turns settings into services; the only place that names concrete adapters."""
+
+import importlib
+import os
+import socket
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from node import __version__
+from node.adapters.ledger import SqlLedger, open_engine
+from node.adapters.spool import FileSpool
+from node.adapters.storage_scp import StorageScp
+from node.adapters.storage_scu import PeerAddress, StorageScu
+from node.errors import ConfigError
+from node.logs import Log
+from node.services.assemble import Assembler
+from node.services.deliver import Deliverer
+from node.services.process import Processor
+from node.services.receive import Receiver
+from node.settings import Peer, Settings, read_secret
+from pipelines.domain.identifiers import CaseId, SopClassUID
+from pipelines.domain.reasons import Rejected
+from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
+from pipelines.extraction.settings import ExtractionSettings, load_profile
+from pipelines.imaging.assembly import Patience
+
+if TYPE_CHECKING:  # each process imports only what it needs: the receiver neither Celery nor a pipeline
+    from celery import Celery
+
+    from node.adapters.queue_celery import CeleryQueue
+    from pipelines.base import Pipeline
+
+PIPELINE: Final = "nsclc-immunotherapy"
+
+
+def utc_now() -> datetime:
+    """The clock of the running node."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Where everything is kept."""
+
+    spool: FileSpool
+    ledger: SqlLedger
+
+
+def packaged_config() -> Path:
+    """Folder of the packaged configuration: in the installed package, or beside it in a checkout."""
+    here = Path(__file__).parent
+    installed = here / "_config"
+    return installed if installed.is_dir() else here.parent / "config"
+
+
+def open_stores(settings: Settings) -> Stores:
+    """Open spool and ledger, creating them when they are new.
+
+    Raises
+    ------
+    ConfigError
+        If the data folder cannot be used or a secret cannot be read.
+    TransientError
+        If the database cannot be reached.
+    """
+    data_dir = settings.data_dir
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+    except OSError as fault:
+        raise ConfigError([f"node.data_dir: {data_dir} cannot be created: {fault.strerror}"]) from fault
+    if not os.access(data_dir, os.W_OK):
+        raise ConfigError([f"node.data_dir: {data_dir} is not writable"])
+    url = settings.ledger.url or f"sqlite:///{data_dir / 'ledger.sqlite3'}"
+    engine = open_engine(url, password=read_secret(settings.ledger.password_file))
+    spool = FileSpool(data_dir / "spool", min_free_bytes=settings.receive.min_free_mb * 2**20)
+    return Stores(spool, SqlLedger(engine, pipeline=PIPELINE))
+
+
+def device_uid(settings: Settings) -> str:
+    """UID of this installation; made at the first start and kept in the data folder."""
+    path = settings.data_dir / "device-uid"
+    try:
+        # created exclusively: of two processes that start together one wins
+        with path.open("x", encoding="ascii") as file:
+            file.write(f"2.25.{uuid.uuid4().int}\n")
+    except FileExistsError:
+        pass
+    return path.read_text("ascii").strip()
+
+
+def storage_classes(settings: Settings) -> frozenset[SopClassUID]:
+    """SOP classes that the node accepts."""
+    return CT_IMAGES | SEGMENTATIONS | {SopClassUID(uid) for uid in settings.receive.extra_storage_classes}
+
+
+def make_scp(settings: Settings, stores: Stores) -> StorageScp:
+    """The receiving service."""
+    receive = settings.receive
+    return StorageScp(
+        Receiver(stores.spool, stores.ledger, utc_now, Log("receive")),
+        Log("receive"),
+        ae_title=settings.node.ae_title,
+        storage_classes=storage_classes(settings),
+        calling_ae_titles=receive.calling_ae_titles,
+        require_called_ae_title=receive.require_called_ae_title,
+        max_pdu_bytes=receive.max_pdu_bytes,
+        max_associations=receive.max_associations,
+        network_timeout_s=receive.network_timeout_s,
+    )
+
+
+def peer_address(peer: Peer) -> PeerAddress:
+    """A configured peer as the sending adapter knows it."""
+    return PeerAddress(peer.name, peer.ae_title, peer.host, peer.port, peer.timeout_s)
+
+
+def make_scu(settings: Settings, locate: Callable[..., Path]) -> StorageScu:
+    """The sending service; `locate` finds the file of a result."""
+    return StorageScu(settings.node.ae_title, [peer_address(peer) for peer in settings.peers], locate)
+
+
+def make_assembler(settings: Settings, stores: Stores, queue: "CeleryQueue") -> Assembler:
+    """The service that starts complete cases."""
+    assembly = settings.assembly
+    return Assembler(
+        stores.ledger,
+        queue,
+        utc_now,
+        Log("assemble"),
+        patience=Patience(timedelta(seconds=assembly.series_quiet_s), timedelta(seconds=assembly.missing_timeout_s)),
+        max_attempts=settings.queue.max_attempts,
+        resubmit_after=timedelta(seconds=settings.queue.resubmit_after_s),
+    )
+
+
+def make_deliverer(settings: Settings, stores: Stores) -> Deliverer:
+    """The service that brings results to their destinations."""
+    delivery = settings.delivery
+    return Deliverer(
+        stores.ledger,
+        make_scu(settings, stores.spool.path),
+        utc_now,
+        Log("deliver"),
+        retry_first=timedelta(seconds=delivery.retry_first_s),
+        retry_max=timedelta(seconds=delivery.retry_max_s),
+        give_up_after=timedelta(hours=delivery.give_up_after_h),
+    )
+
+
+def make_processor(settings: Settings, stores: Stores) -> Processor:
+    """The service that runs cases."""
+    return Processor(
+        load_pipeline(settings),
+        stores.spool,
+        stores.ledger,
+        utc_now,
+        Log("process"),
+        owner=f"{socket.gethostname()}:{os.getpid()}",
+        station=settings.node.ae_title,
+        device_uid=device_uid(settings),
+        software_version=__version__,
+        destinations=settings.delivery.destinations,
+        lease=timedelta(seconds=settings.queue.lease_s),
+        retry_after=timedelta(seconds=settings.delivery.retry_first_s),
+    )
+
+
+def extraction_settings(settings: Settings) -> ExtractionSettings:
+    """The extraction profile that is configured."""
+    return load_profile(settings.extraction.profile, gaussian_sigma_mm=settings.extraction.gaussian_sigma_mm)
+
+
+def model_package(settings: Settings) -> str | None:
+    """Text of the configured model package; None when the node shall not score.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read.
+    """
+    chosen = settings.scoring.model
+    if not chosen:
+        return None
+    path = packaged_config() / "models" / "demo.json" if chosen == "demo" else Path(chosen).expanduser()
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise ConfigError([f"scoring.model: MODEL-004 {path} cannot be read: {fault}"]) from fault
+
+
+def load_pipeline(settings: Settings) -> "Pipeline":
+    """Import and set up the pipeline.
+
+    Raises
+    ------
+    ConfigError
+        If its model package or its maps do not fit.
+    """
+    module = importlib.import_module(f"pipelines.{PIPELINE.replace('-', '_')}")
+    names = importlib.import_module("pipelines.extraction.names")
+    extraction = extraction_settings(settings)
+    available = names.feature_names(extraction)
+    problems = [
+        f"maps.features: {feature} is no feature of the original image that can be mapped"
+        for feature in settings.maps.features
+        if feature not in available or not feature.startswith("original_") or "_shape_" in feature
+    ]
+    made: Pipeline | Rejected = module.pipeline(
+        extraction,
+        model_package=model_package(settings),
+        map_features=settings.maps.features,
+        kernel_radius_voxels=settings.maps.kernel_radius_voxels,
+    )
+    if isinstance(made, Rejected):
+        raise ConfigError([*problems, f"scoring.model: {made}"])
+    if problems:
+        raise ConfigError(problems)
+    return made
+
+
+def broker_url(settings: Settings) -> str:
+    """URL of the queue's broker, with its password."""
+    configured = settings.queue.broker
+    if not configured:
+        return f"sqlite:///{settings.data_dir / 'queue.sqlite3'}"
+    password = read_secret(settings.queue.broker_password_file)
+    if password is None:
+        return configured
+    parts = urlsplit(configured)
+    host = parts.netloc.rpartition("@")[2]
+    user = parts.username or ""
+    return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}"))
+
+
+def make_app(settings: Settings) -> "Celery":
+    """The Celery application, with its tasks.
+
+    Raises
+    ------
+    ConfigError
+        If the broker's URL is of no known kind.
+    """
+    from node.adapters.queue_celery import QueueSettings, create_app
+    from node.tasks import register
+
+    limits = QueueSettings(
+        soft_time_limit_s=settings.queue.time_limit_s,
+        time_limit_s=settings.queue.time_limit_s + 60,
+        max_tasks_per_child=100,
+        sqlite_lease_s=settings.queue.lease_s,
+        redis_visibility_timeout_s=settings.queue.time_limit_s + 600,
+    )
+    try:
+        app = create_app(broker_url(settings), settings=limits)
+    except ValueError as fault:
+        raise ConfigError([f"queue.broker: {fault}"]) from fault
+
+    def services() -> Callable[[CaseId], None]:
+        return make_processor(settings, open_stores(settings)).process
+
+    register(app, services)
+    return app
+
+
+def make_queue(settings: Settings) -> "CeleryQueue":
+    """The queue as those see it who fill it."""
+    from node.adapters.queue_celery import CeleryQueue
+
+    return CeleryQueue(make_app(settings))

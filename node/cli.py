@@ -1,0 +1,312 @@
+"""The command line: verbs and help; what they do is elsewhere."""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import wraps
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from rich.console import Console
+
+from node import __version__, logs
+from node.bootstrap import Stores, load_pipeline, make_scu, open_stores, packaged_config, utc_now
+from node.commands import roles
+from node.commands.views import case_view, diagnosis_view, overview_view
+from node.errors import ConfigError, TransientError
+from node.logs import Log
+from node.services.supervise import Supervisor
+from node.settings import Settings, load_settings
+from pipelines.domain.identifiers import CaseId
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+def find_config() -> Path | None:
+    """The configuration file that is used when none is named."""
+    candidates = (Path("/etc/pulmonode/node.toml"), packaged_config() / "node.toml")
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _fail(code: int, *lines: str) -> NoReturn:
+    for line in lines:
+        click.echo(line, err=True)
+    sys.exit(code)
+
+
+def reporting_errors(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn what can go wrong outside into messages and exit codes."""
+
+    @wraps(command)
+    def run(*arguments: Any, **options: Any) -> Any:
+        try:
+            return command(*arguments, **options)
+        except ConfigError as fault:
+            _fail(2, "CFG-001 The configuration is wrong:", *(f"  - {problem}" for problem in fault.problems))
+        except TransientError as fault:
+            _fail(1, f"{fault.code} {fault}")
+
+    return run
+
+
+class Node:
+    """What every command starts from: the path of the configuration and, once asked for, its content."""
+
+    def __init__(self, config: Path | None) -> None:
+        self.config = config
+
+    def settings(self) -> Settings:
+        settings = load_settings(self.config)
+        logs.configure(settings.log.level, settings.log.format)
+        return settings
+
+    def stores(self) -> Stores:
+        return open_stores(self.settings())
+
+
+@click.group(context_settings=CONTEXT)
+@click.version_option(__version__, prog_name="pulmonode")
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    envvar="PULMONODE_CONFIG",
+    help="Configuration file. Default: /etc/pulmonode/node.toml, else the packaged defaults.",
+)
+@click.pass_context
+def cli(context: click.Context, config: Path | None) -> None:
+    """DICOM node for lung-cancer immunotherapy imaging.
+
+    Receives CT and segmentations by C-STORE, measures every lesion, scores the patient, and sends Structured Reports
+    and Parametric Maps back to the PACS.
+    """
+    context.obj = Node((config or find_config() or Path()).absolute() if config or find_config() else None)
+
+
+@cli.command()
+@click.option("--no-worker", is_flag=True, help="Leave the computing to `pulmonode worker` on other machines.")
+@click.pass_obj
+@reporting_errors
+def serve(node: Node, *, no_worker: bool) -> None:
+    """Run the node until it is stopped.
+
+    \b
+    Example: pulmonode --config /etc/pulmonode/node.toml serve
+    """
+    settings = node.settings()
+    open_stores(settings)
+    load_pipeline(settings)
+    base = [sys.executable, "-m", "node", *(["--config", str(node.config)] if node.config else []), "role"]
+    names = ["receiver", "dispatcher"] if no_worker else ["receiver", "dispatcher", "worker"]
+    log = Log("serve")
+    log.info("starting", version=__version__, ae=settings.node.ae_title, data=str(settings.data_dir))
+    sys.exit(Supervisor({name: [*base, name] for name in names}, log).run(roles.stop_on_signals()))
+
+
+@cli.command()
+@click.pass_obj
+@reporting_errors
+def worker(node: Node) -> None:
+    """Run only a worker: more computing for a node that shares its queue and ledger.
+
+    \b
+    Example: pulmonode --config /etc/pulmonode/node.toml worker
+    """
+    sys.exit(roles.worker(node.settings()))
+
+
+@cli.command(hidden=True)
+@click.argument("name", type=click.Choice(["receiver", "dispatcher", "worker"]))
+@click.pass_obj
+@reporting_errors
+def role(node: Node, name: str) -> None:
+    """Be one process of the node; `serve` starts them."""
+    settings = node.settings()
+    if name == "worker":
+        sys.exit(roles.worker(settings))
+    {"receiver": roles.receiver, "dispatcher": roles.dispatcher}[name](settings)
+
+
+@cli.command()
+@click.option("--once", is_flag=True, help="End after the demo instead of going on as a node.")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("~/.local/share/pulmonode-demo"),
+    show_default=True,
+    help="Where the demo keeps its files; emptied at the start.",
+)
+@reporting_errors
+def demo(*, once: bool, folder: Path) -> None:
+    """Show the node's main job on a synthetic case.
+
+    Starts a node and a small PACS on this machine, sends a CT series and a segmentation through real C-STORE, waits for
+    the results to arrive in that PACS, and shows them.
+
+    \b
+    Example: pulmonode demo --once
+    """
+    from node.commands.demo import run_demo
+
+    sys.exit(run_demo(folder.expanduser().absolute(), Console(highlight=False), once=once))
+
+
+@cli.command()
+@click.argument("case", type=int, required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@click.option("--limit", default=50, show_default=True, help="Number of cases to list, newest first.")
+@click.pass_obj
+@reporting_errors
+def status(node: Node, case: int | None, *, as_json: bool, limit: int) -> None:
+    """Show all cases with their state and why, or one CASE with everything about it.
+
+    \b
+    Example: pulmonode status 17
+    """
+    stores = node.stores()
+    console = Console(highlight=False)
+    if case is None:
+        overview = stores.ledger.overview(limit=limit)
+        if as_json:
+            click.echo(json.dumps(asdict(overview), default=str, indent=2))
+        else:
+            console.print(overview_view(overview))
+        return
+    detail = stores.ledger.detail(CaseId(case))
+    if detail is None:
+        _fail(1, f"There is no case {case}.")
+    if as_json:
+        click.echo(json.dumps(asdict(detail), default=str, indent=2))
+    else:
+        console.print(case_view(detail, stores.spool.path))
+
+
+@cli.command()
+@click.argument("case", type=int)
+@click.pass_obj
+@reporting_errors
+def retry(node: Node, case: int) -> None:
+    """Run a rejected or failed CASE again.
+
+    \b
+    Example: pulmonode retry 17
+    """
+    try:
+        refused_in = node.stores().ledger.retry(CaseId(case), at=utc_now())
+    except KeyError:
+        _fail(1, f"There is no case {case}.")
+    if refused_in is not None:
+        _fail(1, f"Case {case} is {refused_in}; it needs no retry.")
+    click.echo(f"Case {case} will run again.")
+
+
+@cli.command()
+@click.argument("case", type=int)
+@click.option("--to", "peer", required=True, help="Name of a configured peer.")
+@click.pass_obj
+@reporting_errors
+def send(node: Node, case: int, peer: str) -> None:
+    """Send the finished results of CASE again, to any peer.
+
+    \b
+    Example: pulmonode send 17 --to PACS
+    """
+    settings = node.settings()
+    _require_peer(settings, peer)
+    try:
+        count = open_stores(settings).ledger.resend(CaseId(case), peer, at=utc_now())
+    except KeyError:
+        _fail(1, f"There is no case {case}.")
+    if count == 0:
+        _fail(1, f"Case {case} has no results to send.")
+    click.echo(f"{count} objects of case {case} go to {peer}.")
+
+
+@cli.command()
+@click.argument("peer")
+@click.pass_obj
+@reporting_errors
+def echo(node: Node, peer: str) -> None:
+    """Verify that PEER answers a C-ECHO.
+
+    \b
+    Example: pulmonode echo PACS
+    """
+    settings = node.settings()
+    _require_peer(settings, peer)
+    fault = make_scu(settings, lambda file: Path(file.path)).echo(peer)
+    if fault is not None:
+        _fail(1, str(fault))
+    click.echo(f"{peer} answers.")
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="PATH...")
+@click.pass_obj
+@reporting_errors
+def submit(node: Node, paths: tuple[Path, ...]) -> None:
+    """Send files, or folders with all that is in them, to the running node by C-STORE.
+
+    \b
+    Example: pulmonode submit /data/ct /data/seg.dcm
+    """
+    from node.commands.submit import submit_paths
+
+    sys.exit(submit_paths(node.settings(), paths, Console(stderr=True, highlight=False)))
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@click.pass_obj
+def doctor(node: Node, *, as_json: bool) -> None:
+    """Examine the installation, the configuration, the running node and its peers.
+
+    \b
+    Example: pulmonode doctor
+    """
+    from node.commands.doctor import examine
+
+    checks = examine(node.config)
+    if as_json:
+        click.echo(json.dumps([asdict(check) for check in checks], indent=2))
+    else:
+        Console(highlight=False).print(diagnosis_view(checks))
+    sys.exit(0 if all(check.ok for check in checks) else 1)
+
+
+@cli.group()
+def config() -> None:
+    """Look at the configuration."""
+
+
+@config.command("check")
+@click.pass_obj
+@reporting_errors
+def config_check(node: Node) -> None:
+    """Check the whole configuration, the model package included, and list everything that is wrong.
+
+    \b
+    Example: pulmonode --config node.toml config check
+    """
+    load_pipeline(node.settings())
+    click.echo(f"The configuration is right ({node.config or 'defaults'}).")
+
+
+@config.command("show")
+@click.pass_obj
+@reporting_errors
+def config_show(node: Node) -> None:
+    """Print every setting as it is in force, environment included, as JSON.
+
+    \b
+    Example: pulmonode config show
+    """
+    click.echo(node.settings().model_dump_json(indent=2))
+
+
+def _require_peer(settings: Settings, name: str) -> None:
+    names = [peer.name for peer in settings.peers]
+    if name not in names:
+        known = ", ".join(names) or "none is configured"
+        raise click.UsageError(f"There is no peer {name} (known: {known}).")

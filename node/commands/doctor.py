@@ -1,0 +1,109 @@
+"""Examine an installation: each check says what it looked at, what it found, and what to do."""
+
+import platform
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from node import __version__
+from node.bootstrap import load_pipeline, make_queue, make_scu, open_stores
+from node.commands.own import own_address, own_scu
+from node.errors import ConfigError, TransientError
+from node.settings import Settings, load_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    what: str
+    ok: bool
+    found: str
+    remedy: str = ""
+
+
+def examine(config: Path | None) -> list[Check]:
+    """Run all checks; those that need what failed are left out."""
+    checks = [_software()]
+    try:
+        settings = load_settings(config)
+    except ConfigError as fault:
+        return [
+            *checks,
+            Check("configuration", ok=False, found="; ".join(fault.problems), remedy=f"Correct {config or 'it'}."),
+        ]
+    return [*checks, Check("configuration", ok=True, found=str(config or "defaults")), *_node(settings)]
+
+
+def _software() -> Check:
+    names = ("pydicom", "pynetdicom", "highdicom", "SimpleITK", "pyradiomics-bhklab", "celery", "SQLAlchemy")
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in names)
+    return Check("software", ok=True, found=f"pulmonode {__version__}, Python {platform.python_version()}, {versions}")
+
+
+def _node(settings: Settings) -> Iterator[Check]:
+    yield _pipeline(settings)
+    try:
+        stores = open_stores(settings)
+    except (ConfigError, TransientError) as fault:
+        yield Check("data folder and ledger", ok=False, found=str(fault), remedy="See [node] and [ledger].")
+        return
+    yield Check("data folder and ledger", ok=True, found=str(settings.data_dir))
+    yield _disk(settings)
+    yield _queue(settings)
+    yield _own_service(settings)
+    scu = make_scu(settings, stores.spool.path)
+    for peer in settings.peers:
+        silent = scu.echo(peer.name)
+        where = f"{peer.ae_title} at {peer.host}:{peer.port}"
+        yield Check(
+            f"peer {peer.name}",
+            ok=silent is None,
+            found=f"{where} answers" if silent is None else f"{silent.code} {silent.detail}",
+            remedy="" if silent is None else silent.remedy,
+        )
+    if not settings.delivery.destinations:
+        yield Check("destinations", ok=True, found="none: results stay in the data folder")
+    for refusal in stores.ledger.overview(limit=1).refusals:
+        found = f"{refusal.count} x {refusal.code}, last: {refusal.last_detail}"
+        yield Check(f"refused from {refusal.calling_ae_title}", ok=True, found=found)
+
+
+def _pipeline(settings: Settings) -> Check:
+    try:
+        pipeline = load_pipeline(settings)
+    except ConfigError as fault:
+        return Check(
+            "pipeline and model", ok=False, found="; ".join(fault.problems), remedy="See [scoring] and [maps]."
+        )
+    model = settings.scoring.model or "none, cases are not scored"
+    note = " (demonstration, not for clinical use)" if model == "demo" else ""
+    return Check("pipeline and model", ok=True, found=f"{pipeline.name} {pipeline.version}, model {model}{note}")
+
+
+def _disk(settings: Settings) -> Check:
+    free = shutil.disk_usage(settings.data_dir).free // 2**20
+    enough = free >= settings.receive.min_free_mb
+    return Check("disk", ok=enough, found=f"{free} MB free", remedy="Free space, or lower receive.min_free_mb.")
+
+
+def _queue(settings: Settings) -> Check:
+    try:
+        waiting = make_queue(settings).depth()
+    except (ConfigError, TransientError) as fault:
+        return Check("queue", ok=False, found=str(fault), remedy="Check that the broker runs; see [queue].")
+    kind = "Redis" if settings.queue.broker else "embedded"
+    return Check("queue", ok=True, found=f"{kind}, {waiting} cases waiting")
+
+
+def _own_service(settings: Settings) -> Check:
+    where = own_address(settings)
+    fault = own_scu(settings).echo(where.name)
+    return Check(
+        "DICOM service",
+        ok=fault is None,
+        found=f"{where.ae_title} at {where.host}:{where.port} {'answers' if fault is None else 'does not answer'}",
+        remedy="Start the node: pulmonode serve",
+    )

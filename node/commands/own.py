@@ -1,0 +1,22 @@
+"""The running node on this machine, seen as a peer."""
+
+from pathlib import Path
+from typing import Final
+
+from node.adapters.storage_scu import PeerAddress, StorageScu
+from node.settings import Settings
+
+NAME: Final = "this node"
+_ANY_ADDRESS: Final = frozenset({"0.0.0.0", "::", ""})
+
+
+def own_address(settings: Settings) -> PeerAddress:
+    """Where the node listens, as a client on this machine reaches it."""
+    host = "127.0.0.1" if settings.node.bind in _ANY_ADDRESS else settings.node.bind
+    return PeerAddress(NAME, settings.node.ae_title, host, settings.node.port, timeout_s=10)
+
+
+def own_scu(settings: Settings) -> StorageScu:
+    """A client that knows the node alone; it calls under an AE title that the node lets in."""
+    allowed = settings.receive.calling_ae_titles
+    return StorageScu(allowed[0] if allowed else "PULMONODE_CLI", [own_address(settings)], lambda file: Path(file.path))

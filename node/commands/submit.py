@@ -1,0 +1,71 @@
+"""Send files and folders to the running node by C-STORE."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from node.adapters.storage_scu import Sendable
+from node.commands.own import own_address, own_scu
+from node.settings import Settings
+from pipelines.domain.reasons import Rejected
+from pipelines.imaging.header import parse_ref
+
+# objects an association; small enough that its presentation contexts fit whatever the mixture
+_BATCH: Final = 200
+
+
+def submit_paths(settings: Settings, paths: Sequence[Path], console: Console) -> int:
+    """Send every DICOM file among `paths`; the exit code."""
+    found = [(path, sendable(path)) for path in files_below(paths)]
+    files = [file for _, file in found if file is not None]
+    if not files:
+        console.print("There is no DICOM file among these.")
+        return 1
+    scu, node = own_scu(settings), own_address(settings)
+    faults: Counter[str] = Counter()
+    sent = 0
+    columns = (TextColumn("Sending"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("send", total=len(files))
+        for batch in batches(files):
+            for answer in scu.send_files(node, batch):
+                progress.advance(task)
+                if answer.fault is None:
+                    sent += 1
+                else:
+                    faults[str(answer.fault)] += 1
+    skipped = len(found) - len(files)
+    console.print(
+        f"{sent} of {len(files)} instances stored" + (f", {skipped} other files left out." if skipped else ".")
+    )
+    for fault, count in faults.most_common():
+        console.print(f"{count} x {fault}")
+    return 1 if faults else 0
+
+
+def files_below(paths: Sequence[Path]) -> Iterator[Path]:
+    """The files among `paths` and in the folders below, in a lasting order."""
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(file for file in path.rglob("*") if file.is_file())
+        else:
+            yield path
+
+
+def sendable(path: Path) -> Sendable | None:
+    """What must be negotiated to send a file; None for one that is no DICOM Part 10 file."""
+    with path.open("rb") as file:
+        if file.read(132)[128:] != b"DICM":
+            return None
+    ref = parse_ref(path.read_bytes())
+    return None if isinstance(ref, Rejected) else Sendable(path, ref.sop_class, ref.transfer_syntax)
+
+
+def batches(files: Sequence[Sendable]) -> Iterator[Sequence[Sendable]]:
+    """Cut `files` into parts for one association each."""
+    for start in range(0, len(files), _BATCH):
+        yield files[start : start + _BATCH]

@@ -1,0 +1,175 @@
+"""How cases and diagnoses look on a terminal."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from node.commands.doctor import Check
+from node.ports import CaseDetail, CaseRow, Overview, ScoreSummary, StoredFile
+from pipelines.domain.case_state import CaseState
+
+DEMONSTRATION: Final = "DEMONSTRATION MODEL - not for clinical use"
+_COLOURS: Final = {
+    CaseState.COLLECTING: "cyan",
+    CaseState.QUEUED: "cyan",
+    CaseState.RUNNING: "blue",
+    CaseState.WAITING: "yellow",
+    CaseState.REPORTED: "green",
+    CaseState.DELIVERED: "bold green",
+    CaseState.REJECTED: "yellow",
+    CaseState.FAILED: "bold red",
+}
+_SHOWN_FEATURES: Final = 8
+
+
+def coloured(state: CaseState) -> Text:
+    """A state in its colour."""
+    return Text(state.value, style=_COLOURS[state])
+
+
+def age(at: datetime, *, now: datetime | None = None) -> str:
+    """How long ago `at` was, in the largest unit that fits."""
+    seconds = int(((now or datetime.now(UTC)) - at).total_seconds())
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length} {unit}"
+    return f"{max(0, seconds)} s"
+
+
+def overview_view(overview: Overview) -> RenderableType:
+    """All cases as a table, with what else is worth knowing below."""
+    table = Table(title=None, header_style="bold", expand=False)
+    for column in ("Case", "State", "Why", "CT", "From", "Age", "Score", "Delivered"):
+        table.add_column(column, justify="right" if column in ("Case", "CT", "Age") else "left")
+    for row in overview.cases:
+        table.add_row(
+            str(row.case),
+            coloured(row.state),
+            _why(row),
+            f"{row.ct_slices} slices" if row.ct_slices else "-",
+            row.calling_ae_title,
+            age(row.created_at),
+            _short_score(row.score),
+            f"{row.delivered} of {row.deliveries}" if row.deliveries else "-",
+        )
+    lines: list[RenderableType] = [table] if overview.cases else [Text("No case yet.")]
+    lines.append(
+        Text(
+            f"{overview.instances} instances received; {overview.unsegmented_series} CT series without a segmentation."
+        )
+    )
+    for refusal in overview.refusals:
+        lines.append(
+            Text(
+                f"Refused {refusal.count} x {refusal.code} from {refusal.calling_ae_title}, last "
+                f"{age(refusal.last_at)} "
+                f"ago: {refusal.last_detail}",
+                style="yellow",
+            )
+        )
+    if any(row.score and row.score.demonstration for row in overview.cases):
+        lines.append(Text(f"* {DEMONSTRATION}", style="bold yellow"))
+    return Group(*lines)
+
+
+def case_view(detail: CaseDetail, locate: Callable[[StoredFile], Path]) -> RenderableType:
+    """One case: its history, lesions, score, and where its objects lie."""
+    row = detail.row
+    parts: list[RenderableType] = [
+        Text.assemble(("Case ", "bold"), (str(row.case), "bold"), "  ", coloured(row.state)),
+        Text(_why(row)),
+        Text(f"Study {row.study}"),
+        Text(f"CT series {row.ct_series or '(not known yet)'}, {row.ct_slices} slices"),
+        Text(f"Segmentation {row.segmentation} from AE {row.calling_ae_title}"),
+    ]
+    if row.remedy:
+        parts.append(Text(f"What to do: {row.remedy}", style="yellow"))
+    parts.append(history_table(detail))
+    if detail.measurements:
+        parts.append(_lesions(detail))
+    if row.score is not None:
+        parts.append(score_text(row.score))
+    if detail.results:
+        parts.append(_results(detail, locate))
+    return Group(*parts)
+
+
+def history_table(detail: CaseDetail) -> Table:
+    """States with their times."""
+    table = Table(title="History", title_justify="left", header_style="bold")
+    for column in ("Time", "Event", "State", "Detail"):
+        table.add_column(column)
+    for event in detail.events:
+        at = event.at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        table.add_row(at, event.event, coloured(CaseState(event.state)), event.detail)
+    return table
+
+
+def score_text(score: ScoreSummary) -> Text:
+    """The score as a person reads it."""
+    text = Text.assemble(
+        ("Score  ", "bold"),
+        f"{score.outcome}: probability {score.probability:.3f} (cut-off {score.cut_off:.3f}), "
+        f"Rad-signature {score.signature:.3f}, lesion {score.lesion_number}\n",
+        f"       model {score.model} {score.model_version}, SHA-256 {score.model_sha256[:16]}...",
+    )
+    if score.demonstration:
+        text.append(f"\n       {DEMONSTRATION}", style="bold yellow")
+    return text
+
+
+def _lesions(detail: CaseDetail) -> Table:
+    table = Table(title="Lesions", title_justify="left", header_style="bold")
+    for column in ("Lesion", "Volume", "Features", "First features"):
+        table.add_column(column)
+    for measured in detail.measurements:
+        if measured.rejected is not None:
+            found = f"{measured.rejected.code} {measured.rejected.detail}"
+            table.add_row(str(measured.lesion_number), f"{measured.volume_ml:.2f} ml", "-", found)
+            continue
+        first = "\n".join(f"{name}  {value:.6g}" for name, value in measured.features[:_SHOWN_FEATURES])
+        count = len(measured.features)
+        table.add_row(str(measured.lesion_number), f"{measured.volume_ml:.2f} ml", f"{count:,}", first)
+    return table
+
+
+def _results(detail: CaseDetail, locate: Callable[[StoredFile], Path]) -> Table:
+    table = Table(title="Results", title_justify="left", header_style="bold")
+    for column in ("Object", "Delivery", "File"):
+        table.add_column(column, overflow="fold")
+    for row in detail.results:
+        name = (
+            row.result.kind
+            if row.result.lesion_number is None
+            else f"{row.result.kind}, lesion {row.result.lesion_number}"
+        )
+        deliveries = "\n".join(
+            f"{d.destination}: {d.state.value}" + (f" ({d.attempts} tries) {d.detail}" if d.detail else "")
+            for d in row.deliveries
+        )
+        table.add_row(name, deliveries or "-", str(locate(row.result.file)))
+    return table
+
+
+def _why(row: CaseRow) -> str:
+    return f"{row.code} {row.reason}".strip()
+
+
+def _short_score(score: ScoreSummary | None) -> str:
+    if score is None:
+        return "-"
+    return f"{score.probability:.3f} {score.outcome}{' *' if score.demonstration else ''}"
+
+
+def diagnosis_view(checks: Sequence[Check]) -> RenderableType:
+    """Each check with its outcome, and what to do where one failed."""
+    table = Table(header_style="bold", show_header=False, box=None)
+    for check in checks:
+        mark = Text("ok", style="green") if check.ok else Text("FAULT", style="bold red")
+        table.add_row(mark, check.what, check.found if check.ok else f"{check.found}\n{check.remedy}")
+    return table

@@ -1,0 +1,77 @@
+"""Start the cases that are complete, reject those that stay incomplete, and put lost ones back into the queue."""
+
+from datetime import timedelta
+from typing import assert_never
+
+from node.errors import TransientError
+from node.logs import Log
+from node.ports import Clock, CollectingCase, JobQueue, Ledger
+from pipelines.domain.identifiers import CaseId
+from pipelines.imaging.assembly import Complete, Incomplete, Patience, Wait, decide
+
+
+class Assembler:
+    """One look at everything that waits; called again and again by the dispatcher.
+
+    Parameters
+    ----------
+    max_attempts
+        Runs of a case that may be interrupted.
+    resubmit_after
+        Age of a queued case at which its message counts as lost.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        queue: JobQueue,
+        clock: Clock,
+        log: Log,
+        *,
+        patience: Patience,
+        max_attempts: int,
+        resubmit_after: timedelta,
+    ) -> None:
+        self._ledger = ledger
+        self._queue = queue
+        self._clock = clock
+        self._log = log
+        self._patience = patience
+        self._max_attempts = max_attempts
+        self._resubmit_after = resubmit_after
+
+    def tick(self) -> None:
+        """Decide on every collecting case, then reconcile ledger and queue."""
+        for waiting in self._ledger.collecting():
+            self._decide(waiting)
+        again = self._ledger.reconcile(
+            at=self._clock(), max_attempts=self._max_attempts, resubmit_after=self._resubmit_after
+        )
+        for case in again:
+            self._log.warning("case_queued_again", case=case)
+            self._submit(case)
+
+    def _decide(self, waiting: CollectingCase) -> None:
+        segmentation = waiting.segmentation
+        now = self._clock()
+        decision = decide(segmentation, self._ledger.candidates(segmentation.ref), now=now, patience=self._patience)
+        match decision:
+            case Wait(why=why):
+                if why != waiting.reason:
+                    self._ledger.waits(waiting.case, why)
+            case Complete(why=why, ct=ct):
+                if self._ledger.complete(waiting.case, ct, why, at=now):
+                    self._log.info("case_queued", case=waiting.case, series=ct.series)
+                    self._submit(waiting.case)
+            case Incomplete(reason=reason, ct=paired):
+                if self._ledger.incomplete(waiting.case, paired, reason, at=now):
+                    self._log.warning("case_rejected", case=waiting.case, code=reason.code, reason=reason.detail)
+            case _:
+                assert_never(decision)
+
+    def _submit(self, case: CaseId) -> None:
+        try:
+            self._queue.submit(case)
+        except TransientError as fault:
+            # the case stays queued in the ledger; the reconciler submits it when the broker is back
+            self._log.warning("queue_unavailable", case=case, code=fault.code, reason=str(fault))

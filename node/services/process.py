@@ -1,0 +1,213 @@
+"""Run one case: read it, measure it, make, check and store its results."""
+
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from io import BytesIO
+
+from pydicom import Dataset, dcmread
+
+from node.errors import TransientError
+from node.logs import Log
+from node.ports import (
+    Claim,
+    Clock,
+    InputInstance,
+    Ledger,
+    Measurement,
+    Report,
+    ScoreSummary,
+    Spool,
+    StoredResult,
+    inputs_digest,
+)
+from pipelines.base import Pipeline, build_objects
+from pipelines.domain.case import Findings, MeasuredLesion
+from pipelines.domain.identifiers import CaseId
+from pipelines.domain.outcome import Producer
+from pipelines.domain.reasons import Rejected
+from pipelines.domain.score import Score
+from pipelines.imaging.case import read_case
+
+
+class Processor:
+    """The use case behind the task `process-case`.
+
+    Parameters
+    ----------
+    owner
+        Name of this worker in the ledger.
+    producer
+        Makes the signature of the results for a case that was complete at the given time.
+    destinations
+        Peers that get the results.
+    lease
+        How long a claim lasts; renewed while the work goes on.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        spool: Spool,
+        ledger: Ledger,
+        clock: Clock,
+        log: Log,
+        *,
+        owner: str,
+        station: str,
+        device_uid: str,
+        software_version: str,
+        destinations: Sequence[str],
+        lease: timedelta,
+        retry_after: timedelta,
+    ) -> None:
+        self._pipeline = pipeline
+        self._spool = spool
+        self._ledger = ledger
+        self._clock = clock
+        self._log = log
+        self._owner = owner
+        self._station = station
+        self._device_uid = device_uid
+        self._software_version = software_version
+        self._destinations = tuple(destinations)
+        self._lease = lease
+        self._retry_after = retry_after
+
+    def process(self, case: CaseId) -> None:
+        """Run `case` if nobody else does; safe to call any number of times."""
+        started = self._clock()
+        claim = self._ledger.claim(case, self._owner, at=started, lease=self._lease)
+        if claim is None:
+            self._log.info("case_not_claimed", case=case)
+            return
+        self._log.info("case_started", case=case, attempt=claim.attempt, images=len(claim.images))
+        try:
+            with self._renewed(claim):
+                outcome = self._run(claim)
+        except TransientError as fault:
+            reason = Rejected(fault.code, str(fault), "The node tries again by itself.")
+            now = self._clock()
+            self._ledger.postponed(claim, reason, at=now, until=now + self._retry_after)
+            self._log.warning("case_postponed", case=case, code=fault.code, reason=str(fault))
+            return
+        except Exception:
+            trace = uuid.uuid4().hex[:8]
+            self._log.error("case_failed", case=case, trace=trace, traceback=True)
+            reason = Rejected(
+                "RUN-002", f"Internal error {trace}.", f"Look for {trace} in the log of the worker and report it."
+            )
+            self._ledger.broken(claim, reason, at=self._clock())
+            return
+        seconds = round((self._clock() - started).total_seconds(), 1)
+        if isinstance(outcome, Rejected):
+            self._ledger.rejected(claim, outcome, at=self._clock())
+            self._log.warning("case_rejected", case=case, code=outcome.code, reason=outcome.detail, seconds=seconds)
+        elif self._ledger.reported(claim, outcome, self._destinations, at=self._clock()):
+            self._log.info("case_reported", case=case, objects=len(outcome.results), seconds=seconds)
+        else:
+            self._log.warning("case_claim_lost", case=case, fence=claim.fence)
+
+    def _run(self, claim: Claim) -> Report | Rejected:
+        images = [self._read(image) for image in claim.images]
+        segmentation = self._read(claim.segmentation)
+        digest = inputs_digest((*claim.images, claim.segmentation))
+        case = read_case(images, segmentation, inputs_digest=digest)
+        del images
+        if isinstance(case, Rejected):
+            return case
+        findings = self._pipeline.measure(case)
+        if isinstance(findings, Rejected):
+            return findings
+        producer = Producer(self._station, self._device_uid, self._software_version, claim.completed_at)
+        results: list[StoredResult] = []
+        for made in build_objects(self._pipeline, findings, producer):
+            if isinstance(made, Rejected):
+                return made
+            name = made.kind if made.lesion_number is None else f"{made.kind}-{made.lesion_number}"
+            file = self._spool.put_result(claim.case, name, made.data)
+            results.append(
+                StoredResult(
+                    made.kind,
+                    made.lesion_number,
+                    made.sop_class,
+                    made.sop_instance,
+                    made.series,
+                    made.transfer_syntax,
+                    file,
+                )
+            )
+        return Report(
+            tuple(_measurement(measured, findings) for measured in findings.lesions),
+            _score(findings.score),
+            tuple(results),
+            _summary(findings, len(results)),
+        )
+
+    def _read(self, instance: InputInstance) -> Dataset:
+        return dcmread(BytesIO(self._spool.read(instance.file)))
+
+    @contextmanager
+    def _renewed(self, claim: Claim) -> Iterator[None]:
+        """Renew the lease in the background until the work is done."""
+        done = threading.Event()
+
+        def renew() -> None:
+            while not done.wait(self._lease.total_seconds() / 3):
+                try:
+                    if not self._ledger.renew(claim, until=self._clock() + self._lease):
+                        return
+                except TransientError as fault:
+                    self._log.warning("lease_not_renewed", case=claim.case, code=fault.code)
+
+        thread = threading.Thread(target=renew, name="lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+
+def _measurement(measured: MeasuredLesion, findings: Findings) -> Measurement:
+    rejected = measured.features if isinstance(measured.features, Rejected) else None
+    features = () if isinstance(measured.features, Rejected) else tuple(measured.features.items())
+    return Measurement(
+        measured.lesion.number,
+        measured.lesion.tracking_uid,
+        measured.lesion.mask.volume_ml(findings.case.ct.grid),
+        features,
+        rejected,
+    )
+
+
+def _score(score: Score | Rejected | None) -> ScoreSummary | None:
+    if not isinstance(score, Score):
+        return None
+    return ScoreSummary(
+        model=score.model.name,
+        model_version=score.model.version,
+        model_sha256=score.model.sha256,
+        demonstration=score.model.demonstration,
+        signature=score.signature,
+        probability=score.probability,
+        cut_off=score.cut_off,
+        outcome=score.outcome_label,
+        lesion_number=score.lesion_number,
+    )
+
+
+def _summary(findings: Findings, objects: int) -> str:
+    measured = sum(not isinstance(one.features, Rejected) for one in findings.lesions)
+    parts = [f"{measured} of {len(findings.lesions)} lesions measured, {objects} objects made"]
+    match findings.score:
+        case Score() as score:
+            mark = " (demonstration model)" if score.model.demonstration else ""
+            parts.append(f"{score.outcome_label}, probability {score.probability:.3f}{mark}")
+        case Rejected() as reason:
+            parts.append(f"not scored: {reason.code} {reason.detail}")
+        case None:
+            parts.append("no model is configured")
+    return "; ".join(parts).rstrip(".") + "."

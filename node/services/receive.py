@@ -1,0 +1,92 @@
+"""Take one instance in: validate it, make it durable, record it, and only then say that it is stored."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from node.errors import TransientError
+from node.logs import Log
+from node.ports import Clock, Ledger, Receipt, Sender, Spool
+from pipelines.domain.identifiers import SopClassUID, SopInstanceUID
+from pipelines.domain.instance import InstanceRef
+from pipelines.domain.reasons import Rejected
+from pipelines.imaging.header import parse_ref
+
+# PS3.4 table B.2-1
+SUCCESS: Final = 0x0000
+OUT_OF_RESOURCES: Final = 0xA700
+DATA_SET_DOES_NOT_MATCH: Final = 0xA900
+CANNOT_UNDERSTAND: Final = 0xC000
+COERCION: Final = 0xB000
+"""Warning: the object was kept, but not in the place of the one with the same UID."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """What the C-STORE request says of the data set that follows it."""
+
+    sop_class: SopClassUID
+    sop_instance: SopInstanceUID
+
+
+class Receiver:
+    """The use case behind a C-STORE request."""
+
+    def __init__(self, spool: Spool, ledger: Ledger, clock: Clock, log: Log) -> None:
+        self._spool = spool
+        self._ledger = ledger
+        self._clock = clock
+        self._log = log
+
+    def receive(self, data: bytes, announced: Announced, sender: Sender) -> int:
+        """Store one instance.
+
+        Parameters
+        ----------
+        data
+            The instance as a Part 10 file.
+
+        Returns
+        -------
+        int
+            Status of the C-STORE response (PS3.4 B.2.3); 0x0000 only when file and ledger row are on the disk.
+        """
+        ref = parse_ref(data)
+        if isinstance(ref, Rejected):
+            return self._refuse(CANNOT_UNDERSTAND, ref, sender)
+        if (ref.sop_class, ref.sop_instance) != (announced.sop_class, announced.sop_instance):
+            reason = Rejected(
+                "RCV-002",
+                f"The request announces instance {announced.sop_instance} of class {announced.sop_class}, the "
+                f"data set is "
+                f"{ref.sop_instance} of class {ref.sop_class}.",
+                "Check the sending system and send the instance again.",
+            )
+            return self._refuse(DATA_SET_DOES_NOT_MATCH, reason, sender)
+        try:
+            receipt = self._store(ref, data, sender)
+        except TransientError as fault:
+            reason = Rejected(fault.code, str(fault), "Free space on the data disk; the sender can send again.")
+            return self._refuse(OUT_OF_RESOURCES, reason, sender)
+        self._log.debug("instance_received", sop=ref.sop_instance, receipt=receipt.value, bytes=len(data))
+        return COERCION if receipt is Receipt.CONFLICT else SUCCESS
+
+    def _store(self, ref: InstanceRef, data: bytes, sender: Sender) -> Receipt:
+        file = self._spool.put_received(ref, data)
+        receipt = self._ledger.received(ref, file, sender, at=self._clock())
+        if receipt is Receipt.CONFLICT:
+            self._log.warning("instance_conflicts", code="RCV-004", sop=ref.sop_instance, ae=sender.calling_ae_title)
+        return receipt
+
+    def _refuse(self, status: int, reason: Rejected, sender: Sender) -> int:
+        self._log.warning(
+            "instance_refused",
+            code=reason.code,
+            ae=sender.calling_ae_title,
+            status=f"0x{status:04X}",
+            reason=reason.detail,
+        )
+        try:
+            self._ledger.refused(sender.calling_ae_title, reason, at=self._clock())
+        except TransientError as fault:
+            self._log.error("refusal_not_recorded", code=fault.code)
+        return status

@@ -1,0 +1,99 @@
+"""Keep the node's processes running: start them, restart those that end, stop them all together."""
+
+import ctypes
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from node.logs import Log
+
+_PR_SET_PDEATHSIG: Final = 1
+_LOOK_EVERY_S: Final = 0.2
+_HEALTHY_AFTER_S: Final = 60.0
+_LONGEST_PAUSE_S: Final = 30.0
+
+WRONGLY_CONFIGURED: Final = 2
+"""Exit code of a process that no restart can help."""
+
+
+@dataclass(slots=True)
+class _Child:
+    """One process, or the pause before its next start."""
+
+    command: Sequence[str]
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    start_at: float = 0.0
+    failures: int = 0
+
+
+class Supervisor:
+    """Runs one process for each name.
+
+    Parameters
+    ----------
+    commands
+        Command line of each process.
+    grace_s
+        Time that the processes have to end after SIGTERM before they are killed.
+    """
+
+    def __init__(self, commands: Mapping[str, Sequence[str]], log: Log, *, grace_s: float = 30.0) -> None:
+        self._children = {name: _Child(command) for name, command in commands.items()}
+        self._log = log
+        self._grace_s = grace_s
+
+    def run(self, stop: threading.Event) -> int:
+        """Keep all processes running until `stop` is set, then end them in reverse order.
+
+        Returns
+        -------
+        int
+            0, or `WRONGLY_CONFIGURED` when a process ended with that and took the others with it.
+        """
+        try:
+            while not stop.wait(_LOOK_EVERY_S):
+                for name, child in self._children.items():
+                    if self._look_after(name, child) == WRONGLY_CONFIGURED:
+                        return WRONGLY_CONFIGURED
+        finally:
+            self._end()
+        return 0
+
+    def _look_after(self, name: str, child: _Child) -> int | None:
+        """Start the process when it is due; its exit code when it has just ended."""
+        now = time.monotonic()
+        if child.process is None:
+            if now >= child.start_at:
+                child.process = subprocess.Popen(child.command, start_new_session=True, preexec_fn=_die_with_parent)
+                child.started_at = now
+            return None
+        code = child.process.poll()
+        if code is None:
+            return None
+        child.failures = 0 if now - child.started_at > _HEALTHY_AFTER_S else child.failures + 1
+        pause = min(_LONGEST_PAUSE_S, 0.5 * 2 ** min(child.failures, 10))
+        child.process, child.start_at = None, now + pause
+        self._log.error("process_ended", process=name, exit_code=code, restart_in_s=pause)
+        return code
+
+    def _end(self) -> None:
+        deadline = time.monotonic() + self._grace_s
+        living = [child.process for child in reversed(self._children.values()) if child.process is not None]
+        for process in living:
+            process.send_signal(signal.SIGTERM)
+        for process in living:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to end this process when the supervisor dies, however it dies (prctl(2))."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

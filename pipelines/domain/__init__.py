@@ -1,0 +1,1 @@
+"""The words of the field: values that are valid once they exist."""

@@ -1,0 +1,51 @@
+"""What the node knows of an instance from its header alone."""
+
+from dataclasses import dataclass, field
+
+from pipelines.domain.case import SeriesKey
+from pipelines.domain.identifiers import FrameOfReferenceUID, SeriesUID, SopClassUID, SopInstanceUID
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """Where an image lies (PS3.3 C.7.6.2): position of the first voxel and the two in-plane directions."""
+
+    position_mm: tuple[float, float, float]
+    orientation: tuple[float, float, float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """What a segmentation says it was drawn on."""
+
+    series: tuple[SeriesUID, ...] = ()
+    instances: tuple[SopInstanceUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceRef:
+    """One received instance, by its header.
+
+    Attributes
+    ----------
+    patient_key
+        SHA-256 over Patient ID and its issuer: tells patients apart without naming them.
+    frames
+        Number of Frames, 1 when absent.
+    plane
+        None for multi-frame instances, which carry their planes per frame, and for objects without pixels.
+    localizer
+        True for a scout image (Image Type value 3 LOCALIZER).
+    """
+
+    sop_class: SopClassUID
+    sop_instance: SopInstanceUID
+    key: SeriesKey
+    transfer_syntax: str
+    patient_key: str
+    modality: str
+    frame_of_reference: FrameOfReferenceUID | None = None
+    frames: int = 1
+    plane: Plane | None = None
+    localizer: bool = False
+    references: References = field(default=References())

@@ -1,0 +1,77 @@
+"""Why something was not done: the one table of message codes, and the value that carries a reason."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A case, an instance or a lesion that cannot be used, with the reason a person can act on.
+
+    Attributes
+    ----------
+    code
+        A key of `CODES`.
+    detail
+        What is wrong with which object; UIDs and numbers, never a patient's name.
+    remedy
+        What to do about it.
+    """
+
+    code: str
+    detail: str
+    remedy: str
+
+    def __post_init__(self) -> None:
+        if self.code not in CODES:
+            raise ValueError(f"unknown message code {self.code}")
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.detail} {self.remedy}"
+
+
+CODES: Final[dict[str, str]] = {
+    # receiving an instance
+    "RCV-001": "The instance is malformed",
+    "RCV-002": "The instance is not what the C-STORE request announced",
+    "RCV-003": "The spool has no space left",
+    "RCV-004": "Another instance with this SOP Instance UID is already stored",
+    "RCV-005": "The spool or the ledger could not be written",
+    # the CT series
+    "CT-001": "The CT slices do not belong to one volume",
+    "CT-002": "CT slices are missing",
+    "CT-003": "The CT geometry is not supported",
+    "CT-004": "The pixel data of a CT instance is damaged or cannot be decoded",
+    "CT-005": "The series holds no CT image that can be measured",
+    # the segmentation
+    "SEG-001": "The CT series of the segmentation has not arrived",
+    "SEG-002": "The CT series of the segmentation cannot be told",
+    "SEG-003": "The segmentation is drawn on another frame of reference",
+    "SEG-004": "The segmentation holds no lesion",
+    "SEG-005": "The segmentation belongs to another patient",
+    "SEG-006": "The segmentation cannot be decoded",
+    "SEG-007": "The segmentation does not lie on the CT",
+    # one lesion
+    "ROI-001": "The lesion is too small to measure",
+    "ROI-002": "The segment is empty",
+    "ROI-003": "The features of the lesion could not be computed",
+    # the model package
+    "MODEL-001": "The model package is damaged or altered",
+    "MODEL-002": "The model package needs features that the node does not compute",
+    "MODEL-003": "The model package was trained with other extraction settings",
+    "MODEL-004": "The model package cannot be read",
+    "MODEL-005": "The case cannot be scored",
+    # results and their delivery
+    "OUT-001": "A result did not pass its self-check",
+    "NET-001": "The peer cannot be reached",
+    "NET-002": "The peer rejected the association",
+    "NET-003": "The peer refused the object",
+    "NET-004": "The peer does not accept this kind of object",
+    "NET-005": "The peer broke off the transfer",
+    # the node itself
+    "CFG-001": "The configuration is wrong",
+    "RUN-001": "The work was interrupted too often",
+    "RUN-002": "Internal error",
+    "RUN-003": "The queue cannot be reached",
+}
+"""Every message code with its meaning. A code is never used again for something else."""

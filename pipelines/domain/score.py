@@ -1,0 +1,65 @@
+"""What a model says about a patient."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ScoreClass(StrEnum):
+    """The side of the cut-off on which the probability lies."""
+
+    POSITIVE = "positive"
+    NEGATIVE = "negative"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """Which model package made a score, as it is printed everywhere beside the score."""
+
+    name: str
+    version: str
+    sha256: str
+    licence: str
+    intended_use: str
+    demonstration: bool
+    """True for a model that must not be used for patients."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What one feature adds to the Rad-signature."""
+
+    feature: str
+    value: float
+    standardised: float
+    term: float
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The Rad-signature of one patient.
+
+    Attributes
+    ----------
+    signature
+        Linear predictor: intercept plus the sum of the terms.
+    probability
+        Logistic transform of `signature`, 0 to 1.
+    cut_off
+        Probability from which on the class is positive (>=).
+    outcome
+        Class of this case.
+    outcome_label
+        What that class means, in the model's own words.
+    lesion_number
+        The lesion whose features were used.
+    """
+
+    model: ModelIdentity
+    signature: float
+    probability: float
+    cut_off: float
+    cut_off_rule: str
+    outcome: ScoreClass
+    outcome_label: str
+    lesion_number: int
+    contributions: tuple[Contribution, ...]

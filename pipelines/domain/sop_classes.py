@@ -1,0 +1,30 @@
+"""The SOP classes that the project reads and writes (PS3.4 B.5, PS3.6 A)."""
+
+from typing import Final
+
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    LegacyConvertedEnhancedCTImageStorage,
+    ParametricMapStorage,
+    RTStructureSetStorage,
+    SegmentationStorage,
+)
+
+from pipelines.domain.identifiers import SopClassUID
+
+VERIFICATION: Final = SopClassUID("1.2.840.10008.1.1")
+CT_IMAGE: Final = SopClassUID(CTImageStorage)
+ENHANCED_CT_IMAGE: Final = SopClassUID(EnhancedCTImageStorage)
+LEGACY_CONVERTED_ENHANCED_CT_IMAGE: Final = SopClassUID(LegacyConvertedEnhancedCTImageStorage)
+SEGMENTATION: Final = SopClassUID(SegmentationStorage)
+# newer than pydicom's dictionary
+LABEL_MAP_SEGMENTATION: Final = SopClassUID("1.2.840.10008.5.1.4.1.1.66.7")
+RT_STRUCTURE_SET: Final = SopClassUID(RTStructureSetStorage)
+COMPREHENSIVE_3D_SR: Final = SopClassUID(Comprehensive3DSRStorage)
+PARAMETRIC_MAP: Final = SopClassUID(ParametricMapStorage)
+
+CT_IMAGES: Final = frozenset({CT_IMAGE, ENHANCED_CT_IMAGE, LEGACY_CONVERTED_ENHANCED_CT_IMAGE})
+SEGMENTATIONS: Final = frozenset({SEGMENTATION, LABEL_MAP_SEGMENTATION, RT_STRUCTURE_SET})
+RESULT_CLASSES: Final = frozenset({COMPREHENSIVE_3D_SR, PARAMETRIC_MAP, SEGMENTATION})

@@ -1,0 +1,1 @@
+"""From a CT volume and a mask to radiomics features and feature maps."""

@@ -1,0 +1,94 @@
+"""How features are computed: immutable settings, the packaged profiles and their digest."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Final, Literal
+
+from pipelines.domain.identifiers import digest_of
+
+Interpolator = Literal["sitkBSpline", "sitkNearestNeighbor", "sitkLinear"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractionSettings:
+    """Everything that a feature value depends on beside the image and the mask.
+
+    Attributes
+    ----------
+    profile
+        Name under which the settings are printed.
+    interpolator
+        How the CT is resampled; masks are always resampled with the nearest neighbour.
+    resampled_spacing_mm
+        Edge of the cubic voxels that features are computed on.
+    pad_distance_mm
+        CT kept around the lesion when resampling, for the filters' support.
+    gaussian_sigma_mm
+        Smoothing of the resampled CT before anything is computed; 0 switches it off.
+    bin_width_hu
+        Width of a grey level.
+    voxel_array_shift_hu
+        Added to intensities where they are squared.
+    log_sigmas_mm
+        Sigmas of the Laplacian of Gaussian filter.
+    wavelet
+        True to compute on the eight coif1 sub-bands also.
+
+    References
+    ----------
+    Dong & Chen 2025, section 1.3; PyRadiomics `exampleCT.yaml`, which yields the paper's 1,218 features.
+    """
+
+    profile: str
+    interpolator: Interpolator
+    gaussian_sigma_mm: float
+    resampled_spacing_mm: float = 1.0
+    pad_distance_mm: int = 10
+    bin_width_hu: float = 25.0
+    voxel_array_shift_hu: float = 1000.0
+    log_sigmas_mm: tuple[float, ...] = (1.0, 2.0, 3.0, 4.0, 5.0)
+    wavelet: bool = True
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of everything but the profile's name: equal numbers, equal digest."""
+        values = asdict(self)
+        del values["profile"]
+        return digest_of(json.dumps(values, sort_keys=True))
+
+    def described(self) -> tuple[tuple[str, str], ...]:
+        """The settings under PyRadiomics' names, for reports."""
+        return (
+            ("profile", self.profile),
+            ("interpolator", self.interpolator),
+            ("resampledPixelSpacing", f"{self.resampled_spacing_mm:g} mm"),
+            ("padDistance", f"{self.pad_distance_mm} mm"),
+            ("preSmoothing", f"Gaussian sigma {self.gaussian_sigma_mm:g} mm" if self.gaussian_sigma_mm else "none"),
+            ("binWidth", f"{self.bin_width_hu:g} HU"),
+            ("voxelArrayShift", f"{self.voxel_array_shift_hu:g} HU"),
+            ("LoG sigma", ", ".join(f"{sigma:g}" for sigma in self.log_sigmas_mm) + " mm"),
+            ("wavelet", "coif1, level 1" if self.wavelet else "none"),
+        )
+
+
+PROFILES: Final[dict[str, ExtractionSettings]] = {
+    # PyRadiomics' exampleCT.yaml as it is
+    "recommended": ExtractionSettings("recommended", "sitkBSpline", gaussian_sigma_mm=0.0),
+    # the paper's text: nearest neighbour and a Gaussian filter, whose sigma it does not give; one voxel is assumed
+    "seed-a": ExtractionSettings("seed-a", "sitkNearestNeighbor", gaussian_sigma_mm=1.0),
+}
+"""The packaged settings by profile name."""
+
+
+def load_profile(name: str, *, gaussian_sigma_mm: float | None = None) -> ExtractionSettings:
+    """Settings of profile `name`, with another smoothing when `gaussian_sigma_mm` is given.
+
+    Raises
+    ------
+    KeyError
+        If there is no such profile.
+    """
+    settings = PROFILES[name]
+    if gaussian_sigma_mm is None or gaussian_sigma_mm == settings.gaussian_sigma_mm:
+        return settings
+    return replace(settings, profile=f"{name}, sigma {gaussian_sigma_mm:g} mm", gaussian_sigma_mm=gaussian_sigma_mm)

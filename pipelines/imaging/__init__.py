@@ -1,0 +1,1 @@
+"""From DICOM to domain: headers, CT volumes, segmentations, and when they make a case."""

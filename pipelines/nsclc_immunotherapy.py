@@ -1,0 +1,102 @@
+"""Predict the response of non-small cell lung cancer to immunotherapy from one CT: 1,218 features, score, maps.
+
+Dong & Chen 2025: a CT radiomics signature that predicts the response to PD-1/PD-L1 inhibitors.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from pipelines.base import Accepts, Pipeline
+from pipelines.domain.case import Case, Findings, MeasuredLesion, Method
+from pipelines.domain.features import FeatureMap
+from pipelines.domain.reasons import Rejected
+from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
+from pipelines.extraction.names import feature_names
+from pipelines.extraction.oracle import extract, feature_map, software
+from pipelines.extraction.settings import ExtractionSettings
+from pipelines.outputs.case_report import case_report
+from pipelines.outputs.measurement_report import feature_report
+from pipelines.outputs.parametric_map import map_objects
+from pipelines.outputs.segmentation import segmentation_objects
+from pipelines.scoring.model import Model, load_model
+from pipelines.scoring.signature import score
+
+NAME: Final = "nsclc-immunotherapy"
+VERSION: Final = "1"
+
+
+def pipeline(
+    extraction: ExtractionSettings,
+    *,
+    model_package: str | None,
+    map_features: Sequence[str],
+    kernel_radius_voxels: int,
+) -> Pipeline | Rejected:
+    """Set the pipeline up.
+
+    Parameters
+    ----------
+    model_package
+        Text of the model package that scores the patient; None to measure without scoring.
+    map_features
+        Features of the original image to map voxel by voxel in every lesion.
+
+    Returns
+    -------
+    Pipeline
+        Ready to measure.
+    Rejected
+        `MODEL-001` to `MODEL-004` when the package does not fit.
+    """
+    model = None
+    if model_package is not None:
+        loaded = load_model(model_package, settings_sha256=extraction.digest, available=feature_names(extraction))
+        if isinstance(loaded, Rejected):
+            return loaded
+        model = loaded
+
+    def measure(case: Case) -> Findings | Rejected:
+        return _measure(case, extraction, model, tuple(map_features), kernel_radius_voxels)
+
+    return Pipeline(
+        NAME,
+        VERSION,
+        Accepts(CT_IMAGES, SEGMENTATIONS),
+        measure,
+        (segmentation_objects, feature_report, case_report, map_objects),
+    )
+
+
+def _measure(
+    case: Case,
+    extraction: ExtractionSettings,
+    model: Model | None,
+    map_features: tuple[str, ...],
+    kernel_radius_voxels: int,
+) -> Findings | Rejected:
+    lesions = tuple(MeasuredLesion(lesion, extract(case.ct, lesion, extraction)) for lesion in case.lesions)
+    refused = [measured.features for measured in lesions if isinstance(measured.features, Rejected)]
+    if len(refused) == len(lesions):
+        return refused[0]
+    maps: list[FeatureMap] = []
+    for measured in lesions:
+        if isinstance(measured.features, Rejected):
+            continue
+        for feature in map_features:
+            made = feature_map(case.ct, measured.lesion, feature, extraction, kernel_radius_voxels=kernel_radius_voxels)
+            if not isinstance(made, Rejected):
+                maps.append(made)
+    return Findings(
+        case=case,
+        lesions=lesions,
+        score=None if model is None else score(model, lesions),
+        maps=tuple(maps),
+        method=Method(
+            pipeline=NAME,
+            pipeline_version=VERSION,
+            profile=extraction.profile,
+            settings_digest=extraction.digest,
+            settings=extraction.described(),
+            software=software(),
+        ),
+    )

@@ -1,0 +1,214 @@
+"""What all Structured Reports have in common: a Comprehensive 3D SR after TID 1500 around groups of measurements."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from pydicom import Dataset
+
+from pipelines.domain.case import Findings, SeriesKey
+from pipelines.domain.coding import (
+    ALGORITHM_FAMILY,
+    ALGORITHM_NAME,
+    ALGORITHM_PARAMETERS,
+    ALGORITHM_VERSION,
+    COMPUTED_TOMOGRAPHY,
+    CT_PROCEDURE,
+    DEVICE,
+    DEVICE_MANUFACTURER,
+    DEVICE_MODEL,
+    DEVICE_NAME,
+    DEVICE_UID,
+    ENGLISH,
+    FINDING,
+    FRAME_OF_REFERENCE_UID,
+    HORIZONTAL_PIXEL_SPACING,
+    IMAGE_LIBRARY,
+    IMAGE_LIBRARY_GROUP,
+    IMAGING_MEASUREMENTS,
+    LANGUAGE,
+    MEASUREMENT_GROUP,
+    MM,
+    MODALITY,
+    NEOPLASM,
+    OBSERVER_TYPE,
+    ONCOLOGY_MEASUREMENT_REPORT,
+    PIXEL_DATA_COLUMNS,
+    PIXEL_DATA_ROWS,
+    PIXELS,
+    PROCEDURE_REPORTED,
+    SPACING_BETWEEN_SLICES,
+    TRACKING_IDENTIFIER,
+    TRACKING_UID,
+    VERTICAL_PIXEL_SPACING,
+    Code,
+)
+from pipelines.domain.identifiers import SeriesUID, SopClassUID, SopInstanceUID
+from pipelines.domain.outcome import Producer, ResultObject
+from pipelines.domain.sop_classes import COMPREHENSIVE_3D_SR
+from pipelines.domain.volume import CtVolume
+from pipelines.outputs.content import CodeItem, Container, ContentItem, Encoder, ImageRef, Num, Relationship, Text, UidRef
+from pipelines.outputs.provenance import (
+    MANUFACTURER,
+    MODEL_NAME,
+    Identity,
+    coded,
+    result_header,
+    result_object,
+    result_uid,
+)
+from pipelines.outputs.segmentation import segment_reference
+
+CONTAINS: Final = Relationship.CONTAINS
+HAS_CONCEPT_MODIFIER: Final = Relationship.HAS_CONCEPT_MODIFIER
+HAS_OBSERVATION_CONTEXT: Final = Relationship.HAS_OBSERVATION_CONTEXT
+INFERRED_FROM: Final = Relationship.INFERRED_FROM
+_HAS_ACQUISITION_CONTEXT: Final = Relationship.HAS_ACQUISITION_CONTEXT
+
+
+def report_object(
+    findings: Findings,
+    producer: Producer,
+    *,
+    kind: str,
+    series_number: int,
+    description: str,
+    groups: Iterable[Container],
+    image_library: bool,
+) -> ResultObject:
+    """A report about the whole case with `groups` of measurements (PS3.3 A.35.13, PS3.16 TID 1500).
+
+    Parameters
+    ----------
+    image_library
+        Whether to list the CT images in the content too; they stand above the measurements, hundreds of lines for a
+        person who reads the report. The evidence names them in any case.
+    """
+    identity = Identity(
+        kind=kind,
+        lesion_number=None,
+        sop_class=COMPREHENSIVE_3D_SR,
+        sop_instance=SopInstanceUID(result_uid(findings, kind, "instance")),
+        series=SeriesUID(result_uid(findings, kind, "series")),
+        series_number=series_number,
+        modality="SR",
+        description=description,
+    )
+    made = result_header(findings, producer, identity)
+    made.ReferencedPerformedProcedureStepSequence = []
+    made.PerformedProcedureCodeSequence = []
+    made.CurrentRequestedProcedureEvidenceSequence = _evidence(findings)
+    made.CompletionFlag = "COMPLETE"
+    # a person may verify the document; a device cannot
+    made.VerificationFlag = "UNVERIFIED"
+    made.ValueType = "CONTAINER"
+    made.ConceptNameCodeSequence = [coded(ONCOLOGY_MEASUREMENT_REPORT)]
+    # viewers print the names of the items only when they stand separate from each other
+    made.ContinuityOfContent = "SEPARATE"
+    made.ContentTemplateSequence = [_template("1500")]
+    items = (
+        CodeItem(HAS_CONCEPT_MODIFIER, LANGUAGE, ENGLISH),
+        *_observer(producer),
+        CodeItem(HAS_CONCEPT_MODIFIER, PROCEDURE_REPORTED, CT_PROCEDURE),
+        *((_image_library(findings.case.ct),) if image_library else ()),
+        Container(CONTAINS, IMAGING_MEASUREMENTS, tuple(groups)),
+    )
+    return result_object(identity, made, Encoder().content_sequence(items))
+
+
+def measurement_group(template: str, tracking_id: str, tracking_uid: str, items: Sequence[ContentItem]) -> Container:
+    """A Measurement Group about a neoplasm, after TID 1411 or 1501."""
+    start = (
+        Text(HAS_OBSERVATION_CONTEXT, TRACKING_IDENTIFIER, tracking_id),
+        UidRef(HAS_OBSERVATION_CONTEXT, TRACKING_UID, tracking_uid),
+        CodeItem(CONTAINS, FINDING, NEOPLASM),
+    )
+    return Container(CONTAINS, MEASUREMENT_GROUP, (*start, *items), template)
+
+
+def algorithm(
+    name: str, version: str, parameters: Sequence[str], family: Code | None = None
+) -> tuple[ContentItem, ...]:
+    """Which algorithm made the measurements (TID 4019)."""
+    return (
+        Text(HAS_CONCEPT_MODIFIER, ALGORITHM_NAME, name),
+        Text(HAS_CONCEPT_MODIFIER, ALGORITHM_VERSION, version),
+        *(Text(HAS_CONCEPT_MODIFIER, ALGORITHM_PARAMETERS, parameter) for parameter in parameters),
+        *(() if family is None else (CodeItem(HAS_CONCEPT_MODIFIER, ALGORITHM_FAMILY, family),)),
+    )
+
+
+def _observer(producer: Producer) -> tuple[ContentItem, ...]:
+    """The device that made the report (TID 1002, 1004)."""
+    return (
+        CodeItem(HAS_OBSERVATION_CONTEXT, OBSERVER_TYPE, DEVICE),
+        UidRef(HAS_OBSERVATION_CONTEXT, DEVICE_UID, producer.device_uid),
+        Text(HAS_OBSERVATION_CONTEXT, DEVICE_NAME, producer.station),
+        Text(HAS_OBSERVATION_CONTEXT, DEVICE_MANUFACTURER, MANUFACTURER),
+        Text(HAS_OBSERVATION_CONTEXT, DEVICE_MODEL, MODEL_NAME),
+    )
+
+
+def _image_library(ct: CtVolume) -> Container:
+    """The instances of the CT; what they have in common is said once for all of them (TID 1600)."""
+    slices, rows, columns = ct.grid.shape
+    x, y, z = ct.grid.spacing_mm
+    numbers: list[tuple[Code, float, Code]] = [
+        (PIXEL_DATA_ROWS, rows, PIXELS),
+        (PIXEL_DATA_COLUMNS, columns, PIXELS),
+        (HORIZONTAL_PIXEL_SPACING, x, MM),
+        (VERTICAL_PIXEL_SPACING, y, MM),
+    ]
+    if slices > 1:
+        numbers.append((SPACING_BETWEEN_SLICES, z, MM))
+    shared: tuple[ContentItem, ...] = (
+        CodeItem(_HAS_ACQUISITION_CONTEXT, MODALITY, COMPUTED_TOMOGRAPHY),
+        UidRef(_HAS_ACQUISITION_CONTEXT, FRAME_OF_REFERENCE_UID, ct.frame_of_reference),
+        *(Num(_HAS_ACQUISITION_CONTEXT, name, float(value), unit) for name, value, unit in numbers),
+    )
+    entries = tuple(ImageRef(CONTAINS, None, *instance) for instance in _instances(ct))
+    group = Container(CONTAINS, IMAGE_LIBRARY_GROUP, (*shared, *entries))
+    return Container(CONTAINS, IMAGE_LIBRARY, (group,), "1600")
+
+
+def _instances(ct: CtVolume) -> Iterator[tuple[SopClassUID, SopInstanceUID]]:
+    yield from dict.fromkeys((source.sop_class, source.sop_instance) for source in ct.slices)
+
+
+def _evidence(findings: Findings) -> list[Dataset]:
+    """All instances that the report refers to, by study and series (PS3.3 C.17.2.3)."""
+    case = findings.case
+    segment = segment_reference(findings, case.lesions[0])
+    referenced = {
+        case.ct_key: list(_instances(case.ct)),
+        segment.key: [(segment.sop_class, segment.sop_instance)],
+    }
+    studies = []
+    for study in dict.fromkeys(key.study for key in referenced):
+        item = Dataset()
+        item.StudyInstanceUID = study
+        item.ReferencedSeriesSequence = [
+            _series(key, instances) for key, instances in referenced.items() if key.study == study
+        ]
+        studies.append(item)
+    return studies
+
+
+def _series(key: SeriesKey, instances: Iterable[tuple[SopClassUID, SopInstanceUID]]) -> Dataset:
+    item = Dataset()
+    item.SeriesInstanceUID = key.series
+    item.ReferencedSOPSequence = [_instance(*instance) for instance in instances]
+    return item
+
+
+def _instance(sop_class: SopClassUID, sop_instance: SopInstanceUID) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID = sop_class
+    item.ReferencedSOPInstanceUID = sop_instance
+    return item
+
+
+def _template(identifier: str) -> Dataset:
+    item = Dataset()
+    item.MappingResource = "DCMR"
+    item.TemplateIdentifier = identifier
+    return item

@@ -1,0 +1,1 @@
+"""Synthetic chest CT cases, for the demonstration and the tests: no patient was ever involved."""

@@ -1,0 +1,1 @@
+"""From the features of a patient's lesions to what a model says about the patient."""
