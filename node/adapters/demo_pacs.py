@@ -33,9 +33,7 @@ class DemoPacs:
         """Listen on loopback; the port that was bound."""
         self._folder.mkdir(parents=True, exist_ok=True)
         handlers: list[Any] = [(evt.EVT_C_STORE, self._store)]
-        server: Any = self._ae.start_server(
-            ("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_STORE, self._store)]
-        )
+        server: Any = self._ae.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
         bound: int = server.socket.getsockname()[1]
         return bound
 

@@ -788,20 +788,22 @@ def _delivery_row(row: Row[Any]) -> DeliveryRow:
 
 
 def _case_rows() -> Any:
+    image = t.instance.alias("image")
     slices = (
-        select(func.coalesce(func.sum(t.instance.c.frames), 0))
-        .where(t.instance.c.series == t.case.c.ct_series, t.instance.c.sop_class.in_(sorted(CT_IMAGES)))
-        .scalar_subquery()
+        select(func.coalesce(func.sum(image.c.frames), 0))
+        .where(image.c.series == t.case.c.ct_series, image.c.sop_class.in_(sorted(CT_IMAGES)))
+        .correlate(t.case)
     )
     current = (
         select(func.count())
         .select_from(t.delivery.join(t.result, t.result.c.id == t.delivery.c.result))
         .where(t.delivery.c.case == t.case.c.id, t.result.c.current)
+        .correlate(t.case)
     )
     return select(
         t.case,
         t.instance.c.calling_ae_title,
-        slices.label("ct_slices"),
+        slices.scalar_subquery().label("ct_slices"),
         current.scalar_subquery().label("deliveries"),
         current.where(t.delivery.c.state == DeliveryState.DELIVERED).scalar_subquery().label("delivered"),
     ).join(t.instance, t.instance.c.sop_instance == t.case.c.segmentation)

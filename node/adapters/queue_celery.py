@@ -137,7 +137,9 @@ def _broker_configuration(broker: str, settings: QueueSettings) -> dict[str, Any
             "broker_url": broker,
             "broker_transport_options": {
                 "visibility_timeout": settings.redis_visibility_timeout_s,
-                "unacked_restore_interval": min(10.0, settings.redis_visibility_timeout_s / 3),
+                # look that often for messages that ran out of it, and each time rather than every tenth
+                "unacked_restore_interval": max(1, min(10, settings.redis_visibility_timeout_s // 3)),
+                "unacked_restore_throttle": 1,
                 # without them a server that stopped answering holds its client for ever
                 "socket_connect_timeout": 5.0,
                 "socket_timeout": 30.0,

@@ -559,6 +559,9 @@ class LeaseKeeper:
                 self.tick()
             except sqlite3.DatabaseError as error:
                 _LOG.warning("broker_leases_unattended", reason=str(error))
+            except Exception:
+                # a bug must not end the thread: without its beats all running tasks would be delivered again
+                _LOG.error("broker_leases_unattended", traceback=True)
             if self._stop.wait(self.period_s):
                 return
 

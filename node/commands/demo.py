@@ -156,13 +156,11 @@ def _print_results(detail: CaseDetail, pacs: DemoPacs, console: Console) -> int:
         for name, value in measured.features[:_FIRST_FEATURES]:
             table.add_row(name, f"{value:.6g}")
         console.print(table)
-    table = Table(title=f"In {pacs.ae_title}", title_justify="left", header_style="bold")
-    for column in ("Object", "Series", "File"):
-        table.add_column(column, overflow="fold")
+    console.print(f"[bold]In {pacs.ae_title}[/bold]")
     for uid, (_, path) in back.items():
         header = dcmread(path, stop_before_pixels=True, specific_tags=["SeriesDescription"])
-        table.add_row(mine[uid].kind, str(header.get("SeriesDescription", "")), str(path))
-    console.print(table)
+        console.print(f"{mine[uid].kind:12} {header.get('SeriesDescription', '')}")
+        console.print(f"{'':12} {path}", soft_wrap=True)
     complete = len(back) == len(mine) and {COMPREHENSIVE_3D_SR, PARAMETRIC_MAP} <= classes
     if not complete:
         console.print("[red]Not every result has arrived in the PACS.[/red]")

@@ -5,6 +5,8 @@ from typing import Final
 
 PRIVATE_SCHEME: Final = "99PULMONODE"
 PRIVATE_SCHEME_NAME: Final = "pulmonode private codes"
+# derived_uid("coding scheme")
+PRIVATE_SCHEME_UID: Final = "2.25.315354113922480088208430584686265549488"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from importlib import metadata
 from typing import Any, Final
 
 import numpy as np
-import radiomics
 import SimpleITK as sitk
 from numpy.typing import NDArray
 from radiomics import imageoperations
@@ -96,7 +95,7 @@ def feature_map(
     box = _box_around(ct, lesion, margin=kernel_radius_voxels + 1)
     image = _image(ct, box)
     mask = _with_geometry(lesion.mask.on(ct.grid)[box].astype(np.uint8), ct, box)
-    radiomics.setVerbosity(logging.ERROR)
+    _quiet()
     extractor = RadiomicsFeatureExtractor(
         additionalInfo=False,
         binWidth=settings.bin_width_hu,
@@ -128,6 +127,11 @@ def feature_map(
     )
 
 
+def _quiet() -> None:
+    """PyRadiomics sets its logger to INFO when it is imported and writes dozens of lines a lesion."""
+    logging.getLogger("radiomics").setLevel(logging.ERROR)
+
+
 def _too_small(lesion: Lesion) -> Rejected | None:
     if sum(extent > 1 for extent in lesion.mask.voxels.shape) >= 2:
         return None
@@ -144,7 +148,7 @@ def _refused(lesion: Lesion, fault: ValueError) -> Rejected:
 def _extractor(
     settings: ExtractionSettings, *, resampled_spacing: tuple[float, float, float] | None
 ) -> RadiomicsFeatureExtractor:
-    radiomics.setVerbosity(logging.ERROR)
+    _quiet()
     extractor = RadiomicsFeatureExtractor(
         additionalInfo=False,
         interpolator=settings.interpolator,

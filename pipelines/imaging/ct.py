@@ -65,7 +65,8 @@ def read_ct(instances: Sequence[Dataset]) -> CtVolume | Rejected:
     defect = _duplicate_defect(slices, stacked) or _geometry_defect(slices, stacked)
     if defect is not None:
         return defect
-    frames_of_reference = {str(instance.get("FrameOfReferenceUID", "")) for instance in instances}
+    used = {item.ref.sop_instance for item in slices}
+    frames_of_reference = {str(i.get("FrameOfReferenceUID", "")) for i in instances if i.SOPInstanceUID in used}
     if len(frames_of_reference) != 1 or frames_of_reference == {""}:
         return Rejected("CT-001", "The CT images do not share one frame of reference.", _OTHER_SERIES)
     ordered = [slices[index] for index in stacked.order]

@@ -1,20 +1,22 @@
 """The self-check: no result leaves before it has been read back and found to say what was found."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from io import BytesIO
-from itertools import pairwise
-from typing import Final
+from typing import Final, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import DataElement, Dataset, dcmread
+from pydicom.dataelem import RawDataElement
 from pydicom.errors import InvalidDicomError
 
-from pipelines.domain.case import Findings, Lesion
+from pipelines.domain.case import Findings, Lesion, MeasuredLesion
 from pipelines.domain.coding import (
     COMMENT,
     CUT_OFF,
+    FEATURE_COUNT,
     IMAGING_MEASUREMENTS,
     NEGATIVE_INFINITY,
     NO_PREDICTION,
@@ -34,9 +36,10 @@ from pipelines.domain.outcome import ResultObject
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.score import Score
 from pipelines.domain.sop_classes import COMPREHENSIVE_3D_SR, PARAMETRIC_MAP, SEGMENTATION
-from pipelines.outputs import case_report, measurement_report, segmentation
-from pipelines.outputs.parametric_map import frames_of, named_maps
-from pipelines.outputs.provenance import COPIED, DEMONSTRATION_NOTICE, copied
+from pipelines.domain.volume import Grid
+from pipelines.outputs import case_report, measurement_report, parametric_map, segmentation
+from pipelines.outputs.inherited import INHERITED, inherited
+from pipelines.outputs.provenance import DEMONSTRATION_NOTICE
 from pipelines.outputs.readback import ReadGroup, ReadNumber, read_groups
 
 _CONTENT_SEQUENCE: Final = 0x0040A730
@@ -69,8 +72,8 @@ def check(made: ResultObject, findings: Findings) -> Rejected | None:
     Returns
     -------
     Rejected
-        `OUT-001` with the first difference, told by attribute, lesion and feature but never by value; None when there is
-        none.
+        `OUT-001` with the first difference, told by attribute, lesion and feature but never by value. None when there
+        is no difference.
     """
     fault = next(_faults(made, findings), None)
     if fault is None:
@@ -82,20 +85,51 @@ def check(made: ResultObject, findings: Findings) -> Rejected | None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A result as it was read back.
+
+    Attributes
+    ----------
+    content
+        Value of the Content Sequence, undecoded; empty when there is none.
+    pixels
+        Value of the last element, where that holds pixels.
+    """
+
+    dataset: Dataset
+    content: bytes
+    pixels: memoryview
+
+
 def _faults(made: ResultObject, findings: Findings) -> Iterator[str]:
-    file = BytesIO(made.data)
-    try:
-        dataset = dcmread(file, stop_before_pixels=True)
-    except (InvalidDicomError, EOFError, ValueError, NotImplementedError):
+    read = _read_back(made.data)
+    if read is None:
         yield "it cannot be read back"
         return
-    yield from _identity_faults(made, dataset)
-    yield from _patient_faults(dataset, findings)
-    yield from _missing(dataset, made.sop_class)
-    compare = _comparison(made.kind)
-    if compare is not None:
-        # what follows the pixel data element's 12 bytes of tag, VR and length
-        yield from compare(dataset, memoryview(made.data)[file.tell() + 12 :], made, findings)
+    yield from _identity_faults(made, read.dataset)
+    yield from _patient_faults(read.dataset, findings)
+    yield from _missing(read.dataset, made.sop_class)
+    compare = _COMPARISONS.get(made.kind.partition("-")[0] if made.kind.startswith("map") else made.kind)
+    if compare is None:
+        return
+    try:
+        yield from compare(read, made, findings)
+    except (AttributeError, KeyError, IndexError, ValueError):
+        # the bytes may hold anything; what cannot be found where it belongs is a fault like any other
+        yield "a part that every object of its kind has is missing or damaged"
+
+
+def _read_back(data: bytes) -> _Read | None:
+    file = BytesIO(data)
+    try:
+        dataset = dcmread(file, stop_before_pixels=True)
+        content = dataset.get_item(_CONTENT_SEQUENCE) if _CONTENT_SEQUENCE in dataset else None
+    except (InvalidDicomError, EOFError, ValueError, NotImplementedError):
+        return None
+    # the value follows tag, VR and length, 12 bytes together
+    pixels = memoryview(data)[file.tell() + 12 :]
+    return _Read(dataset, content.value or b"" if isinstance(content, RawDataElement) else b"", pixels)
 
 
 def _identity_faults(made: ResultObject, dataset: Dataset) -> Iterator[str]:
@@ -114,20 +148,21 @@ def _identity_faults(made: ResultObject, dataset: Dataset) -> Iterator[str]:
 def _patient_faults(dataset: Dataset, findings: Findings) -> Iterator[str]:
     if dataset.get("StudyInstanceUID") != findings.case.ct_key.study:
         yield "Study Instance UID is not that of the CT"
-    expected = copied(findings.case.header)
-    for keyword in COPIED:
-        wanted, found = _element(expected, keyword), _element(dataset, keyword)
-        if (wanted is None) != (found is None) or (
-            wanted is not None
-            and found is not None
-            and wanted.value != found.value
-            and not (wanted.is_empty and found.is_empty)
-        ):
+    expected = inherited(findings.case.header)
+    for keyword in INHERITED:
+        if not _equal(_element(expected, keyword), _element(dataset, keyword)):
             yield f"{keyword} is not that of the CT"
 
 
 def _element(dataset: Dataset, keyword: str) -> DataElement | None:
-    return dataset[keyword] if keyword in dataset else None
+    # `get` with a keyword returns the value, not the element
+    return dataset[keyword] if keyword in dataset else None  # noqa: SIM401
+
+
+def _equal(one: DataElement | None, other: DataElement | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return (one.is_empty and other.is_empty) or bool(one.value == other.value)
 
 
 def _missing(dataset: Dataset, sop_class: SopClassUID) -> Iterator[str]:
@@ -137,18 +172,172 @@ def _missing(dataset: Dataset, sop_class: SopClassUID) -> Iterator[str]:
             yield f"{keyword} is missing"
 
 
-def _comparison(kind: str) -> Callable[[Dataset, memoryview, ResultObject, Findings], Iterator[str]] | None:
-    known = {
-        measurement_report.KIND: _feature_faults,
-        case_report.KIND: _case_faults,
-        segmentation.KIND: _segmentation_faults,
-    }
-    return _map_faults if kind.partition("-")[0] == "map" else known.get(kind)
+def _feature_faults(read: _Read, _: ResultObject, findings: Findings) -> Iterator[str]:
+    try:
+        groups = read_groups(read.content)
+    except ValueError:
+        yield "its content cannot be read back"
+        return
+    measured = measurement_report.measured_lesions(findings)
+    if len(groups) != len(measured):
+        yield f"it holds {len(groups)} measurement groups for {len(measured)} measured lesions"
+        return
+    names = measured[0][1].names
+    concepts = [(d.concept.value, d.concept.scheme) for d in map(describe, names)]
+    for group, (lesion, vector) in zip(groups, measured, strict=True):
+        yield from _group_faults(group, lesion, vector, list(zip(names, concepts, strict=True)))
 
 
-# the features
+def _group_faults(
+    group: ReadGroup, lesion: Lesion, vector: FeatureVector, named: list[tuple[str, tuple[str, str]]]
+) -> Iterator[str]:
+    if group.tracking_uid != lesion.tracking_uid:
+        yield f"the Tracking Unique Identifier of lesion {lesion.number} differs"
+    if [(number.full_name, number.concept) for number in group.numbers] != named or len(vector) != len(named):
+        yield f"the features of lesion {lesion.number} or their order differ"
+        return
+    values = vector.select([name for name, _ in named]).astype("<f8")
+    doubles = values.tobytes()
+    for index, (number, value) in enumerate(zip(group.numbers, values.tolist(), strict=True)):
+        if not _is_value(number, value, doubles[8 * index : 8 * index + 8]):
+            yield f"{number.full_name} of lesion {lesion.number} differs"
 
 
-def _feature_faults(dataset: Dataset, _: memoryview, made: ResultObject, findings: Findings) -> Iterator[str]:
-    content = dcmread(BytesIO(made.data)).get_item(_CONTENT_SEQUENCE)
-    ...
+def _is_value(number: ReadNumber, value: float, double: bytes) -> bool:
+    if math.isfinite(value):
+        return number.value == double
+    expected = NOT_A_NUMBER if math.isnan(value) else POSITIVE_INFINITY if value > 0 else NEGATIVE_INFINITY
+    return number.value is None and number.qualifier == expected.value
+
+
+def _case_faults(read: _Read, _: ResultObject, findings: Findings) -> Iterator[str]:
+    top = _named(read.dataset.get("ContentSequence", ()), IMAGING_MEASUREMENTS)
+    groups = [group for container in top for group in container.get("ContentSequence", ())]
+    if len(groups) != 1 + len(findings.lesions):
+        yield f"it holds {len(groups)} groups for the case and {len(findings.lesions)} lesions"
+        return
+    yield from _prediction_faults(groups[0].ContentSequence, read.dataset, findings)
+    for group, measured in zip(groups[1:], findings.lesions, strict=True):
+        yield from _lesion_faults(group.ContentSequence, measured)
+
+
+def _prediction_faults(items: Iterable[Dataset], dataset: Dataset, findings: Findings) -> Iterator[str]:
+    score = findings.score
+    wanted: dict[Code, list[float]] = {PROBABILITY: [], CUT_OFF: [], RAD_SIGNATURE: []}
+    classes: list[str] = []
+    texts: dict[Code, list[str]] = {}
+    match score:
+        case Score():
+            wanted = {PROBABILITY: [score.probability], CUT_OFF: [score.cut_off], RAD_SIGNATURE: [score.signature]}
+            classes = [case_report.CLASS_CODES[score.outcome].value]
+            if score.model.demonstration:
+                texts[COMMENT] = [DEMONSTRATION_NOTICE]
+                if "DEMONSTRATION" not in dataset.SeriesDescription:
+                    yield "Series Description does not say that the model is a demonstration"
+        case Rejected():
+            texts[NO_PREDICTION] = [str(score)]
+        case None:
+            pass
+        case _:
+            assert_never(score)
+    texts[COMMENT] = [*texts.get(COMMENT, ()), *(str(note) for note in findings.case.notes)]
+    for name, values in wanted.items():
+        if _numbers(items, name) != values:
+            yield f"{name.meaning} differs"
+    if [item.ConceptCodeSequence[0].CodeValue for item in _named(items, PREDICTED_CLASS)] != classes:
+        yield f"{PREDICTED_CLASS.meaning} differs"
+    for name, lines in texts.items():
+        if _texts(items, name) != lines:
+            yield f"{name.meaning} differs"
+
+
+def _lesion_faults(items: Iterable[Dataset], measured: MeasuredLesion) -> Iterator[str]:
+    number = measured.lesion.number
+    if [item.UID for item in _named(items, TRACKING_UID)] != [measured.lesion.tracking_uid]:
+        yield f"the Tracking Unique Identifier of lesion {number} differs"
+    rejected = isinstance(measured.features, Rejected)
+    if _texts(items, NOT_MEASURED) != ([str(measured.features)] if rejected else []):
+        yield f"the reason why lesion {number} was not measured differs"
+    count = [float(len(measured.features))] if isinstance(measured.features, FeatureVector) else []
+    if _numbers(items, FEATURE_COUNT) != count:
+        yield f"the number of features of lesion {number} differs"
+
+
+def _named(items: Iterable[Dataset], name: Code) -> Iterator[Dataset]:
+    for item in items:
+        names = [(code.CodeValue, code.CodingSchemeDesignator) for code in item.get("ConceptNameCodeSequence", ())]
+        if names == [(name.value, name.scheme)]:
+            yield item
+
+
+def _numbers(items: Iterable[Dataset], name: Code) -> list[float]:
+    return [float(item.MeasuredValueSequence[0].FloatingPointValue) for item in _named(items, name)]
+
+
+def _texts(items: Iterable[Dataset], name: Code) -> list[str]:
+    return [str(item.TextValue) for item in _named(items, name)]
+
+
+def _map_faults(read: _Read, made: ResultObject, findings: Findings) -> Iterator[str]:
+    grid = findings.case.ct.grid
+    by_name = {(kind, m.lesion_number): m for kind, m in parametric_map.named_maps(findings)}
+    feature_map = by_name.get((made.kind, made.lesion_number or 0))
+    if feature_map is None:
+        yield "there is no such map among the findings"
+    elif list(_slices(read.dataset, grid)) != list(range(grid.shape[0])):
+        yield "its frames are not those of the CT slices in ascending order"
+    elif not _same_frames(read, parametric_map.frames_of(feature_map, grid)):
+        yield "the values of its frames differ"
+
+
+def _same_frames(read: _Read, expected: NDArray[np.float32]) -> bool:
+    if len(read.pixels) != expected.nbytes:
+        return False
+    # as integers, so that NaN equals itself
+    found = np.frombuffer(read.pixels, dtype="<u4").reshape(expected.shape)
+    return bool(np.array_equal(found, expected.view("<u4")))
+
+
+def _segmentation_faults(read: _Read, _: ResultObject, findings: Findings) -> Iterator[str]:
+    lesions = findings.case.lesions
+    grid = findings.case.ct.grid
+    described = [(s.SegmentNumber, s.get("TrackingUID")) for s in read.dataset.SegmentSequence]
+    if described != [(number, lesion.tracking_uid) for number, lesion in enumerate(lesions, start=1)]:
+        yield "its segments are not the lesions"
+        return
+    frames = read.dataset.PerFrameFunctionalGroupsSequence
+    size = grid.shape[1] * grid.shape[2]
+    if len(read.pixels) < math.ceil(len(frames) * size / 8):
+        yield "its pixel data is too short"
+        return
+    bits = np.unpackbits(np.frombuffer(read.pixels, dtype=np.uint8), bitorder="little", count=len(frames) * size)
+    pixels = bits.reshape(len(frames), *grid.shape[1:]).astype(np.bool_)
+    numbers = [frame.SegmentIdentificationSequence[0].ReferencedSegmentNumber for frame in frames]
+    slices = list(_slices(read.dataset, grid))
+    for number, lesion in enumerate(lesions, start=1):
+        drawn = np.zeros(grid.shape, dtype=np.bool_)
+        for frame, index, of_segment in zip(pixels, slices, numbers, strict=True):
+            if of_segment == number and index is not None:
+                drawn[index] |= frame
+        if not np.array_equal(drawn, lesion.mask.on(grid)):
+            yield f"the mask of lesion {lesion.number} differs"
+
+
+def _slices(dataset: Dataset, grid: Grid) -> Iterator[int | None]:
+    """The CT slice on which each frame lies; None for a frame beside all of them."""
+    positions = [
+        frame.PlanePositionSequence[0].ImagePositionPatient for frame in dataset.PerFrameFunctionalGroupsSequence
+    ]
+    for position in np.array(positions, dtype=np.float64):
+        steps = float((position - grid.origin_mm) @ np.array(grid.normal)) / grid.spacing_mm[2]
+        index = round(steps)
+        on_plane = 0 <= index < grid.shape[0] and np.allclose(position, grid.slice_position_mm(index), atol=1e-3)
+        yield index if on_plane else None
+
+
+_COMPARISONS: Final[dict[str, Callable[[_Read, ResultObject, Findings], Iterator[str]]]] = {
+    measurement_report.KIND: _feature_faults,
+    case_report.KIND: _case_faults,
+    parametric_map.KIND: _map_faults,
+    segmentation.KIND: _segmentation_faults,
+}

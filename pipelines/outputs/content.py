@@ -1,7 +1,7 @@
 """The content tree of a Structured Report and its encoding in Explicit VR Little Endian.
 
-A report of 1,218 features for each of five lesions has 24,000 content items. As pydicom data sets they take many seconds
-to build and write; as plain values that are encoded straight to bytes they take a fraction of one.
+A report of 1,218 features for each of five lesions has 24,000 content items. As pydicom data sets they take many
+seconds to build and write; as plain values that are encoded straight to bytes they take a fraction of one.
 """
 
 import math
@@ -207,13 +207,12 @@ def _qualifier(value: float) -> Code:
 def _template(identifier: str | None) -> bytes:
     if identifier is None:
         return b""
-    return sequence(
-        0x0040A504, (element(0x00080105, "CS", b"DCMR") + element(0x0040DB00, "CS", identifier.encode()),)
-    )
+    return sequence(0x0040A504, (element(0x00080105, "CS", b"DCMR") + element(0x0040DB00, "CS", identifier.encode()),))
 
 
 def _reference(item: ImageRef) -> bytes:
-    reference = element(0x00081150, "UI", item.sop_class.encode()) + element(0x00081155, "UI", item.sop_instance.encode())
+    reference = element(0x00081150, "UI", item.sop_class.encode())
+    reference += element(0x00081155, "UI", item.sop_instance.encode())
     if item.frame is not None:
         reference += element(0x00081160, "IS", str(item.frame).encode())
     if item.segment is not None:

@@ -46,14 +46,24 @@ from pipelines.domain.identifiers import SeriesUID, SopClassUID, SopInstanceUID
 from pipelines.domain.outcome import Producer, ResultObject
 from pipelines.domain.sop_classes import COMPREHENSIVE_3D_SR
 from pipelines.domain.volume import CtVolume
-from pipelines.outputs.content import CodeItem, Container, ContentItem, Encoder, ImageRef, Num, Relationship, Text, UidRef
+from pipelines.outputs.content import (
+    CodeItem,
+    Container,
+    ContentItem,
+    Encoder,
+    ImageRef,
+    Num,
+    Relationship,
+    Text,
+    UidRef,
+)
+from pipelines.outputs.part10 import result_object
 from pipelines.outputs.provenance import (
     MANUFACTURER,
     MODEL_NAME,
     Identity,
     coded,
     result_header,
-    result_object,
     result_uid,
 )
 from pipelines.outputs.segmentation import segment_reference

@@ -35,9 +35,7 @@ class FrameSource:
     segment_number: int | None = None
 
 
-def add_frames(
-    made: Dataset, case: Case, frames: Sequence[FrameSource], derivation: Code, dimensions_uid: str
-) -> None:
+def add_frames(made: Dataset, case: Case, frames: Sequence[FrameSource], derivation: Code, dimensions_uid: str) -> None:
     """Describe where `frames` lie and which CT images they come from (PS3.3 C.7.6.16, C.7.6.17, C.12.2).
 
     Parameters
@@ -64,7 +62,7 @@ def add_frames(
 
 
 def pixel_element(tag: int, vr: str, value: bytes | memoryview) -> tuple[bytes, bytes | memoryview, bytes]:
-    """Header, value (counted in bytes) and padding of an element, apart so that a long value is not copied to join them."""
+    """Header, value and padding of an element; apart, so that a long value is not copied to join them."""
     padding = b"\0" * (len(value) % 2)
     header = struct.pack("<HH2sHI", tag >> 16, tag & 0xFFFF, vr.encode(), 0, len(value) + len(padding))
     return header, value, padding

@@ -18,7 +18,8 @@ from pipelines.domain.outcome import Producer, ResultObject
 from pipelines.domain.sop_classes import PARAMETRIC_MAP
 from pipelines.domain.volume import Grid
 from pipelines.outputs.multiframe import FrameSource, add_frames, pixel_element
-from pipelines.outputs.provenance import Identity, clipped, coded, result_header, result_object, result_uid
+from pipelines.outputs.part10 import result_object
+from pipelines.outputs.provenance import Identity, clipped, coded, result_header, result_uid
 
 KIND: Final = "map"
 _FIRST_SERIES_NUMBER: Final = 9100
@@ -40,7 +41,7 @@ def map_objects(findings: Findings, producer: Producer) -> Iterator[ResultObject
         sources = [FrameSource(index) for index in range(grid.shape[0])]
         add_frames(made, findings.case, sources, FEATURE_MAP_DERIVATION, result_uid(findings, *what, "dimensions"))
         _add_shared_groups(made, feature_map)
-        pixels = memoryview(frames_of(feature_map, grid)).cast("B")
+        pixels = frames_of(feature_map, grid).data.cast("B")
         yield result_object(identity, made, *pixel_element(_FLOAT_PIXEL_DATA, "OF", pixels))
 
 

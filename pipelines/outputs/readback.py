@@ -1,7 +1,7 @@
 """Reads the groups of measurements back from the bytes of a report, for the self-check.
 
-pydicom needs two seconds for the 6,000 measurements of five lesions. This reader takes nothing from the encoder, walks the
-bytes by their lengths and decodes what the check compares.
+pydicom needs two seconds for the 6,000 measurements of five lesions. This reader takes nothing from the encoder, walks
+the bytes by their lengths and decodes what the check compares.
 """
 
 import struct

@@ -1,7 +1,7 @@
 """The segmentation that reports refer to: the received one, or one of the node's own where nothing can refer to that.
 
-The frames are packed here and not by highdicom, which needs the CT instances themselves, cannot refer to selected frames of
-several multi-frame CT instances, and stamps every object with random UIDs and the time of the call.
+The frames are packed here and not by highdicom, which needs the CT instances themselves, cannot refer to selected
+frames of multi-frame CT instances, and stamps every object with random UIDs and the time of the call.
 """
 
 from collections.abc import Iterator
@@ -21,13 +21,13 @@ from pipelines.domain.identifiers import SeriesUID, SopClassUID, SopInstanceUID
 from pipelines.domain.outcome import Producer, ResultObject
 from pipelines.domain.sop_classes import RT_STRUCTURE_SET, SEGMENTATION
 from pipelines.outputs.multiframe import FrameSource, add_frames, pixel_element
+from pipelines.outputs.part10 import result_object
 from pipelines.outputs.provenance import (
     MODEL_NAME,
     Identity,
     clipped,
     coded,
     result_header,
-    result_object,
     result_uid,
 )
 

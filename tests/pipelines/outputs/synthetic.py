@@ -1,10 +1,8 @@
 """A small case made from nothing: CT slices, a segmentation of balls, features, a score and maps."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
-from pathlib import Path
 from typing import Final
 
 import highdicom
@@ -13,7 +11,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.sr.codedict import codes
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, SegmentationStorage
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, SegmentationStorage
 
 from pipelines.domain.case import Case, Findings, Lesion, MeasuredLesion, Method, SegmentationRef, SeriesKey
 from pipelines.domain.feature_codes import CONCEPTS
@@ -54,20 +52,11 @@ _IMAGES: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Files:
-    """The objects that a case is read from, as they would arrive."""
-
-    ct: list[Dataset]
-    seg: Dataset
-
-
 def feature_names() -> tuple[str, ...]:
     """The 1,218 names of the published settings: 14 of shape and 86 on each of 14 images."""
     shape = [f"original_{key}" for key in CONCEPTS if key.startswith("shape_")]
-    other = [
-        key for key in CONCEPTS if key not in _LEFT_OUT and key.split("_")[0] in ("firstorder", "glcm", "glrlm", "glszm", "gldm")
-    ]
+    families = ("firstorder", "glcm", "glrlm", "glszm", "gldm")
+    other = [key for key in CONCEPTS if key not in _LEFT_OUT and key.split("_")[0] in families]
     return (*shape, *(f"{image}_{key}" for image in _IMAGES for key in other))
 
 
@@ -75,11 +64,11 @@ def ct_series(
     shape: Shape = (24, 64, 64), *, charset: str = "ISO_IR 192", name: str = "Doe^Jane", **changes: object
 ) -> list[Dataset]:
     """A CT series from foot to head, read back from bytes as a received one would be; `changes` set attributes."""
-    series = []
+    series: list[Dataset] = []
     for index in range(shape[0]):
         meta = FileMetaDataset()
         meta.MediaStorageSOPClassUID = CTImageStorage
-        meta.MediaStorageSOPInstanceUID = derived_uid("test ct", str(index))
+        meta.MediaStorageSOPInstanceUID = UID(derived_uid("test ct", str(index)))
         meta.TransferSyntaxUID = ExplicitVRLittleEndian
         image = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
         image.SpecificCharacterSet = charset
@@ -138,15 +127,6 @@ def part10(dataset: Dataset) -> bytes:
     buffer = BytesIO()
     dataset.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()
-
-
-def written(folder: Path, **objects: bytes) -> dict[str, Path]:
-    """Each object as a file `<name>.dcm` in `folder`."""
-    paths = {}
-    for name, data in objects.items():
-        paths[name] = folder / f"{name}.dcm"
-        paths[name].write_bytes(data)
-    return paths
 
 
 def balls(shape: Shape, count: int) -> list[NDArray[np.bool_]]:
@@ -229,14 +209,15 @@ def _lesion(number: int, volume: NDArray[np.bool_]) -> Lesion:
     return Lesion(number, f"Lesion {number}", f"lesion-{number}", derived_uid("test lesion", str(number)), None, mask)
 
 
-def findings_of(case: Case, names: tuple[str, ...] | None = None) -> Findings:
-    """Features of many magnitudes for each lesion, among them one NaN, a positive score and a map of lesion 1."""
+def findings_of(case: Case, names: tuple[str, ...] | None = None, *, with_nan: bool = True) -> Findings:
+    """Features of many magnitudes for each lesion, a positive score and a map of lesion 1."""
     rng = np.random.default_rng(7)
     names = feature_names() if names is None else names
     measured = []
     for lesion in case.lesions:
         values = rng.normal(size=len(names)) * 10.0 ** rng.integers(-12, 13, size=len(names))
-        values[len(names) // 2] = np.nan
+        if with_nan:
+            values[len(names) // 2] = np.nan
         measured.append(MeasuredLesion(lesion, FeatureVector(names, values)))
     mask = case.lesions[0].mask
     texture = np.where(mask.voxels, rng.normal(4.0, 1.0, mask.voxels.shape), 0.0).astype(np.float32)

@@ -1,0 +1,28 @@
+"""What all tests share: the option for slow tests and the folder of real data."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run the tests marked slow as well")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--slow"):
+        return
+    skip = pytest.mark.skip(reason="takes longer than a minute; run with --slow")
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real CT, segmentations and reference values, which lie outside the project."""
+    root = Path(os.environ.get("PULMONODE_SHARED_DATA") or Path(__file__).parents[2] / "shared" / "data")
+    if not root.is_dir():
+        pytest.skip("the real cases are not on this machine (PULMONODE_SHARED_DATA names their folder)")
+    return root

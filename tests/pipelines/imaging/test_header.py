@@ -1,0 +1,152 @@
+import random
+import struct
+import zlib
+from io import BytesIO
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom import Dataset, dcmread
+from pydicom.dataset import FileMetaDataset
+from pydicom.filewriter import dcmwrite
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+
+from pipelines.domain.instance import InstanceRef
+from pipelines.domain.reasons import Rejected
+from pipelines.imaging.header import parse_ref
+from tests.dicom import as_bytes, ct_series, rtstruct_of, seg_of
+
+CT = ct_series(slices=6)
+SEG = seg_of(CT)
+
+
+def written(dataset: Dataset, transfer_syntax: str) -> bytes:
+    dataset = dcmread(BytesIO(as_bytes(dataset)))
+    dataset.file_meta.TransferSyntaxUID = transfer_syntax
+    buffer = BytesIO()
+    little = transfer_syntax != ExplicitVRBigEndian
+    if not little:
+        dataset.PixelData = dataset.pixel_array.byteswap().tobytes() if "Rows" in dataset else b""
+    dcmwrite(buffer, dataset, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def ref_of(data: bytes) -> InstanceRef:
+    ref = parse_ref(data)
+    assert isinstance(ref, InstanceRef), ref
+    return ref
+
+
+def why_rejected(data: bytes) -> str:
+    outcome = parse_ref(data)
+    assert isinstance(outcome, Rejected)
+    assert outcome.code == "RCV-001"
+    return outcome.detail
+
+
+@pytest.mark.parametrize(
+    "syntax",
+    [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian],
+)
+def test_a_ct_header_is_read_in_every_uncompressed_transfer_syntax(syntax: str) -> None:
+    ref = ref_of(written(CT[2], syntax))
+    assert ref.sop_instance == CT[2].SOPInstanceUID
+    assert ref.key.series == CT[2].SeriesInstanceUID
+    assert ref.transfer_syntax == syntax
+    assert ref.frame_of_reference == CT[2].FrameOfReferenceUID
+    assert ref.plane is not None
+    assert ref.plane.position_mm == tuple(CT[2].ImagePositionPatient)
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian])
+def test_a_segmentation_names_its_series_and_the_images_of_its_frames(syntax: str) -> None:
+    ref = ref_of(written(SEG, syntax))
+    assert ref.references.series == (CT[0].SeriesInstanceUID,)
+    assert set(ref.references.instances) <= {image.SOPInstanceUID for image in CT}
+    assert ref.frames == SEG.NumberOfFrames
+    assert len(ref.references.instances) >= ref.frames
+
+
+def test_a_structure_set_names_series_images_and_frame_of_reference() -> None:
+    ref = ref_of(as_bytes(rtstruct_of(CT)))
+    assert ref.references.series == (CT[0].SeriesInstanceUID,)
+    assert len(ref.references.instances) == len(CT)
+    assert ref.frame_of_reference == CT[0].FrameOfReferenceUID
+
+
+def test_two_encodings_of_one_patient_id_have_one_key() -> None:
+    utf8, gb18030 = dcmread(BytesIO(as_bytes(CT[0]))), dcmread(BytesIO(as_bytes(CT[0])))
+    for dataset, charset in ((utf8, "ISO_IR 192"), (gb18030, "GB18030")):
+        dataset.SpecificCharacterSet = charset
+        dataset.PatientID = "住院-17"
+    assert ref_of(as_bytes(utf8)).patient_key == ref_of(as_bytes(gb18030)).patient_key
+
+
+@pytest.mark.parametrize("cut", [1, 100, 1000, 2000])
+def test_a_cut_instance_is_rejected_with_the_place(cut: int) -> None:
+    assert "byte" in why_rejected(as_bytes(CT[0])[:-cut])
+
+
+def test_a_missing_uid_is_named() -> None:
+    nameless = dcmread(BytesIO(as_bytes(CT[0])))
+    nameless.SeriesInstanceUID = ""
+    assert "(0020,000E)" in why_rejected(as_bytes(nameless))
+
+
+def test_a_path_in_place_of_a_uid_is_rejected() -> None:
+    data = as_bytes(CT[0])
+    uid = CT[0].SeriesInstanceUID.encode()
+    evil = b"../../etc/passwd".ljust(len(uid), b"x")
+    assert "no UID" in why_rejected(data.replace(uid, evil))
+
+
+def _nested(depth: int) -> bytes:
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = CT[0].SOPClassUID
+    meta.MediaStorageSOPInstanceUID = CT[0].SOPInstanceUID
+    empty = Dataset()
+    empty.file_meta = meta
+    buffer = BytesIO()
+    dcmwrite(buffer, empty, enforce_file_format=True)
+    sequence = struct.pack("<HH2sHI", 0x0008, 0x1140, b"SQ", 0, 0xFFFFFFFF)
+    item = struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF)
+    return buffer.getvalue() + (sequence + item) * depth
+
+
+def test_sequences_nested_20000_deep_are_rejected_in_no_time() -> None:
+    assert "deeper" in why_rejected(_nested(20_000))
+
+
+def test_a_deflate_bomb_is_inflated_to_a_limit_only() -> None:
+    bomb = dcmread(BytesIO(as_bytes(CT[0])))
+    head = written(bomb, DeflatedExplicitVRLittleEndian)
+    start = head.index(b"DICM") + 4
+    meta_length = struct.unpack_from("<I", head, start + 8)[0]
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    body = packer.compress(struct.pack("<HH2sHI", 0x0009, 0x1001, b"OB", 0, 2**31 - 2))
+    for _ in range(200):
+        body += packer.compress(bytes(2**20))
+    # the announced value is cut at the limit, and so is what is known of the instance
+    assert "missing" in why_rejected(head[: start + 12 + meta_length] + body + packer.flush())
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.randoms(use_true_random=False), st.sampled_from([as_bytes(CT[0]), as_bytes(SEG)]))
+def test_mutated_bytes_give_a_reference_or_a_reason_and_nothing_else(rng: random.Random, data: bytes) -> None:
+    mutated = bytearray(data)
+    for _ in range(rng.randint(1, 20)):
+        where = rng.randrange(132, len(mutated))
+        match rng.randrange(3):
+            case 0:
+                mutated[where] = rng.randrange(256)
+            case 1:
+                del mutated[where : where + rng.randrange(1, 40)]
+            case _:
+                mutated[where:where] = rng.randbytes(rng.randrange(1, 40))
+    assert isinstance(parse_ref(bytes(mutated)), InstanceRef | Rejected)
