@@ -20,7 +20,6 @@ from node.errors import ConfigError
 from node.logs import Log
 from node.services.assemble import Assembler
 from node.services.deliver import Deliverer
-from node.services.process import Processor
 from node.services.receive import Receiver
 from node.settings import Peer, Settings, read_secret
 from pipelines.domain.identifiers import CaseId, SopClassUID
@@ -29,10 +28,12 @@ from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
 from pipelines.extraction.settings import ExtractionSettings, load_profile
 from pipelines.imaging.assembly import Patience
 
-if TYPE_CHECKING:  # each process imports only what it needs: the receiver neither Celery nor a pipeline
+# each process imports only what it needs: the receiver neither Celery nor what a worker computes with
+if TYPE_CHECKING:
     from celery import Celery
 
     from node.adapters.queue_celery import CeleryQueue
+    from node.services.process import Processor
     from pipelines.base import Pipeline
 
 PIPELINE: Final = "nsclc-immunotherapy"
@@ -152,8 +153,10 @@ def make_deliverer(settings: Settings, stores: Stores) -> Deliverer:
     )
 
 
-def make_processor(settings: Settings, stores: Stores) -> Processor:
+def make_processor(settings: Settings, stores: Stores) -> "Processor":
     """The service that runs cases."""
+    from node.services.process import Processor
+
     return Processor(
         load_pipeline(settings),
         stores.spool,

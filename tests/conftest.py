@@ -1,6 +1,7 @@
 """What all tests share: the option for slow tests and the folder of real data."""
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the tests marked slow as well")
 
 
+SLOW = "takes longer than a minute; run with --slow"
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--slow"):
         return
-    skip = pytest.mark.skip(reason="takes longer than a minute; run with --slow")
+    skip = pytest.mark.skip(reason=SLOW)
     for item in items:
         if "slow" in item.keywords:
             item.add_marker(skip)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where all peers must be there (PULMONODE_REQUIRE_PEERS=1), a test that is skipped for want of one has failed."""
+    report = yield
+    if report.skipped and os.environ.get("PULMONODE_REQUIRE_PEERS") == "1" and SLOW not in str(report.longrepr):
+        report.outcome = "failed"
+        report.longrepr = f"must not be skipped here: {report.longrepr}"
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,21 @@ import socket
 from collections.abc import Collection
 from typing import Any, Final
 
+from pydicom.dataset import FileMetaDataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_file_meta_info
+from pydicom.uid import UID
 from pynetdicom import AE, evt
 
 from node.logs import Log
 from node.ports import Sender
 from node.services.receive import Announced, Receiver
-from pipelines.domain.identifiers import SopClassUID, SopInstanceUID
+from pipelines.domain.identifiers import (
+    IMPLEMENTATION_CLASS_UID,
+    IMPLEMENTATION_VERSION_NAME,
+    SopClassUID,
+    SopInstanceUID,
+)
 from pipelines.domain.sop_classes import VERIFICATION
 
 TRANSFER_SYNTAXES: Final = (
@@ -63,6 +72,8 @@ class StorageScp:
         self._receiver = receiver
         self._log = log
         self._ae = AE(ae_title)
+        self._ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+        self._ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
         self._ae.require_called_aet = require_called_ae_title
         self._ae.require_calling_aet = list(calling_ae_titles)
         self._ae.maximum_pdu_size = max_pdu_bytes
@@ -105,7 +116,8 @@ class StorageScp:
             SopClassUID(str(request.AffectedSOPClassUID)), SopInstanceUID(str(request.AffectedSOPInstanceUID))
         )
         try:
-            return self._receiver.receive(event.encoded_dataset(), announced, sender)
+            data = _part10(announced, event.context.transfer_syntax, event.encoded_dataset(include_meta=False))
+            return self._receiver.receive(data, announced, sender)
         except Exception:
             self._log.error("receive_failed", traceback=True, ae=sender.calling_ae_title)
             return INTERNAL_ERROR
@@ -129,3 +141,22 @@ class StorageScp:
         self._log.warning(
             "association_rejected", ae=requestor.ae_title.strip(), called=called.strip(), address=requestor.address
         )
+
+
+def _part10(announced: Announced, transfer_syntax: str, dataset: bytes) -> bytes:
+    """The data set as it came, as a file.
+
+    The file meta information says nothing of the sender, so that an instance that two systems send is the same file.
+    """
+    meta = FileMetaDataset()
+    meta.FileMetaInformationVersion = b"\0\1"
+    meta.MediaStorageSOPClassUID = UID(announced.sop_class)
+    meta.MediaStorageSOPInstanceUID = UID(announced.sop_instance)
+    meta.TransferSyntaxUID = UID(transfer_syntax)
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
+    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
+    head = DicomBytesIO()
+    head.is_little_endian = True
+    head.is_implicit_VR = False
+    write_file_meta_info(head, meta)
+    return b"".join((bytes(128), b"DICM", head.getvalue(), dataset))

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from pydicom.uid import UID
 from pynetdicom import AE, _config, evt
 
 from node.ports import Sent, StoredFile, StoredResult
+from pipelines.domain.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import VERIFICATION
 
@@ -117,6 +119,8 @@ class StorageScu:
     def _associate(self, peer: PeerAddress, contexts: Iterable[tuple[str, str | None]]) -> Any:
         """An established association, or the reason why there is none."""
         ae = AE(self._ae_title)
+        ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+        ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
         ae.connection_timeout = peer.timeout_s
         ae.acse_timeout = peer.timeout_s
         ae.dimse_timeout = peer.timeout_s

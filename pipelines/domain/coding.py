@@ -132,6 +132,7 @@ CLASS_MEANING: Final = _private("CLASSMEANING", "Meaning of the predicted class"
 LESION_USED: Final = _private("LESIONUSED", "Lesion that the prediction is based on")
 CONTRIBUTION: Final = _private("CONTRIBUTION", "Contribution to the radiomics signature")
 STANDARDISED_VALUE: Final = _private("STANDARDISED", "Standardised feature value")
+MODEL: Final = _private("MODEL", "Model")
 INTENDED_USE: Final = _private("INTENDEDUSE", "Intended use of the model")
 MODEL_LICENCE: Final = _private("LICENCE", "Licence of the model")
 NO_PREDICTION: Final = _private("NOPREDICTION", "No prediction")

@@ -165,7 +165,6 @@ _TRANSFORMATIONS: Final[dict[str, Code]] = {
     "logarithm": _own("LOGARITHM", "Logarithm"),
     "exponential": _own("EXPONENTIAL", "Exponential"),
     "gradient": _own("GRADIENT", "Gradient magnitude"),
-    "lbp": _own("LBP", "Local binary pattern"),
 }
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from typing import NewType
+from typing import Final, NewType
 
 StudyUID = NewType("StudyUID", str)
 SeriesUID = NewType("SeriesUID", str)
@@ -10,6 +10,11 @@ SopInstanceUID = NewType("SopInstanceUID", str)
 SopClassUID = NewType("SopClassUID", str)
 FrameOfReferenceUID = NewType("FrameOfReferenceUID", str)
 CaseId = NewType("CaseId", int)
+
+IMPLEMENTATION_CLASS_UID: Final = "2.25.191239639320153146865608559875189663488"
+"""Who wrote a file or speaks in an association (PS3.7 D.3.3.2); `derived_uid("implementation class")`."""
+IMPLEMENTATION_VERSION_NAME: Final = "PULMONODE"
+"""Stays the same over all versions, so that the same data set received twice is the same file."""
 
 _NAMESPACE = uuid.UUID("5f2f1d3e-6a5b-5d8e-9a50-70756c6d6f6e")
 

@@ -20,6 +20,7 @@ from pipelines.domain.coding import (
     LESION_USED,
     LOG_ODDS,
     MEASUREMENT_METHOD,
+    MODEL,
     MODEL_LICENCE,
     NEGATIVE_CLASS,
     NO_PREDICTION,
@@ -45,6 +46,7 @@ from pipelines.outputs.document import (
     CONTAINS,
     HAS_CONCEPT_MODIFIER,
     INFERRED_FROM,
+    Report,
     algorithm,
     measurement_group,
     report_object,
@@ -63,16 +65,17 @@ _NO_MODEL: Final = "No model is configured. The lesions were measured, nothing w
 
 
 def case_report(findings: Findings, producer: Producer) -> Iterator[ResultObject]:
-    """The prediction for the case, then a summary of each lesion (PS3.16 TID 1501)."""
-    yield report_object(
-        findings,
-        producer,
+    """The prediction for the case, a summary of each lesion, then what the prediction rests on (PS3.16 TID 1501)."""
+    lesions = (_lesion_group(measured, findings.case.ct.grid) for measured in findings.lesions)
+    reasons = (_reasons_group(findings, findings.score),) if isinstance(findings.score, Score) else ()
+    report = Report(
         kind=KIND,
         series_number=_SERIES_NUMBER,
         description=_description(findings),
-        groups=(_case_group(findings), *(_lesion_group(m, findings.case.ct.grid) for m in findings.lesions)),
-        image_library=False,
+        groups=(_case_group(findings), *lesions, *reasons),
+        with_image_library=False,
     )
+    yield report_object(findings, producer, report)
 
 
 def _description(findings: Findings) -> str:
@@ -88,15 +91,15 @@ def _case_group(findings: Findings) -> Container:
     )
     match findings.score:
         case Score():
-            # what counts comes first, the reasons behind it last
-            items = (*_prediction(findings, findings.score), *remarks, *_reasons(findings.score))
+            result = _prediction(findings, findings.score)
         case Rejected():
-            items = (*_texts((NO_PREDICTION, str(findings.score))), *remarks)
+            result = _texts((NO_PREDICTION, str(findings.score)))
         case None:
-            items = (*_texts((NO_PREDICTION, _NO_MODEL)), *remarks)
+            result = _texts((NO_PREDICTION, _NO_MODEL))
         case _:
             assert_never(findings.score)
-    return measurement_group("1501", "Prediction for the case", result_uid(findings, KIND, "case group"), items)
+    group_uid = result_uid(findings, KIND, "prediction")
+    return measurement_group("1501", "Prediction for the case", group_uid, (*result, *remarks))
 
 
 def _prediction(findings: Findings, score: Score) -> tuple[ContentItem, ...]:
@@ -108,15 +111,22 @@ def _prediction(findings: Findings, score: Score) -> tuple[ContentItem, ...]:
         *_texts((CLASS_MEANING, score.outcome_label)),
         Num(CONTAINS, PROBABILITY, score.probability, ZERO_TO_ONE, digits=digits),
         Num(CONTAINS, CUT_OFF, score.cut_off, ZERO_TO_ONE, digits=digits),
-        *_texts((CUT_OFF_RULE, score.cut_off_rule), (LESION_USED, _lesion_used(findings, score))),
+        *_texts((CUT_OFF_RULE, score.cut_off_rule)),
+        Num(CONTAINS, RAD_SIGNATURE, score.signature, LOG_ODDS, digits=4),
+        *_texts(
+            (LESION_USED, _lesion_used(findings, score)),
+            (MODEL, f"{model.name} {model.version}"),
+            (INTENDED_USE, model.intended_use),
+            (MODEL_LICENCE, model.licence),
+        ),
         *_algorithm(model),
-        *_texts((INTENDED_USE, model.intended_use), (MODEL_LICENCE, model.licence)),
     )
 
 
-def _reasons(score: Score) -> tuple[ContentItem, ...]:
-    signature = Num(CONTAINS, RAD_SIGNATURE, score.signature, LOG_ODDS, digits=4)
-    return (signature, *(_contribution(contribution) for contribution in top_contributions(score)))
+def _reasons_group(findings: Findings, score: Score) -> Container:
+    group_uid = result_uid(findings, KIND, "contributions")
+    contributions = tuple(_contribution(contribution) for contribution in top_contributions(score))
+    return measurement_group("1501", "Largest contributions to the prediction", group_uid, contributions)
 
 
 def top_contributions(score: Score) -> list[Contribution]:
@@ -146,7 +156,7 @@ def _contribution(contribution: Contribution) -> Num:
 
 
 def _lesion_used(findings: Findings, score: Score) -> str:
-    lesion = next(m.lesion for m in findings.lesions if m.lesion.number == score.lesion_number)
+    lesion = {m.lesion.number: m.lesion for m in findings.lesions}[score.lesion_number]
     return f"Lesion {lesion.number}: {lesion.tracking_id}"
 
 

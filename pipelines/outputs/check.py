@@ -1,6 +1,7 @@
 """The self-check: no result leaves before it has been read back and found to say what was found."""
 
 import math
+import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -10,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import DataElement, Dataset, dcmread
 from pydicom.dataelem import RawDataElement
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from pipelines.domain.case import Findings, Lesion, MeasuredLesion
 from pipelines.domain.coding import (
     COMMENT,
+    CONTRIBUTION,
     CUT_OFF,
     FEATURE_COUNT,
     IMAGING_MEASUREMENTS,
@@ -43,6 +45,19 @@ from pipelines.outputs.provenance import DEMONSTRATION_NOTICE
 from pipelines.outputs.readback import ReadGroup, ReadNumber, read_groups
 
 _CONTENT_SEQUENCE: Final = 0x0040A730
+# what pydicom, the reader of the content and a look at a part that is not there raise for damaged bytes
+_UNREADABLE: Final = (
+    AttributeError,
+    BytesLengthException,
+    EOFError,
+    InvalidDicomError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 
 # type 1 attributes, and those of type 1C whose condition a result always meets
 _EVERY_OBJECT: Final = (
@@ -103,33 +118,29 @@ class _Read:
 
 
 def _faults(made: ResultObject, findings: Findings) -> Iterator[str]:
-    read = _read_back(made.data)
-    if read is None:
-        yield "it cannot be read back"
-        return
-    yield from _identity_faults(made, read.dataset)
-    yield from _patient_faults(read.dataset, findings)
-    yield from _missing(read.dataset, made.sop_class)
-    compare = _COMPARISONS.get(made.kind.partition("-")[0] if made.kind.startswith("map") else made.kind)
-    if compare is None:
-        return
     try:
-        yield from compare(read, made, findings)
-    except (AttributeError, KeyError, IndexError, ValueError):
+        read = _read_back(made.data)
+        yield from _identity_faults(made, read.dataset)
+        yield from _patient_faults(read.dataset, findings)
+        yield from _missing(read.dataset, made.sop_class)
+        compare = _COMPARISONS.get(made.kind.partition("-")[0] if made.kind.startswith("map") else made.kind)
+        if compare is not None:
+            yield from compare(read, made, findings)
+    except _UNREADABLE:
         # the bytes may hold anything; what cannot be found where it belongs is a fault like any other
-        yield "a part that every object of its kind has is missing or damaged"
+        yield "it cannot be read back, or a part is missing that every object of its kind has"
 
 
-def _read_back(data: bytes) -> _Read | None:
+def _read_back(data: bytes) -> _Read:
     file = BytesIO(data)
-    try:
-        dataset = dcmread(file, stop_before_pixels=True)
-        content = dataset.get_item(_CONTENT_SEQUENCE) if _CONTENT_SEQUENCE in dataset else None
-    except (InvalidDicomError, EOFError, ValueError, NotImplementedError):
-        return None
+    dataset = dcmread(file, stop_before_pixels=True)
+    content = dataset.get_item(_CONTENT_SEQUENCE) if _CONTENT_SEQUENCE in dataset else None
+    encoded = content.value or b"" if isinstance(content, RawDataElement) else b""
+    if isinstance(content, RawDataElement) and len(encoded) != content.length:
+        # pydicom takes what there is of an element that the end of the file cuts short
+        raise EOFError
     # the value follows tag, VR and length, 12 bytes together
-    pixels = memoryview(data)[file.tell() + 12 :]
-    return _Read(dataset, content.value or b"" if isinstance(content, RawDataElement) else b"", pixels)
+    return _Read(dataset, encoded, memoryview(data)[file.tell() + 12 :])
 
 
 def _identity_faults(made: ResultObject, dataset: Dataset) -> Iterator[str]:
@@ -173,11 +184,7 @@ def _missing(dataset: Dataset, sop_class: SopClassUID) -> Iterator[str]:
 
 
 def _feature_faults(read: _Read, _: ResultObject, findings: Findings) -> Iterator[str]:
-    try:
-        groups = read_groups(read.content)
-    except ValueError:
-        yield "its content cannot be read back"
-        return
+    groups = read_groups(read.content)
     measured = measurement_report.measured_lesions(findings)
     if len(groups) != len(measured):
         yield f"it holds {len(groups)} measurement groups for {len(measured)} measured lesions"
@@ -185,6 +192,9 @@ def _feature_faults(read: _Read, _: ResultObject, findings: Findings) -> Iterato
     names = measured[0][1].names
     concepts = [(d.concept.value, d.concept.scheme) for d in map(describe, names)]
     for group, (lesion, vector) in zip(groups, measured, strict=True):
+        segment = segmentation.segment_reference(findings, lesion)
+        if group.segment != (segment.sop_instance, segment.segment_number):
+            yield f"the segment of lesion {lesion.number} differs"
         yield from _group_faults(group, lesion, vector, list(zip(names, concepts, strict=True)))
 
 
@@ -213,12 +223,17 @@ def _is_value(number: ReadNumber, value: float, double: bytes) -> bool:
 def _case_faults(read: _Read, _: ResultObject, findings: Findings) -> Iterator[str]:
     top = _named(read.dataset.get("ContentSequence", ()), IMAGING_MEASUREMENTS)
     groups = [group for container in top for group in container.get("ContentSequence", ())]
-    if len(groups) != 1 + len(findings.lesions):
-        yield f"it holds {len(groups)} groups for the case and {len(findings.lesions)} lesions"
+    first, *lesions = groups[: 1 + len(findings.lesions)]
+    reasons = groups[1 + len(findings.lesions) :]
+    if len(lesions) != len(findings.lesions):
+        yield f"it holds {len(lesions)} groups for {len(findings.lesions)} lesions"
         return
-    yield from _prediction_faults(groups[0].ContentSequence, read.dataset, findings)
-    for group, measured in zip(groups[1:], findings.lesions, strict=True):
+    yield from _prediction_faults(first.ContentSequence, read.dataset, findings)
+    for group, measured in zip(lesions, findings.lesions, strict=True):
         yield from _lesion_faults(group.ContentSequence, measured)
+    terms = [c.term for c in case_report.top_contributions(findings.score)] if isinstance(findings.score, Score) else []
+    if [term for group in reasons for term in _numbers(group.ContentSequence, CONTRIBUTION)] != terms:
+        yield f"{CONTRIBUTION.meaning} differs"
 
 
 def _prediction_faults(items: Iterable[Dataset], dataset: Dataset, findings: Findings) -> Iterator[str]:

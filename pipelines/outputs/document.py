@@ -1,6 +1,7 @@
 """What all Structured Reports have in common: a Comprehensive 3D SR after TID 1500 around groups of measurements."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from pydicom import Dataset
@@ -75,33 +76,37 @@ INFERRED_FROM: Final = Relationship.INFERRED_FROM
 _HAS_ACQUISITION_CONTEXT: Final = Relationship.HAS_ACQUISITION_CONTEXT
 
 
-def report_object(
-    findings: Findings,
-    producer: Producer,
-    *,
-    kind: str,
-    series_number: int,
-    description: str,
-    groups: Iterable[Container],
-    image_library: bool,
-) -> ResultObject:
-    """A report about the whole case with `groups` of measurements (PS3.3 A.35.13, PS3.16 TID 1500).
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one report has of its own.
 
-    Parameters
+    Attributes
     ----------
-    image_library
-        Whether to list the CT images in the content too; they stand above the measurements, hundreds of lines for a
-        person who reads the report. The evidence names them in any case.
+    groups
+        Measurement Groups, all after the same template.
+    with_image_library
+        Whether to list the CT images in the content too. They stand above the measurements, hundreds of lines for a
+        person who reads the report; the evidence names them in any case.
     """
+
+    kind: str
+    series_number: int
+    description: str
+    groups: tuple[Container, ...]
+    with_image_library: bool
+
+
+def report_object(findings: Findings, producer: Producer, report: Report) -> ResultObject:
+    """Write `report` about the whole case (PS3.3 A.35.13, PS3.16 TID 1500)."""
     identity = Identity(
-        kind=kind,
+        kind=report.kind,
         lesion_number=None,
         sop_class=COMPREHENSIVE_3D_SR,
-        sop_instance=SopInstanceUID(result_uid(findings, kind, "instance")),
-        series=SeriesUID(result_uid(findings, kind, "series")),
-        series_number=series_number,
+        sop_instance=SopInstanceUID(result_uid(findings, report.kind, "instance")),
+        series=SeriesUID(result_uid(findings, report.kind, "series")),
+        series_number=report.series_number,
         modality="SR",
-        description=description,
+        description=report.description,
     )
     made = result_header(findings, producer, identity)
     made.ReferencedPerformedProcedureStepSequence = []
@@ -119,8 +124,8 @@ def report_object(
         CodeItem(HAS_CONCEPT_MODIFIER, LANGUAGE, ENGLISH),
         *_observer(producer),
         CodeItem(HAS_CONCEPT_MODIFIER, PROCEDURE_REPORTED, CT_PROCEDURE),
-        *((_image_library(findings.case.ct),) if image_library else ()),
-        Container(CONTAINS, IMAGING_MEASUREMENTS, tuple(groups)),
+        *((_image_library(findings.case.ct),) if report.with_image_library else ()),
+        Container(CONTAINS, IMAGING_MEASUREMENTS, report.groups),
     )
     return result_object(identity, made, Encoder().content_sequence(items))
 

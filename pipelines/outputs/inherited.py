@@ -3,6 +3,7 @@
 from typing import Final
 
 from pydicom import DataElement, Dataset, Sequence, config
+from pydicom.errors import BytesLengthException
 
 # PS3.3 C.7.1.1 and C.7.1.3, with the retired attributes that archives still match on
 _PATIENT: Final = (
@@ -136,8 +137,8 @@ def _decoded(source: Dataset, keywords: tuple[str, ...] | None = None) -> Datase
     for tag in source.keys() if keywords is None else (k for k in keywords if k in source):
         try:
             element = source[tag]
-        except (ValueError, TypeError, KeyError, NotImplementedError):
-            # a weight of "70,5" or an unknown VR stops at pydicom; it is not worth a patient's results
+        except (BytesLengthException, EOFError, NotImplementedError, ValueError):
+            # a number of three bytes or an unknown VR is not worth a patient's results
             continue
         if not element.tag.is_private:
             made.add(_decoded_element(element))

@@ -13,6 +13,7 @@ from pipelines.outputs.document import (
     CONTAINS,
     HAS_CONCEPT_MODIFIER,
     INFERRED_FROM,
+    Report,
     algorithm,
     measurement_group,
     report_object,
@@ -42,15 +43,8 @@ def feature_report(findings: Findings, producer: Producer) -> Iterator[ResultObj
             for feature, value, items in zip(features, vector.select(names), modifiers, strict=True)
         )
         groups.append(_group(findings, lesion, method, numbers))
-    yield report_object(
-        findings,
-        producer,
-        kind=KIND,
-        series_number=_SERIES_NUMBER,
-        description=DESCRIPTION,
-        groups=groups,
-        image_library=True,
-    )
+    report = Report(KIND, _SERIES_NUMBER, DESCRIPTION, tuple(groups), with_image_library=True)
+    yield report_object(findings, producer, report)
 
 
 def measured_lesions(findings: Findings) -> list[tuple[Lesion, FeatureVector]]:

@@ -112,7 +112,7 @@ def result_header(findings: Findings, producer: Producer, identity: Identity) ->
 
 def _moment(header: Dataset, producer: Producer) -> datetime:
     """Time of production in the zone that the other times of the study are in."""
-    offset = re.fullmatch(r"([+-])(\d\d)(\d\d)", str(header.get("TimezoneOffsetFromUTC", "")).strip())
+    offset = re.fullmatch(r"([+-])([01]\d)([0-5]\d)", str(header.get("TimezoneOffsetFromUTC", "")).strip())
     if offset is None:
         return producer.produced_at
     sign, hours, minutes = offset.groups()

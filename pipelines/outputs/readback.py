@@ -9,7 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from pipelines.domain.coding import EQUIVALENT_MEANING, IMAGING_MEASUREMENTS, MEASUREMENT_GROUP, TRACKING_UID, Code
+from pipelines.domain.coding import (
+    EQUIVALENT_MEANING,
+    IMAGING_MEASUREMENTS,
+    MEASUREMENT_GROUP,
+    REFERENCED_SEGMENT,
+    TRACKING_UID,
+    Code,
+)
 
 _HEADER: Final = struct.Struct("<HH2sH")
 _ITEM: Final = struct.Struct("<HHI")
@@ -43,9 +50,16 @@ class ReadNumber:
 
 @dataclass(frozen=True, slots=True)
 class ReadGroup:
-    """One Measurement Group."""
+    """One Measurement Group.
+
+    Attributes
+    ----------
+    segment
+        (SOP Instance UID, Segment Number) of its Referenced Segment; None when there is none.
+    """
 
     tracking_uid: str
+    segment: tuple[str, int] | None
     numbers: tuple[ReadNumber, ...]
 
 
@@ -71,7 +85,7 @@ def read_groups(content: bytes) -> list[ReadGroup]:
             for group in reader.below(top)
             if reader.is_named(group, MEASUREMENT_GROUP)
         ]
-    except (KeyError, struct.error, UnicodeDecodeError) as fault:
+    except (KeyError, StopIteration, struct.error, UnicodeDecodeError) as fault:
         raise ValueError("the content tree cannot be read back") from fault
 
 
@@ -101,6 +115,7 @@ class _Reader:
 
     def group(self, item: _Fields) -> ReadGroup:
         tracking_uid = ""
+        segment = None
         numbers = []
         for below in self.below(item):
             kind = self._text(below, 0x0040A040)
@@ -108,7 +123,14 @@ class _Reader:
                 numbers.append(self._number(below))
             elif kind == "UIDREF" and self.is_named(below, TRACKING_UID):
                 tracking_uid = self._text(below, 0x0040A124)
-        return ReadGroup(tracking_uid, tuple(numbers))
+            elif kind == "IMAGE" and self.is_named(below, REFERENCED_SEGMENT):
+                segment = self._segment(below)
+        return ReadGroup(tracking_uid, segment, tuple(numbers))
+
+    def _segment(self, item: _Fields) -> tuple[str, int]:
+        reference = next(self.items(item[0x00081199]))
+        (number,) = struct.unpack_from("<H", self._data, reference[0x0062000B][0])
+        return self._text(reference, 0x00081155), number
 
     def _number(self, item: _Fields) -> ReadNumber:
         full_name = ""

@@ -19,13 +19,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 
-from node.adapters.queue_celery import QUEUE, CeleryQueue, QueueSettings, QueueUnavailable, create_app
+from node.adapters.queue_celery import CeleryQueue, QueueSettings, QueueUnavailable, create_app
 from node.tasks import PROCESS_CASE, register
 from pipelines.domain.identifiers import CaseId
 
 WORKER_SCRIPT = Path(__file__).with_name("broker_worker.py")
 REDIS_VISIBILITY_TIMEOUT_S = 3
+# for the kill tests: 40 cases of 50 to 200 ms
+CASES = frozenset(range(1, 41))
+TASK_S = {str(case): 0.05 + 0.01 * (case % 16) for case in CASES}
 
 
 @dataclass
@@ -110,28 +114,30 @@ def answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-@pytest.fixture(params=["sqlite", "redis"])
-def workers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workers]:
-    if request.param == "sqlite":
-        made = Workers(f"sqlite://{tmp_path}/broker.sqlite", tmp_path, {})
-    else:
-        port = request.getfixturevalue("redis_port")
-        settings = {"redis_visibility_timeout_s": REDIS_VISIBILITY_TIMEOUT_S}
-        made = Workers(f"redis://127.0.0.1:{port}/0", tmp_path, settings)
-    yield from serve(made)
-
-
 @pytest.fixture
 def sqlite_workers(tmp_path: Path) -> Iterator[Workers]:
     yield from serve(Workers(f"sqlite://{tmp_path}/broker.sqlite", tmp_path, {}))
+
+
+@pytest.fixture
+def redis_workers(redis_port: int, tmp_path: Path) -> Iterator[Workers]:
+    with Redis(port=redis_port) as client:
+        # also what a killed worker of an earlier test has left unacknowledged
+        client.flushall()
+    settings = {"redis_visibility_timeout_s": REDIS_VISIBILITY_TIMEOUT_S}
+    yield from serve(Workers(f"redis://127.0.0.1:{redis_port}/0", tmp_path, settings))
+
+
+@pytest.fixture(params=["sqlite_workers", "redis_workers"])
+def workers(request: pytest.FixtureRequest) -> Workers:
+    made: Workers = request.getfixturevalue(request.param)
+    return made
 
 
 def serve(workers: Workers) -> Iterator[Workers]:
     yield workers
     for process in tuple(workers.running):
         workers.kill(process)
-    with create_app(workers.broker, settings=QueueSettings()).connection_for_write() as connection:
-        connection.default_channel.queue_purge(QUEUE)
 
 
 def queue_of(workers: Workers) -> CeleryQueue:
@@ -154,6 +160,15 @@ def eventually(predicate: Callable[[], bool], within_s: float) -> bool:
 
 def has_ended(workers: Workers, tasks: int) -> bool:
     return len(workers.events("end")) >= tasks
+
+
+def kill_working(workers: Workers, *, times: int) -> None:
+    """Start a worker, kill it with its children after six tasks, and so on."""
+    for _ in range(times):
+        enough = len(workers.events("end")) + 6
+        worker = workers.start(concurrency=2, task_s=TASK_S)
+        assert eventually(partial(has_ended, workers, enough), within_s=20)
+        workers.kill(worker)
 
 
 # --- both brokers
@@ -191,29 +206,17 @@ def test_the_case_of_a_killed_child_process_is_processed_by_the_next(workers: Wo
     assert workers.cases("start") == {1: 2}
 
 
-def test_no_case_is_lost_when_workers_are_killed_again_and_again(workers: Workers) -> None:
-    cases = range(1, 41)
-    submit(queue_of(workers), *cases)
-    task_s = {str(case): 0.05 + 0.01 * (case % 16) for case in cases}
-    kills = 0
-    give_up_at = time.monotonic() + 50
-    while set(workers.cases("end")) != set(cases) and time.monotonic() < give_up_at:
-        worker = workers.start(concurrency=2, task_s=task_s)
-        if kills < 4:
-            enough = len(workers.events("end")) + 6
-            eventually(partial(has_ended, workers, enough), within_s=10)
-            workers.kill(worker)
-            kills += 1
-        else:
-            eventually(lambda: set(workers.cases("end")) == set(cases), within_s=40)
-    assert set(workers.cases("end")) == set(cases)
-    assert kills == 4
-    # one task for each child of a killed worker is repeated at most, all others are not
-    assert sum(workers.cases("start").values()) <= len(cases) + 2 * kills
-    assert queue_of(workers).depth() == 0
-
-
 # --- the embedded broker
+
+
+def test_no_case_is_lost_when_workers_are_killed_again_and_again(sqlite_workers: Workers) -> None:
+    submit(queue_of(sqlite_workers), *CASES)
+    kill_working(sqlite_workers, times=4)
+    sqlite_workers.start(concurrency=2, task_s=TASK_S)
+    assert eventually(lambda: set(sqlite_workers.cases("end")) == CASES, within_s=40)
+    # what the two children of a killed worker were doing is done again, and nothing else
+    assert sum(sqlite_workers.cases("start").values()) <= len(CASES) + 2 * 4
+    assert queue_of(sqlite_workers).depth() == 0
 
 
 def test_the_case_of_a_killed_worker_is_processed_by_its_successor_at_once(sqlite_workers: Workers) -> None:
@@ -285,20 +288,38 @@ def test_start_latency_and_drain_rate(sqlite_workers: Workers, record_property: 
     assert delays_s[len(delays_s) // 2] < 0.5
 
 
+# --- Redis
+
+
+def test_a_case_that_redis_loses_with_a_killed_worker_is_processed_when_it_is_queued_again(
+    redis_workers: Workers,
+) -> None:
+    queue = queue_of(redis_workers)
+    submit(queue, *CASES)
+    kill_working(redis_workers, times=4)
+    redis_workers.start(concurrency=2, task_s=TASK_S)
+    if not eventually(lambda: set(redis_workers.cases("end")) == CASES, within_s=REDIS_VISIBILITY_TIMEOUT_S + 6):
+        # kombu takes a message from the list and notes it as unacknowledged in two steps; a worker killed in between
+        # takes it along. The ledger's reconciler does what is done here
+        lost = CASES - set(redis_workers.cases("end"))
+        assert len(lost) <= 2 * 4
+        submit(queue, *lost)
+    assert eventually(lambda: set(redis_workers.cases("end")) == CASES, within_s=20)
+
+
 # --- JSON only
 
 
-def test_a_pickled_message_in_redis_is_refused_by_the_worker(redis_port: int, tmp_path: Path) -> None:
-    workers = Workers(f"redis://127.0.0.1:{redis_port}/1", tmp_path, {})
-    app = create_app(workers.broker, settings=QueueSettings())
+def test_a_pickled_message_in_redis_is_refused_by_the_worker(redis_workers: Workers) -> None:
+    app = create_app(redis_workers.broker, settings=QueueSettings())
     app.conf.accept_content = ["json", "pickle"]
     app.send_task(PROCESS_CASE, args=(666,), serializer="pickle")
     submit(CeleryQueue(app), 1)
-    worker = workers.start()
-    assert eventually(lambda: workers.cases("end") == {1: 1}, within_s=20)
-    assert workers.stop(worker) == 0
-    assert workers.cases("start") == {1: 1}
-    assert "ContentDisallowed" in workers.log()
+    worker = redis_workers.start()
+    assert eventually(lambda: redis_workers.cases("end") == {1: 1}, within_s=20)
+    assert redis_workers.stop(worker) == 0
+    assert redis_workers.cases("start") == {1: 1}
+    assert "ContentDisallowed" in redis_workers.log()
 
 
 def test_a_foreign_pickle_in_the_embedded_broker_is_parked(sqlite_workers: Workers, tmp_path: Path) -> None:
@@ -312,7 +333,7 @@ def test_a_foreign_pickle_in_the_embedded_broker_is_parked(sqlite_workers: Worke
     sqlite_workers.start()
     assert eventually(lambda: sqlite_workers.cases("end") == {1: 1}, within_s=20)
     with closing(sqlite3.connect(tmp_path / "broker.sqlite")) as db:
-        assert db.execute("SELECT state FROM message").fetchall() == [("bad",)]
+        assert eventually(lambda: db.execute("SELECT state FROM message").fetchall() == [("bad",)], within_s=5)
 
 
 # --- the application

@@ -53,9 +53,7 @@ def small(case: Case) -> Findings:
 @pytest.fixture(scope="session")
 def drawn_as_contours(findings: Findings) -> Findings:
     """The same findings for lesions that arrived as an RT Structure Set."""
-    received = replace(
-        findings.case.segmentation, sop_class=SopClassUID(RT_STRUCTURE_SET), referable=False
-    )
+    received = replace(findings.case.segmentation, sop_class=SopClassUID(RT_STRUCTURE_SET), referable=False)
     return replace(findings, case=replace(findings.case, segmentation=received))
 
 
@@ -73,7 +71,10 @@ def objects(findings: Findings, drawn_as_contours: Findings) -> dict[str, Result
 
 @pytest.fixture(scope="session")
 def folder(
-    tmp_path_factory: pytest.TempPathFactory, ct: list[Dataset], masks: list[NDArray[np.bool_]], objects: dict[str, ResultObject]
+    tmp_path_factory: pytest.TempPathFactory,
+    ct: list[Dataset],
+    masks: list[NDArray[np.bool_]],
+    objects: dict[str, ResultObject],
 ) -> Path:
     """Everything as files: `ct-01.dcm` and so on, `received-seg.dcm`, and each object by its kind."""
     path = tmp_path_factory.mktemp("study")

@@ -1,0 +1,77 @@
+"""A PostgreSQL server for the tests, from the system's package: started in a temporary folder, without its service."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.tools import free_port
+
+_USER = "postgres"
+
+
+@contextmanager
+def postgresql() -> Iterator[str]:
+    """URL of the server, without a database's name; the test is skipped where PostgreSQL is not installed."""
+    programs = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None, key=lambda path: int(path.parent.name))
+    if programs is None:
+        pytest.skip("PostgreSQL (package postgresql) is not installed")
+    # not in pytest's own folder: the server refuses to run as root, and others cannot enter that folder
+    folder = Path(tempfile.mkdtemp(prefix="pulmonode-postgresql-"))
+    user = _USER if os.geteuid() == 0 else None
+    try:
+        if user is not None:
+            shutil.chown(folder, user, user)
+        data = folder / "data"
+        subprocess.run(
+            [programs / "initdb", "-D", data, "-U", _USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
+            check=True,
+            capture_output=True,
+            user=user,
+            group=user,
+            cwd=folder,
+        )
+        port = free_port()
+        settings = (f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off")
+        options = [part for setting in settings for part in ("-c", setting)]
+        with (folder / "log").open("wb") as log:
+            server = subprocess.Popen(
+                [programs / "postgres", "-D", data, *options], stdout=log, stderr=log, user=user, group=user, cwd=folder
+            )
+        try:
+            _wait(server, port)
+            yield f"postgresql+psycopg://{_USER}@127.0.0.1:{port}"
+        finally:
+            # not SIGTERM: that waits until the last client has gone
+            server.send_signal(signal.SIGINT)
+            server.wait(30)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def create_database(server: str, name: str) -> str:
+    """URL of a new and empty database."""
+    with psycopg.connect(f"{server}/postgres".replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    return f"{server}/{name}"
+
+
+def _wait(server: "subprocess.Popen[bytes]", port: int) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            psycopg.connect(host="127.0.0.1", port=port, user=_USER, dbname="postgres", connect_timeout=2).close()
+        except psycopg.OperationalError:
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return

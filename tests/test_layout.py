@@ -1,0 +1,86 @@
+"""The shape of the house: what lies where, and what may not be imported or written anywhere."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted([*(ROOT / "node").rglob("*.py"), *(ROOT / "pipelines").rglob("*.py")])
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_module_says_in_one_sentence_what_it_is_for(path: Path) -> None:
+    first = path.read_text("utf-8").splitlines()[0]
+    assert re.match(r'^"""[A-Z`0-9].*[.:]("""|$)', first), first
+
+
+def test_a_file_in_pipelines_is_a_pipeline_and_a_folder_a_building_block() -> None:
+    files = {path.name for path in (ROOT / "pipelines").glob("*.py")}
+    assert files == {"__init__.py", "base.py", "nsclc_immunotherapy.py"}
+    for path in (ROOT / "pipelines").iterdir():
+        if path.is_dir() and path.name != "__pycache__":
+            assert (path / "__init__.py").exists()
+
+
+def test_tests_mirror_the_packages() -> None:
+    modules = {str(path.relative_to(ROOT).with_suffix("")) for path in SOURCES} | {"node", "pipelines"}
+    for path in sorted((ROOT / "tests/pipelines").rglob("test_*.py")):
+        relative = path.relative_to(ROOT / "tests").with_suffix("")
+        folder, name = str(relative.parent), relative.name.removeprefix("test_")
+        assert f"{folder}/{name}" in modules or folder in {str(Path(m).parent) for m in modules}, path
+
+
+@pytest.mark.parametrize("role", ["node.adapters.storage_scp", "node.services.receive", "node.commands.roles"])
+def test_the_receiving_process_loads_nothing_that_computes(role: str) -> None:
+    heavy = ["highdicom", "SimpleITK", "radiomics", "sklearn", "scipy", "celery", "kombu", "pandas"]
+    code = f"import sys, {role}; print([m for m in {heavy!r} if m in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "[]"
+
+
+def test_importing_the_command_line_has_no_effects(tmp_path: Path) -> None:
+    code = "import os, threading; import node.cli; print(threading.active_count(), os.listdir())"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"HOME": str(tmp_path)},
+    )
+    assert done.stdout.strip() == "1 []"
+
+
+def test_nothing_names_a_registry_a_machine_or_a_password() -> None:
+    forbidden = re.compile(
+        r"files\.pythonhosted|pypi\.org|registry\.npmjs|deb\.debian\.org|/home/\w+/|/root/", re.IGNORECASE
+    )
+    found = [
+        f"{path.relative_to(ROOT)}: {match.group()}"
+        for path in tracked()
+        if path != Path(__file__)
+        for match in forbidden.finditer(path.read_bytes().decode("utf-8", "replace"))
+    ]
+    assert found == []
+
+
+def test_pickle_is_used_nowhere() -> None:
+    assert [
+        path for path in SOURCES if re.search(r"\b(import pickle|joblib|yaml\.load\(|eval\()", path.read_text())
+    ] == []
+
+
+def test_the_node_that_is_imported_is_this_one() -> None:
+    import node
+
+    assert Path(node.__file__).is_relative_to(ROOT)
