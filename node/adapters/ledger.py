@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     Connection,
@@ -20,7 +20,14 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    IntegrityError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool
 
 from node.adapters import ledger_schema as t
@@ -64,6 +71,10 @@ from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
 from pipelines.imaging.assembly import SegmentationArrival, SeriesArrival, pair
 
 
+_SCHEMA_LOCK: Final = 0x70756C6D
+"""Key of the lock under which PostgreSQL makes the tables; any number that nobody else uses."""
+
+
 def open_engine(url: str, *, password: str | None = None) -> Engine:
     """Connect to the ledger's database and create its tables when it is new.
 
@@ -77,46 +88,77 @@ def open_engine(url: str, *, password: str | None = None) -> Engine:
     Raises
     ------
     ConfigError
-        If the database belongs to another version of the node.
+        If the URL names no database that can be used, or the database belongs to another version of the node.
     TransientError
         If it cannot be reached.
     """
-    engine = create_engine(_with_password(url, password), poolclass=NullPool if url.startswith("sqlite") else None)
-    if engine.dialect.name == "sqlite":
-        Path(engine.url.database or "").parent.mkdir(parents=True, exist_ok=True)
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_immediate)
+    engine = _engine(url, password)
     try:
-        t.metadata.create_all(engine)
-        with engine.begin() as connection:
+        with _reaching("opened"), engine.begin() as connection:
+            if engine.dialect.name == "postgresql":
+                # of nodes that start together on a new database, one makes the tables
+                connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
+            t.schema.create(connection, checkfirst=True)
             versions = connection.scalars(select(t.schema.c.version)).all()
             if not versions:
                 connection.execute(insert(t.schema).values(version=t.SCHEMA_VERSION))
-    except OperationalError as fault:
-        raise TransientError("RCV-005", f"The ledger cannot be opened: {type(fault.orig).__name__}.") from fault
-    if versions and max(versions) != t.SCHEMA_VERSION:
-        raise ConfigError(
-            [f"the ledger has schema {max(versions)}, this version of the node needs schema {t.SCHEMA_VERSION}"]
-        )
+            elif max(versions) != t.SCHEMA_VERSION:
+                raise ConfigError(
+                    [f"the ledger has schema {max(versions)}, this version of the node needs schema {t.SCHEMA_VERSION}"]
+                )
+            t.metadata.create_all(connection)
+    except DatabaseError as fault:
+        raise ConfigError([f"ledger.url: the ledger cannot be used: {_first_line(fault)}"]) from fault
     return engine
 
 
-def _with_password(url: str, password: str | None) -> str:
-    if password is None:
-        return url
-    return make_url(url).set(password=password).render_as_string(hide_password=False)
+def _engine(url: str, password: str | None) -> Engine:
+    try:
+        parsed = make_url(url)
+        if password is not None:
+            parsed = parsed.set(password=password)
+        on_sqlite = parsed.get_backend_name() == "sqlite"
+        # a server may have closed a connection that was kept; what an error tells goes into the log without values
+        engine = create_engine(
+            parsed, poolclass=NullPool if on_sqlite else None, pool_pre_ping=not on_sqlite, hide_parameters=True
+        )
+    except (ArgumentError, ImportError) as fault:
+        kinds = "sqlite:///PATH or, with the postgresql extra installed, postgresql+psycopg://USER@HOST/DB"
+        raise ConfigError([f"ledger.url: must be {kinds}"]) from fault
+    if on_sqlite:
+        Path(parsed.database or "").parent.mkdir(parents=True, exist_ok=True)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_immediate)
+    return engine
 
 
 def _prepare_sqlite(connection: Any, record: object) -> None:
     # SQLAlchemy begins the transactions, not the driver; WAL lets readers go on while one writes
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
+    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_immediate(connection: Connection) -> None:
-    # a transaction that reads first and writes later would fail when another wrote in between
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    # SQLAlchemy tells of a beginning in autocommit too, where nothing may be locked
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        # a transaction that reads first and writes later would fail when another wrote in between
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _reaching(done: str) -> Iterator[None]:
+    """Turn what is wrong with the database for a while into a `TransientError`."""
+    try:
+        yield
+    except (OperationalError, PoolTimeout) as fault:
+        raise TransientError("RCV-005", f"The ledger cannot be {done}: {_first_line(fault)}.") from fault
+
+
+def _first_line(fault: SQLAlchemyError) -> str:
+    """What the database itself says; the rest is the statement."""
+    said = str(getattr(fault, "orig", None) or fault).strip()
+    return said.splitlines()[0].rstrip(".") if said else type(fault).__name__
 
 
 class SqlLedger:
@@ -136,19 +178,16 @@ class SqlLedger:
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except OperationalError as fault:
-            raise TransientError("RCV-005", f"The ledger cannot be written: {type(fault.orig).__name__}.") from fault
+        with _reaching("written"), self._engine.begin() as connection:
+            yield connection
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        try:
-            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                yield connection
-        except OperationalError as fault:
-            raise TransientError("RCV-005", f"The ledger cannot be read: {type(fault.orig).__name__}.") from fault
+        with (
+            _reaching("read"),
+            self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+        ):
+            yield connection
 
     # receiving
 
@@ -205,21 +244,22 @@ class SqlLedger:
         return None if row is None else _file(row)
 
     def refused(self, calling_ae_title: str, reason: Rejected, *, at: datetime) -> None:
-        here = (t.refusal.c.calling_ae_title == calling_ae_title) & (t.refusal.c.code == reason.code)
+        first = insert(t.refusal).values(
+            calling_ae_title=calling_ae_title, code=reason.code, times=1, last_at=at, last_detail=reason.detail
+        )
+        again = (
+            update(t.refusal)
+            .where(t.refusal.c.calling_ae_title == calling_ae_title, t.refusal.c.code == reason.code)
+            .values(times=t.refusal.c.times + 1, last_at=at, last_detail=reason.detail)
+        )
         with self._writing() as connection:
-            counted = connection.execute(
-                update(t.refusal).where(here).values(times=t.refusal.c.times + 1, last_at=at, last_detail=reason.detail)
-            )
-            if counted.rowcount == 0:
-                connection.execute(
-                    insert(t.refusal).values(
-                        calling_ae_title=calling_ae_title,
-                        code=reason.code,
-                        times=1,
-                        last_at=at,
-                        last_detail=reason.detail,
-                    )
-                )
+            if connection.execute(again).rowcount:
+                return
+            try:
+                with connection.begin_nested():
+                    connection.execute(first)
+            except IntegrityError:  # another association was faster
+                connection.execute(again)
 
     # assembling
 
@@ -357,11 +397,12 @@ class SqlLedger:
         with self._writing() as connection:
             expired = select(t.case).where(t.case.c.state == CaseState.RUNNING, t.case.c.lease_until < at)
             for row in connection.execute(expired.with_for_update()).all():
-                if row.attempt < max_attempts:
+                interrupted = _interruptions(connection, CaseId(row.id)) + 1
+                if interrupted < max_attempts:
                     _advance(connection, row, CaseEvent.INTERRUPTED, "The worker gave no sign of life.", at)
                     submit.append(CaseId(row.id))
                     continue
-                _give_up(connection, row, f"The worker died in {row.attempt} attempts.", at)
+                _give_up(connection, row, f"The worker died in {interrupted} attempts.", at)
             waiting = select(t.case).where(t.case.c.state == CaseState.WAITING, t.case.c.next_at <= at)
             for row in connection.execute(waiting.with_for_update()).all():
                 _advance(connection, row, CaseEvent.DUE, "Trying again.", at)
@@ -381,8 +422,11 @@ class SqlLedger:
             rows = connection.execute(
                 select(t.delivery.c.id.label("delivery_id"), t.delivery.c.attempts, t.delivery.c.created_at, t.result)
                 .join(t.result, t.result.c.id == t.delivery.c.result)
+                .join(t.case, t.case.c.id == t.delivery.c.case)
                 .where(
                     t.delivery.c.destination == destination,
+                    # the results of a case that was opened again wait for its next run, which may replace them
+                    t.case.c.state == CaseState.REPORTED,
                     t.delivery.c.state == DeliveryState.PENDING,
                     t.delivery.c.next_at <= at,
                 )
@@ -530,12 +574,15 @@ def _reopen_cases(connection: Connection, ref: InstanceRef, at: datetime) -> Non
     mine = connection.execute(
         select(t.case)
         .where(t.case.c.ct_series == ref.key.series, t.case.c.state != CaseState.COLLECTING)
+        .order_by(t.case.c.id)  # all lock in one order, or two could wait for each other
         .with_for_update()
     ).all()
     orphans = connection.execute(
         select(t.case, t.instance)
         .join(t.instance, t.instance.c.sop_instance == t.case.c.segmentation)
         .where(t.case.c.ct_series.is_(None), t.case.c.state == CaseState.REJECTED)
+        .order_by(t.case.c.id)
+        .with_for_update(of=t.case)
     ).all()
     wanting = [row for row in orphans if _concerns(connection, _ref(row), ref)]
     for row in (*mine, *wanting):
@@ -640,6 +687,21 @@ def _advance(
 
 def _record(connection: Connection, case: CaseId, what: str, state: CaseState, detail: str, at: datetime) -> None:
     connection.execute(insert(t.event).values(case=case, at=at, event=what, state=state, detail=detail))
+
+
+def _interruptions(connection: Connection, case: CaseId) -> int:
+    """Runs of a case that were interrupted since it was complete; those that were put off do not count."""
+    complete = select(func.max(t.event.c.id)).where(t.event.c.case == case, t.event.c.event == CaseEvent.COMPLETE)
+    interrupted = (
+        select(func.count())
+        .select_from(t.event)
+        .where(
+            t.event.c.case == case,
+            t.event.c.event == CaseEvent.INTERRUPTED,
+            t.event.c.id > complete.scalar_subquery(),
+        )
+    )
+    return connection.scalar(interrupted) or 0
 
 
 def _give_up(connection: Connection, row: Row[Any], detail: str, at: datetime) -> None:

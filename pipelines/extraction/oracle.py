@@ -71,7 +71,7 @@ def extract(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> Featu
     except ValueError as fault:
         return _refused(lesion, fault)
     names = feature_names(settings)
-    return FeatureVector(names, np.array([float(found[name]) for name in names], dtype=np.float64))
+    return FeatureVector(names, np.array([float(found.get(name, np.nan)) for name in names], dtype=np.float64))
 
 
 def feature_map(

@@ -192,17 +192,17 @@ def _feature_faults(read: _Read, _: ResultObject, findings: Findings) -> Iterato
     names = measured[0][1].names
     concepts = [(d.concept.value, d.concept.scheme) for d in map(describe, names)]
     for group, (lesion, vector) in zip(groups, measured, strict=True):
+        if group.tracking_uid != lesion.tracking_uid:
+            yield f"the Tracking Unique Identifier of lesion {lesion.number} differs"
         segment = segmentation.segment_reference(findings, lesion)
         if group.segment != (segment.sop_instance, segment.segment_number):
             yield f"the segment of lesion {lesion.number} differs"
-        yield from _group_faults(group, lesion, vector, list(zip(names, concepts, strict=True)))
+        yield from _number_faults(group, lesion, vector, list(zip(names, concepts, strict=True)))
 
 
-def _group_faults(
+def _number_faults(
     group: ReadGroup, lesion: Lesion, vector: FeatureVector, named: list[tuple[str, tuple[str, str]]]
 ) -> Iterator[str]:
-    if group.tracking_uid != lesion.tracking_uid:
-        yield f"the Tracking Unique Identifier of lesion {lesion.number} differs"
     if [(number.full_name, number.concept) for number in group.numbers] != named or len(vector) != len(named):
         yield f"the features of lesion {lesion.number} or their order differ"
         return

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from tests.tools import free_port
 
@@ -40,8 +41,9 @@ def postgresql() -> Iterator[str]:
             cwd=folder,
         )
         port = free_port()
-        settings = (f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off")
-        options = [part for setting in settings for part in ("-c", setting)]
+        settings = (f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", "client_min_messages=error")
+        fast = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
+        options = [part for setting in (*settings, *fast) for part in ("-c", setting)]
         with (folder / "log").open("wb") as log:
             server = subprocess.Popen(
                 [programs / "postgres", "-D", data, *options], stdout=log, stderr=log, user=user, group=user, cwd=folder
@@ -50,18 +52,28 @@ def postgresql() -> Iterator[str]:
             _wait(server, port)
             yield f"postgresql+psycopg://{_USER}@127.0.0.1:{port}"
         finally:
-            # not SIGTERM: that waits until the last client has gone
-            server.send_signal(signal.SIGINT)
+            # nothing of it is needed any more
+            server.send_signal(signal.SIGQUIT)
             server.wait(30)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def create_database(server: str, name: str) -> str:
-    """URL of a new and empty database."""
-    with psycopg.connect(f"{server}/postgres".replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+def empty_database(server: str, name: str) -> str:
+    """URL of a database of the server, made if needed; what was in it has gone."""
+    with psycopg.connect(_plain(f"{server}/postgres"), autocommit=True) as connection:
+        known = connection.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).fetchone()
+        if known is None:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    with psycopg.connect(_plain(f"{server}/{name}"), autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
     return f"{server}/{name}"
+
+
+def _plain(url: str) -> str:
+    """The URL as the driver itself knows it."""
+    return url.replace("+psycopg", "")
 
 
 def _wait(server: "subprocess.Popen[bytes]", port: int) -> None:

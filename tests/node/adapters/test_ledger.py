@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import Engine, func, select, update
 
 from node.adapters import ledger_schema as t
 from node.adapters.ledger import SqlLedger, open_engine
@@ -22,7 +22,6 @@ from node.ports import (
     Receipt,
     Report,
     ScoreSummary,
-    Sender,
     Sent,
     StoredResult,
 )
@@ -32,6 +31,7 @@ from pipelines.domain.instance import InstanceRef
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import COMPREHENSIVE_3D_SR, PARAMETRIC_MAP, RT_STRUCTURE_SET
 from tests.node.doubles import SetClock
+from tests.node.postgres import empty_database
 from tests.node.refs import SENDER, file_of, image, images, segmentation, stored
 from tests.tools import free_port
 
@@ -127,8 +127,8 @@ def result(case: CaseId, kind: str, run: str = "") -> StoredResult:
 
 
 @pytest.fixture
-def node(database: str, clock: SetClock) -> Node:
-    return Node(SqlLedger(open_engine(database), pipeline="test"), clock)
+def node(ledger: SqlLedger, clock: SetClock) -> Node:
+    return Node(ledger, clock)
 
 
 # receiving
@@ -147,9 +147,7 @@ def test_the_first_file_of_a_conflict_is_kept(node: Node) -> None:
     assert node.ledger.known(image().sop_instance) == file_of(image())
 
 
-def test_a_conflict_is_recorded_once_for_the_same_bytes(database: str, clock: SetClock) -> None:
-    engine = open_engine(database)
-    node = Node(SqlLedger(engine, pipeline="test"), clock)
+def test_a_conflict_is_recorded_once_for_the_same_bytes(node: Node, engine: Engine) -> None:
     for content in ("", "other", "other", "third"):
         node.receive(image(), content=content)
     with engine.begin() as connection:
@@ -586,7 +584,7 @@ def test_a_case_that_was_rejected_for_want_of_its_ct_starts_by_itself_when_it_co
     node: Node, drawn: InstanceRef
 ) -> None:
     node.receive(drawn)
-    case = CaseId(1)
+    case = node.ledger.collecting()[0].case
     node.ledger.incomplete(case, None, MISSING_CT, at=node.clock())
     node.receive(image(1, series=2))
     assert node.state(case) is CaseState.REJECTED
@@ -682,7 +680,7 @@ def test_the_overview_counts_instances_and_series_that_nobody_segmented(node: No
 def test_the_overview_lists_the_newest_cases_first(node: Node) -> None:
     for number in (1, 2, 3):
         node.receive(segmentation(number))
-    assert [row.case for row in node.ledger.overview(limit=2).cases] == [3, 2]
+    assert [row.segmentation for row in node.ledger.overview(limit=2).cases] == ["1.4.1.3", "1.4.1.2"]
 
 
 # the database
@@ -740,10 +738,10 @@ def test_a_password_goes_to_the_database_and_shows_nowhere(postgresql_server: st
 
 
 def test_the_ledger_goes_on_when_the_server_has_closed_its_connections(postgresql_server: str) -> None:
-    ledger = SqlLedger(open_engine(f"{postgresql_server}/postgres"), pipeline="test")
+    url = empty_database(postgresql_server, "fresh")
+    ledger = SqlLedger(open_engine(url), pipeline="test")
     assert ledger.collecting() == []
-    other = open_engine(f"{postgresql_server}/template1")
-    with other.connect() as connection:
-        connection.exec_driver_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'postgres'")
+    with open_engine(f"{postgresql_server}/postgres").connect() as other:
+        other.exec_driver_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'fresh'")
     assert ledger.collecting() == []
-    assert ledger.received(image(), file_of(image()), Sender("CT1", "NODE"), at=SetClock()()) is Receipt.NEW
+    assert ledger.received(image(), file_of(image()), SENDER, at=SetClock()()) is Receipt.NEW

@@ -284,8 +284,8 @@ def test_start_latency_and_drain_rate(sqlite_workers: Workers, record_property: 
     delays_s = sorted(e["at"] - submitted_at[e["case"]] for e in sqlite_workers.events("start") if e["case"] > 1000)
     record_property("drained_per_s", round(drained_per_s))
     record_property("start_delay_p50_ms", round(1000 * delays_s[len(delays_s) // 2], 1))
-    assert drained_per_s > 20
-    assert delays_s[len(delays_s) // 2] < 0.5
+    assert drained_per_s > 5
+    assert delays_s[len(delays_s) // 2] < 1
 
 
 # --- Redis

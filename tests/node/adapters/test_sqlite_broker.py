@@ -311,10 +311,10 @@ def test_a_killed_holder_loses_its_message_at_once_even_before_it_is_reaped(path
 
 
 def test_a_living_holder_keeps_its_message_far_beyond_the_lease(path: Path) -> None:
-    with connect(path, lease_s=0.4) as connection:
+    with connect(path, lease_s=1) as connection:
         publish(connection, 1)
-        with other_process(HOLD_ONE_MESSAGE, path, 0.4):
-            assert not eventually(lambda: take(connection) is not None, within_s=2)
+        with other_process(HOLD_ONE_MESSAGE, path, 1):
+            assert not eventually(lambda: take(connection) is not None, within_s=3)
 
 
 def test_a_stopped_holder_loses_its_message_after_the_lease(path: Path) -> None:

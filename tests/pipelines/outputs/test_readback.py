@@ -13,7 +13,7 @@ from pipelines.domain.coding import (
     Code,
 )
 from pipelines.domain.identifiers import SopClassUID, SopInstanceUID
-from pipelines.outputs.content import Container, Encoder, ImageRef, Num, Relationship, Text, UidRef
+from pipelines.outputs.content import Container, ContentItem, Encoder, ImageRef, Num, Relationship, Text, UidRef
 from pipelines.outputs.readback import ReadGroup, ReadNumber, read_groups
 
 CONTAINS = Relationship.CONTAINS
@@ -21,7 +21,7 @@ NAME = Code("TU9B", "IBSI", "Joint Entropy of GLCM")
 
 
 def encoded() -> bytes:
-    numbers = tuple(
+    numbers: tuple[ContentItem, ...] = tuple(
         Num(CONTAINS, NAME, value, NO_UNITS, (Text(Relationship.HAS_CONCEPT_MODIFIER, EQUIVALENT_MEANING, name),))
         for name, value in (("original_glcm_JointEntropy", 0.1), ("wavelet-LLH_glcm_JointEntropy", math.nan))
     )

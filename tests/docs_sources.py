@@ -1,0 +1,337 @@
+"""The generated parts of the manual: each is made from the code that it describes.
+
+`python -m tests.docs_sources --write` brings every page up to date; `tests/test_docs.py` fails when one is not.
+"""
+
+import argparse
+import ast
+import inspect
+import json
+import re
+import sys
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+import click
+from pydicom.uid import UID
+
+from node import settings_template
+from node.adapters.storage_scp import TRANSFER_SYNTAXES
+from node.cli import cli
+from node.settings import Settings
+from pipelines.domain import case_state, coding, feature_codes
+from pipelines.domain.case_state import TRANSITIONS, CaseEvent, CaseState
+from pipelines.domain.coding import PRIVATE_SCHEME, Code
+from pipelines.domain.feature_codes import describe
+from pipelines.domain.identifiers import SopClassUID
+from pipelines.domain.reasons import CODES
+from pipelines.domain.sop_classes import CT_IMAGES, RESULT_CLASSES, SEGMENTATIONS, VERIFICATION
+from pipelines.extraction.names import feature_names, image_types
+from pipelines.extraction.settings import PROFILES
+
+ROOT: Final = Path(__file__).parents[1]
+COMMAND_WIDTH: Final = 100
+_BLOCK: Final = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+STATES: Final[dict[CaseState, str]] = {
+    CaseState.COLLECTING: "A segmentation has arrived. The node waits for its CT series, or for the rest of it.",
+    CaseState.QUEUED: "All that is needed is there. The case waits for a worker.",
+    CaseState.RUNNING: "A worker computes it.",
+    CaseState.WAITING: "It could not run now, for instance for want of disk space. The node tries again by itself.",
+    CaseState.REPORTED: "The results are made, checked and stored. They wait for delivery, or stay here when no "
+    "destination is configured.",
+    CaseState.DELIVERED: "Every destination has acknowledged every result.",
+    CaseState.REJECTED: "It cannot be measured as it is. A code says why and a remedy says what to do.",
+    CaseState.FAILED: "An internal error, too many interruptions, or a destination that refused a result.",
+}
+# pydicom's dictionary is older than this class
+_NEW_CLASSES: Final = {"1.2.840.10008.5.1.4.1.1.66.7": "Label Map Segmentation Storage"}
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines)
+
+
+def code(text: str) -> str:
+    """`text` as inline code; an empty text stays empty."""
+    return f"`{text}`" if text else ""
+
+
+def settings() -> str:
+    """Every setting, one table for each section of the file."""
+    by_section: dict[str, list[tuple[str, str, str, str]]] = {}
+    for key, default, allowed, meaning in settings_template.rows():
+        section, _, name = key.partition(".")
+        plain = default in ("required", "not set")
+        by_section.setdefault(section, []).append(
+            (code(name), default if plain else code(default), allowed, meaning.replace("*", r"\*"))
+        )
+    parts = []
+    for section, rows in by_section.items():
+        model = type(Settings.model_fields[section].default)
+        about = "Other DICOM applications; one `[[peers]]` for each." if section == "peers" else inspect.getdoc(model)
+        parts.append(f"### {section}\n\n{about}\n\n{table(('Key', 'Default', 'Allowed', 'Meaning'), rows)}")
+    return "\n\n".join(parts)
+
+
+def commands() -> str:
+    """The help of every command."""
+    return "\n\n".join(
+        f"## {' '.join(path)}\n\n```text\n{_help(command, path)}\n```" for path, command in every_command()
+    )
+
+
+def every_command() -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """All commands that help shows, with the words that call them."""
+
+    def below(path: tuple[str, ...], command: click.Command) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+        yield path, command
+        if isinstance(command, click.Group):
+            for name in sorted(command.commands):
+                if not command.commands[name].hidden:
+                    yield from below((*path, name), command.commands[name])
+
+    return below(("pulmonode",), cli)
+
+
+def _help(command: click.Command, path: Sequence[str]) -> str:
+    context = click.Context(
+        command,
+        info_name=" ".join(path),
+        terminal_width=COMMAND_WIDTH,
+        help_option_names=["-h", "--help"],
+    )
+    return command.get_help(context).replace("\b\n", "").rstrip()
+
+
+def states() -> str:
+    """What each state of a case means."""
+    return table(("State", "Meaning"), ((code(state), STATES[state]) for state in CaseState))
+
+
+def transitions() -> str:
+    """The whole table of transitions, one line for each event and next state."""
+    meanings = event_meanings()
+    ways: dict[tuple[CaseEvent, CaseState], list[CaseState]] = {}
+    for (state, event), following in TRANSITIONS.items():
+        ways.setdefault((event, following), []).append(state)
+    rows = [
+        (", ".join(code(state) for state in before), event.value, code(following), meanings[event])
+        for (event, following), before in ways.items()
+    ]
+    return table(("In state", "Event", "Next state", "What happens"), rows)
+
+
+def event_meanings() -> dict[CaseEvent, str]:
+    """The text below each member of `CaseEvent`, which Python does not keep."""
+    tree = ast.parse(inspect.getsource(case_state))
+    body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "CaseEvent")
+    meanings = {}
+    for member, text in zip(body, body[1:], strict=False):
+        if isinstance(member, ast.Assign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+            name = member.targets[0]
+            assert isinstance(name, ast.Name)
+            meanings[CaseEvent[name.id]] = str(text.value.value)
+    return meanings
+
+
+def messages() -> str:
+    """An index of the message codes, each with a link to its section."""
+    return table(("Code", "Meaning"), ((f"[{name}](#{anchor(heading(name))})", CODES[name]) for name in CODES))
+
+
+def heading(name: str) -> str:
+    """Heading of the section about message code `name`."""
+    return f"{name}: {CODES[name]}"
+
+
+def anchor(title: str) -> str:
+    """What links to a heading: lower case, punctuation gone, spaces as hyphens."""
+    kept = re.sub(r"[^\w\- ]", "", re.sub(r"[`*]", "", title).strip().lower())
+    return kept.replace(" ", "-")
+
+
+def private_codes() -> str:
+    """Every code of the private coding scheme that the node can write."""
+    found: dict[str, str] = {}
+    for one in (*_codes_in(coding), *_codes_in(feature_codes), *_sub_bands()):
+        if one.scheme == PRIVATE_SCHEME:
+            found[one.value] = one.meaning
+    return table(("Code Value", "Code Meaning"), ((code(value), found[value]) for value in sorted(found)))
+
+
+def _codes_in(module: ModuleType) -> Iterator[Code]:
+    for value in vars(module).values():
+        if isinstance(value, Code):
+            yield value
+        elif isinstance(value, dict):
+            yield from (one for one in value.values() if isinstance(one, Code))
+
+
+def _sub_bands() -> Iterator[Code]:
+    for settings_of in PROFILES.values():
+        for image in image_types(settings_of):
+            yield from (value for _, value in describe(f"{image}_firstorder_Mean").modifiers)
+
+
+def accepted_classes() -> str:
+    """SOP classes that the node takes as SCP."""
+    kinds = (("Verification", [VERIFICATION]), ("CT", CT_IMAGES), ("Segmentation", SEGMENTATIONS))
+    rows = [(kind, class_name(uid), code(uid)) for kind, uids in kinds for uid in sorted(uids)]
+    return table(("Kind", "SOP class", "UID"), rows)
+
+
+def class_name(uid: SopClassUID) -> str:
+    """Name of a SOP class in PS3.4."""
+    return _NEW_CLASSES.get(uid) or str(UID(uid).name).removesuffix(" SOP Class")
+
+
+def result_classes() -> str:
+    """SOP classes that the node sends as SCU."""
+    return table(("SOP class", "UID"), ((class_name(uid), code(uid)) for uid in sorted(RESULT_CLASSES)))
+
+
+def transfer_syntaxes() -> str:
+    """Transfer syntaxes that the node takes as SCP."""
+    return table(("Transfer syntax", "UID"), ((str(UID(uid).name), code(uid)) for uid in TRANSFER_SYNTAXES))
+
+
+def features() -> str:
+    """Code and unit of each of the features of the original image."""
+    rows = []
+    for name in feature_names(PROFILES["recommended"]):
+        if not name.startswith("original_"):
+            continue
+        described = describe(name)
+        concept = described.concept
+        coded = f"`{concept.value}` {concept.scheme}"
+        rows.append((code(name.removeprefix("original_")), coded, concept.meaning, code(described.unit.value)))
+    return table(("Feature", "Code", "Code Meaning", "Unit"), rows)
+
+
+def profiles() -> str:
+    """The extraction profiles side by side."""
+    described = {name: dict(of.described()) | {"settings SHA-256": of.digest} for name, of in PROFILES.items()}
+    keys = [key for key in next(iter(described.values())) if key != "profile"]
+    rows = [(key, *(code(values[key]) for values in described.values())) for key in keys]
+    return table(("Setting", *(code(name) for name in described)), rows)
+
+
+def demo_model() -> str:
+    """The facts that the packaged demonstration model states about itself."""
+    facts: dict[str, Any] = json.loads((ROOT / "config" / "models" / "demo.json").read_text("utf-8"))
+    training = facts["training"]
+    rows = [
+        ("Name and version", f"{facts['name']} {facts['version']}"),
+        ("SHA-256", code(facts["sha256"])),
+        ("Intended use", facts["intended_use"]),
+        ("Trained on", training["data"]),
+        ("Cases, of them positive", f"{training['n']}, {training['events']}"),
+        ("Choice of features", training["feature_selection"]),
+        ("Estimator", training["estimator"]),
+        ("Cut-off", f"{facts['cut_off']['value']:g} ({facts['cut_off']['rule']})"),
+        ("Extraction profile", facts["extraction"]["profile"]),
+        ("AUC on the training data", f"{training['apparent_auc']:g}"),
+        ("AUC in validation", f"{training['validation']['auc']:g} ({training['validation']['method']})"),
+        ("Features", ", ".join(code(feature["name"]) for feature in facts["features"])),
+    ]
+    return table(("Fact", "Value"), rows)
+
+
+def import_rules() -> str:
+    """The contracts that import-linter checks."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    return "\n\n".join(_contract(contract) for contract in project["tool"]["importlinter"]["contracts"])
+
+
+def _contract(contract: dict[str, Any]) -> str:
+    title = f"**{contract['name'].capitalize()}.**"
+    match contract["type"]:
+        case "layers":
+            within = f"Within `{contract['containers'][0]}` a" if "containers" in contract else "A"
+            layers = "\n".join(f"{n}. {_modules(layer)}" for n, layer in enumerate(contract["layers"], start=1))
+            return f"{title} {within} layer may import those below it, never one above.\n\n{layers}"
+        case "forbidden":
+            indirect = "" if contract.get("allow_indirect_imports") else ", not even through others"
+            return (
+                f"{title} {_listed(contract['source_modules'])} may not import "
+                f"{_listed(contract['forbidden_modules'])}{indirect}."
+            )
+        case "independence":
+            return f"{title} None of these imports another: {_listed(contract['modules'])}."
+        case other:
+            raise ValueError(f"no words for a contract of type {other}")
+
+
+def _modules(layer: str) -> str:
+    return " or ".join(code(module.strip()) for module in layer.split("|"))
+
+
+def _listed(modules: Sequence[str]) -> str:
+    return ", ".join(code(module) for module in modules)
+
+
+BLOCKS: Final[dict[str, Callable[[], str]]] = {
+    "settings": settings,
+    "commands": commands,
+    "states": states,
+    "transitions": transitions,
+    "messages": messages,
+    "private-codes": private_codes,
+    "accepted-classes": accepted_classes,
+    "result-classes": result_classes,
+    "transfer-syntaxes": transfer_syntaxes,
+    "features": features,
+    "profiles": profiles,
+    "demo-model": demo_model,
+    "import-rules": import_rules,
+}
+"""What makes the text of each block; a block stands between `<!-- generated: NAME -->` and `<!-- end -->`."""
+
+
+def pages() -> list[Path]:
+    """All pages of the manual, with those at the top of the project."""
+    return [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks_of(text: str) -> list[str]:
+    """Names of the generated blocks of a page."""
+    return [match.group(2) for match in _BLOCK.finditer(text)]
+
+
+def refreshed(text: str) -> str:
+    """A page with all its generated blocks made anew.
+
+    Raises
+    ------
+    KeyError
+        If a block has a name that nothing makes.
+    """
+    return _BLOCK.sub(lambda match: f"{match.group(1)}\n{BLOCKS[match.group(2)]()}\n\n{match.group(3)}", text)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Refresh the pages, or tell which are out of date."""
+    parser = argparse.ArgumentParser(prog="python -m tests.docs_sources", description="Refresh the manual.")
+    parser.add_argument("--write", action="store_true", help="write the pages that are out of date")
+    write: bool = parser.parse_args(arguments).write
+    stale = 0
+    for page in pages():
+        text = page.read_text("utf-8")
+        fresh = refreshed(text)
+        if fresh == text:
+            continue
+        stale += 1
+        sys.stdout.write(f"{page.relative_to(ROOT)} {'written' if write else 'is out of date'}\n")
+        if write:
+            page.write_text(fresh, encoding="utf-8")
+    return 0 if write or not stale else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
