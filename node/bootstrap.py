@@ -3,6 +3,7 @@
 import importlib
 import os
 import socket
+import sys
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,10 +54,9 @@ class Stores:
 
 
 def packaged_config() -> Path:
-    """Folder of the packaged configuration: in the installed package, or beside it in a checkout."""
-    here = Path(__file__).parent
-    installed = here / "_config"
-    return installed if installed.is_dir() else here.parent / "config"
+    """Folder of the packaged configuration: beside the package in a checkout, else where the wheel put it."""
+    checkout = Path(__file__).parents[1] / "config"
+    return checkout if (checkout / "node.toml").is_file() else Path(sys.prefix) / "share" / "pulmonode"
 
 
 def open_stores(settings: Settings) -> Stores:

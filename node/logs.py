@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import warnings
 from datetime import UTC, datetime
 from typing import Literal, TextIO
 
@@ -68,6 +69,8 @@ def configure(level: str, form: Literal["auto", "human", "json"], *, stream: Tex
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("pulmonode").setLevel(level.upper())
+    # pydicom quotes wrong values of a header in its warnings
+    warnings.filterwarnings("ignore", module=r"pydicom\b")
     # these write whole identifiers, data sets or URLs with passwords below WARNING
     for name in ("pynetdicom", "pydicom", "highdicom", "radiomics", "celery", "kombu", "amqp", "sqlalchemy"):
         logging.getLogger(name).setLevel(logging.ERROR)

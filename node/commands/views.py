@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -43,19 +44,23 @@ def age(at: datetime, *, now: datetime | None = None) -> str:
 
 def overview_view(overview: Overview) -> RenderableType:
     """All cases as a table, with what else is worth knowing below."""
-    table = Table(title=None, header_style="bold", expand=False)
-    for column in ("Case", "State", "Why", "CT", "From", "Age", "Score", "Delivered"):
-        table.add_column(column, justify="right" if column in ("Case", "CT", "Age") else "left")
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("Case", justify="right", no_wrap=True)
+    table.add_column("State", no_wrap=True)
+    table.add_column("Age", justify="right", no_wrap=True)
+    table.add_column("From", no_wrap=True)
+    table.add_column("Why", ratio=1, min_width=24)
+    table.add_column("Score", no_wrap=True)
+    table.add_column("Sent", justify="right", no_wrap=True)
     for row in overview.cases:
         table.add_row(
             str(row.case),
             coloured(row.state),
-            _why(row),
-            f"{row.ct_slices} slices" if row.ct_slices else "-",
-            row.calling_ae_title,
             age(row.created_at),
+            row.calling_ae_title,
+            _why(row),
             _short_score(row.score),
-            f"{row.delivered} of {row.deliveries}" if row.deliveries else "-",
+            f"{row.delivered}/{row.deliveries}" if row.deliveries else "-",
         )
     lines: list[RenderableType] = [table] if overview.cases else [Text("No case yet.")]
     lines.append(
@@ -163,7 +168,7 @@ def _why(row: CaseRow) -> str:
 def _short_score(score: ScoreSummary | None) -> str:
     if score is None:
         return "-"
-    return f"{score.probability:.3f} {score.outcome}{' *' if score.demonstration else ''}"
+    return f"{score.probability:.3f}{' *' if score.demonstration else ''}"
 
 
 def diagnosis_view(checks: Sequence[Check]) -> RenderableType:

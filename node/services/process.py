@@ -121,7 +121,9 @@ class Processor:
         findings = self._pipeline.measure(case)
         if isinstance(findings, Rejected):
             return findings
-        producer = Producer(self._station, self._device_uid, self._software_version, claim.completed_at)
+        # DICOM dates and times are those of the place where the device stands
+        produced_at = claim.completed_at.astimezone()
+        producer = Producer(self._station, self._device_uid, self._software_version, produced_at)
         results: list[StoredResult] = []
         for made in build_objects(self._pipeline, findings, producer):
             if isinstance(made, Rejected):

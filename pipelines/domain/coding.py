@@ -5,8 +5,8 @@ from typing import Final
 
 PRIVATE_SCHEME: Final = "99PULMONODE"
 PRIVATE_SCHEME_NAME: Final = "pulmonode private codes"
-# derived_uid("coding scheme")
 PRIVATE_SCHEME_UID: Final = "2.25.315354113922480088208430584686265549488"
+"""The UID that `derived_uid` makes of the words "coding scheme"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ def _private(value: str, meaning: str) -> Code:
     return Code(value, PRIVATE_SCHEME, meaning)
 
 
-# Units (UCUM)
+# units of UCUM
 NO_UNITS: Final = Code("1", "UCUM", "no units")
 MM: Final = Code("mm", "UCUM", "millimeter")
 MM2: Final = Code("mm2", "UCUM", "square millimeter")

@@ -44,7 +44,8 @@ def extract(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> Featu
     FeatureVector
         `feature_names(settings)` with their values; NaN where PyRadiomics gives none.
     Rejected
-        `ROI-001` for a lesion that spans fewer than two voxels in two directions, `ROI-003` when PyRadiomics refuses it.
+        `ROI-001` for a lesion that spans fewer than two voxels in two directions, `ROI-003` for one that PyRadiomics
+        refuses.
     """
     small = _too_small(lesion)
     if small is not None:

@@ -1,7 +1,6 @@
 """Results as DICOM files."""
 
 import struct
-from typing import Final
 
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
@@ -9,12 +8,9 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset, write_file_meta_info
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from pipelines.domain.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pipelines.domain.outcome import ResultObject
 from pipelines.outputs.provenance import Identity
-
-# derived_uid("implementation class")
-IMPLEMENTATION_CLASS_UID: Final = "2.25.191239639320153146865608559875189663488"
-IMPLEMENTATION_VERSION_NAME: Final = "PULMONODE"
 
 
 def result_object(identity: Identity, dataset: Dataset, *tail: bytes | memoryview) -> ResultObject:
