@@ -71,6 +71,8 @@ def configure(level: str, form: Literal["auto", "human", "json"], *, stream: Tex
     logging.getLogger("pulmonode").setLevel(level.upper())
     # pydicom quotes wrong values of a header in its warnings
     warnings.filterwarnings("ignore", module=r"pydicom\b")
+    # Celery's page about root; the worker says it in a line of its own
+    warnings.filterwarnings("ignore", module=r"celery\.platforms")
     # these write whole identifiers, data sets or URLs with passwords below WARNING
     for name in ("pynetdicom", "pydicom", "highdicom", "radiomics", "celery", "kombu", "amqp", "sqlalchemy"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Engine,
     Row,
+    Text,
+    cast,
     create_engine,
     event,
     func,
@@ -69,7 +72,6 @@ from pipelines.domain.instance import InstanceRef, Plane, References
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
 from pipelines.imaging.assembly import SegmentationArrival, SeriesArrival, pair
-
 
 _SCHEMA_LOCK: Final = 0x70756C6D
 """Key of the lock under which PostgreSQL makes the tables; any number that nobody else uses."""
@@ -580,13 +582,23 @@ def _reopen_cases(connection: Connection, ref: InstanceRef, at: datetime) -> Non
     orphans = connection.execute(
         select(t.case, t.instance)
         .join(t.instance, t.instance.c.sop_instance == t.case.c.segmentation)
-        .where(t.case.c.ct_series.is_(None), t.case.c.state == CaseState.REJECTED)
+        .where(t.case.c.ct_series.is_(None), t.case.c.state == CaseState.REJECTED, _may_concern(ref))
         .order_by(t.case.c.id)
         .with_for_update(of=t.case)
     ).all()
     wanting = [row for row in orphans if _concerns(connection, _ref(row), ref)]
     for row in (*mine, *wanting):
         _advance(connection, row, CaseEvent.LATE_INSTANCE, "A CT image arrived after the case had ended.", at)
+
+
+def _may_concern(image: InstanceRef) -> ColumnElement[bool]:
+    """Leave out most segmentations before each is looked at: there may be thousands without a CT."""
+    return or_(
+        t.instance.c.study == image.key.study,
+        # a UID in quotes, as JSON writes it, is found in whole or not at all
+        cast(t.instance.c.referenced_series, Text).contains(f'"{image.key.series}"', autoescape=True),
+        cast(t.instance.c.referenced_instances, Text).contains(f'"{image.sop_instance}"', autoescape=True),
+    )
 
 
 def _concerns(connection: Connection, segmentation: InstanceRef, image: InstanceRef) -> bool:

@@ -4,6 +4,8 @@ import errno
 import hashlib
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from node.errors import TransientError
@@ -56,15 +58,16 @@ class FileSpool:
         return self._put(f"{folder}/{name[:2]}/{name[:32]}-{sha256[:16]}.dcm", data, sha256)
 
     def _require_space(self, size: int) -> None:
-        self._root.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(self._root).free
+        with _writing():
+            _make_durable_folder(self._root)
+            free = shutil.disk_usage(self._root).free
         if free - size < self._min_free_bytes:
             raise TransientError("RCV-003", f"The spool has {free // 2**20} MB left.")
 
     def _put(self, relative: str, data: bytes, sha256: str) -> StoredFile:
         target = self._root / relative
         temporary = self._root / "tmp" / f"{os.getpid()}-{os.urandom(8).hex()}"
-        try:
+        with _writing():
             for folder in (target.parent, temporary.parent):
                 _make_durable_folder(folder)
             try:
@@ -76,10 +79,17 @@ class FileSpool:
             finally:
                 temporary.unlink(missing_ok=True)
             _sync_folder(target.parent)
-        except OSError as fault:
-            code = "RCV-003" if fault.errno in (errno.ENOSPC, errno.EDQUOT) else "RCV-005"
-            raise TransientError(code, f"The spool cannot be written: {fault.strerror}.") from fault
         return StoredFile(relative, len(data), sha256)
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Turn what is wrong with the disk into a `TransientError`."""
+    try:
+        yield
+    except OSError as fault:
+        code = "RCV-003" if fault.errno in (errno.ENOSPC, errno.EDQUOT) else "RCV-005"
+        raise TransientError(code, f"The spool cannot be written: {fault.strerror}.") from fault
 
 
 def _make_durable_folder(folder: Path) -> None:

@@ -82,7 +82,10 @@ def worker(settings: Settings) -> int:
 
     bootstrap.load_pipeline(settings)  # a wrong model shows here, not at the first case
     processes = settings.queue.worker_processes or os.cpu_count() or 1
-    Log("worker").info("working", processes=processes)
+    log = Log("worker")
+    if os.geteuid() == 0:
+        log.warning("running_as_root", advice="run the node under an account of its own")
+    log.info("working", processes=processes)
     return run_worker(
         bootstrap.make_app(settings),
         concurrency=processes,

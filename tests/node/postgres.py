@@ -41,9 +41,10 @@ def postgresql() -> Iterator[str]:
             cwd=folder,
         )
         port = free_port()
-        settings = (f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", "client_min_messages=error")
-        fast = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
-        options = [part for setting in (*settings, *fast) for part in ("-c", setting)]
+        address = (f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=")
+        # quick to start and to stop, since nothing has to outlive the tests
+        quick = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
+        options = [part for setting in (*address, *quick) for part in ("-c", setting)]
         with (folder / "log").open("wb") as log:
             server = subprocess.Popen(
                 [programs / "postgres", "-D", data, *options], stdout=log, stderr=log, user=user, group=user, cwd=folder

@@ -1,13 +1,13 @@
-"""Headers of instances, made by hand where a test needs no pixels."""
+"""Headers of instances and results, made by hand where a test needs no pixels."""
 
 import hashlib
 from collections.abc import Iterable
 
-from node.ports import Sender, StoredFile
+from node.ports import Sender, StoredFile, StoredResult
 from pipelines.domain.case import SeriesKey
-from pipelines.domain.identifiers import FrameOfReferenceUID, SeriesUID, SopClassUID, SopInstanceUID, StudyUID
+from pipelines.domain.identifiers import CaseId, FrameOfReferenceUID, SeriesUID, SopClassUID, SopInstanceUID, StudyUID
 from pipelines.domain.instance import InstanceRef, Plane, References
-from pipelines.domain.sop_classes import CT_IMAGE, SEGMENTATION
+from pipelines.domain.sop_classes import COMPREHENSIVE_3D_SR, CT_IMAGE, PARAMETRIC_MAP, SEGMENTATION
 
 SENDER = Sender("SCANNER", "PULMONODE")
 _AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -67,3 +67,16 @@ def stored(name: str, content: str = "") -> StoredFile:
 def file_of(ref: InstanceRef, content: str = "") -> StoredFile:
     """The file of an instance; other `content` is another file."""
     return stored(ref.sop_instance, content)
+
+
+def result(case: CaseId, kind: str, run: str = "") -> StoredResult:
+    """A result; other `run` is another object of the same kind."""
+    return StoredResult(
+        kind,
+        None if kind == "sr" else 1,
+        COMPREHENSIVE_3D_SR if kind == "sr" else PARAMETRIC_MAP,
+        SopInstanceUID(f"1.5.{case}.{sum(kind.encode())}{len(run)}"),
+        SeriesUID(f"1.5.{case}"),
+        "1.2.840.10008.1.2.1",
+        stored(f"{case}-{kind}-{run}"),
+    )

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, event, func, select, update
 
 from node.adapters import ledger_schema as t
 from node.adapters.ledger import SqlLedger, open_engine
@@ -23,16 +23,15 @@ from node.ports import (
     Report,
     ScoreSummary,
     Sent,
-    StoredResult,
 )
 from pipelines.domain.case_state import CaseState
-from pipelines.domain.identifiers import CaseId, SeriesUID, SopInstanceUID
+from pipelines.domain.identifiers import CaseId
 from pipelines.domain.instance import InstanceRef
 from pipelines.domain.reasons import Rejected
-from pipelines.domain.sop_classes import COMPREHENSIVE_3D_SR, PARAMETRIC_MAP, RT_STRUCTURE_SET
+from pipelines.domain.sop_classes import COMPREHENSIVE_3D_SR, RT_STRUCTURE_SET
 from tests.node.doubles import SetClock
 from tests.node.postgres import empty_database
-from tests.node.refs import SENDER, file_of, image, images, segmentation, stored
+from tests.node.refs import SENDER, file_of, image, images, result, segmentation
 from tests.tools import free_port
 
 LEASE = timedelta(seconds=60)
@@ -111,19 +110,6 @@ class Node:
 
     def state(self, case: CaseId) -> CaseState:
         return self.row(case).state
-
-
-def result(case: CaseId, kind: str, run: str = "") -> StoredResult:
-    """A result; other `run` is another object of the same kind."""
-    return StoredResult(
-        kind,
-        None if kind == "sr" else 1,
-        COMPREHENSIVE_3D_SR if kind == "sr" else PARAMETRIC_MAP,
-        SopInstanceUID(f"1.5.{case}.{sum(kind.encode())}{len(run)}"),
-        SeriesUID(f"1.5.{case}"),
-        "1.2.840.10008.1.2.1",
-        stored(f"{case}-{kind}-{run}"),
-    )
 
 
 @pytest.fixture
@@ -579,17 +565,41 @@ def test_a_ct_image_of_another_series_opens_nothing(node: Node) -> None:
     assert node.state(case) is CaseState.DELIVERED
 
 
-@pytest.mark.parametrize("drawn", [segmentation(), segmentation(named_series=(), named_images=images(3))])
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        pytest.param(segmentation(), id="names the series"),
+        pytest.param(segmentation(named_series=(), named_images=images(3)), id="names images"),
+        pytest.param(segmentation(named_series=()), id="lies on the frame of reference"),
+        pytest.param(segmentation(study=2, named_series=(), named_images=images(3)), id="lies in another study"),
+    ],
+)
 def test_a_case_that_was_rejected_for_want_of_its_ct_starts_by_itself_when_it_comes(
     node: Node, drawn: InstanceRef
 ) -> None:
     node.receive(drawn)
     case = node.ledger.collecting()[0].case
     node.ledger.incomplete(case, None, MISSING_CT, at=node.clock())
-    node.receive(image(1, series=2))
+    node.receive(image(1, study=3))
     assert node.state(case) is CaseState.REJECTED
     node.receive(image(1))
     assert node.state(case) is CaseState.COLLECTING
+
+
+def test_segmentations_without_a_ct_do_not_slow_down_the_slices_of_others(node: Node, engine: Engine) -> None:
+    statements: list[str] = []
+
+    def count(connection: object, cursor: object, statement: str, *rest: object) -> None:
+        statements.append(statement)
+
+    for study in range(2, 12):
+        node.receive(segmentation(study=study))
+    for waiting in node.ledger.collecting():
+        node.ledger.incomplete(waiting.case, None, MISSING_CT, at=node.clock())
+    event.listen(engine, "before_cursor_execute", count)
+    node.receive(image(1))
+    event.remove(engine, "before_cursor_execute", count)
+    assert len(statements) < 10
 
 
 @pytest.mark.parametrize("state", CaseState)
@@ -647,7 +657,7 @@ def test_a_case_that_runs_again_over_other_inputs_bears_the_new_time(node: Node)
 def test_every_step_of_a_case_is_in_its_history(node: Node) -> None:
     case = node.reported("sr")
     node.send()
-    assert [(event.event, event.state) for event in node.detail(case).events] == [
+    assert [(step.event, step.state) for step in node.detail(case).events] == [
         ("received", "collecting"),
         ("complete", "queued"),
         ("claimed", "running"),

@@ -18,6 +18,7 @@ from node.adapters import ledger_schema as t
 from node.adapters.ledger import SqlLedger, open_engine
 from node.ports import Receipt, Report
 from pipelines.domain.case_state import CaseState
+from pipelines.domain.identifiers import CaseId
 from pipelines.domain.reasons import Rejected
 from tests.node.doubles import SetClock
 from tests.node.refs import SENDER, file_of, image, images, segmentation
@@ -36,7 +37,8 @@ from tests.node.refs import SENDER, file_of, images, segmentation
 ledger = SqlLedger(open_engine(sys.argv[1]), pipeline="test")
 print("ready", flush=True)
 sys.stdin.readline()
-print(json.dumps([ledger.received(ref, file_of(ref), SENDER, at=SetClock()()) for ref in (segmentation(), *images(20))]))
+refs = (segmentation(), *images(20))
+print(json.dumps([ledger.received(ref, file_of(ref), SENDER, at=SetClock()()) for ref in refs]))
 """
 
 
@@ -52,7 +54,7 @@ def all_at_once(work: Callable[[int], Answer], count: int = RACERS) -> list[Answ
         return list(pool.map(run, range(count)))
 
 
-def queued(ledger: SqlLedger, clock: SetClock) -> int:
+def queued(ledger: SqlLedger, clock: SetClock) -> CaseId:
     for ref in (*images(3), segmentation()):
         ledger.received(ref, file_of(ref), SENDER, at=clock())
     (waiting,) = ledger.collecting()

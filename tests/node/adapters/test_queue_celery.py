@@ -73,6 +73,8 @@ class Workers:
 
     def stop(self, process: "subprocess.Popen[bytes]") -> int:
         """Ask a worker to finish and return its exit code."""
+        # Celery forgets a task whose child has not reported its start yet, and then waits 30 s for that child
+        time.sleep(0.5)
         process.terminate()
         code = process.wait(timeout=30)
         self.running.remove(process)
