@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from node.errors import ConfigError
 
 ENVIRONMENT_PREFIX: Final = "PULMONODE_"
+CELERY_ENVIRONMENT: Final = frozenset({"CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"})
+"""Variables that Celery obeys rather than its configuration."""
 # read by the command line and the installer, not by Settings
 RESERVED_ENVIRONMENT: Final = frozenset({"PULMONODE_CONFIG", "PULMONODE_PYTHON"})
 
@@ -294,6 +296,11 @@ def load_settings(path: Path | None, environment: Mapping[str, str] = os.environ
         if name.upper().startswith(ENVIRONMENT_PREFIX)
         and name.upper() not in RESERVED_ENVIRONMENT
         and name[len(ENVIRONMENT_PREFIX) :].split("__")[0].lower() not in Settings.model_fields
+    ]
+    problems += [
+        f"environment variable {name} would go before queue.broker; unset it"
+        for name in sorted(environment)
+        if name in CELERY_ENVIRONMENT
     ]
     try:
         settings = Settings(**values)

@@ -13,6 +13,7 @@ from typing import Any, Final
 from celery import Celery, bootsteps, signals
 from kombu.exceptions import ChannelError, OperationalError
 
+from node.errors import TransientError
 from node.tasks import PROCESS_CASE
 from pipelines.domain.identifiers import CaseId
 
@@ -20,8 +21,11 @@ QUEUE: Final = "pulmonode"
 _SQLITE_TRANSPORT: Final = "node.adapters.sqlite_broker:Transport"
 
 
-class QueueUnavailable(Exception):
+class QueueUnavailable(TransientError):
     """The broker cannot be reached or written; the message was not queued."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("RUN-003", detail)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class Supervisor:
         Time that the processes have to end after SIGTERM before they are killed.
     """
 
-    def __init__(self, commands: Mapping[str, Sequence[str]], log: Log, *, grace_s: float = 30.0) -> None:
+    def __init__(self, commands: Mapping[str, Sequence[str]], log: Log, *, grace_s: float = 60.0) -> None:
         self._children = {name: _Child(command) for name, command in commands.items()}
         self._log = log
         self._grace_s = grace_s

@@ -19,7 +19,8 @@ from kombu.entity import Exchange, Queue
 from kombu.exceptions import ContentDisallowed
 from kombu.message import Message
 
-from node.adapters.sqlite_broker import BrokerOptions, Holder, LeaseKeeper, MessageFile
+from node.adapters.holder import Holder
+from node.adapters.message_file import BrokerOptions, LeaseKeeper, MessageFile
 
 QUEUE = "cases"
 
