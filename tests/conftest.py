@@ -27,9 +27,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Where all peers must be there (PULMONODE_REQUIRE_PEERS=1), a test that is skipped for want of one has failed."""
+    """Where all peers must be there (REQUIRE_PEERS=1), a test that is skipped for want of one has failed."""
     report = yield
-    if report.skipped and os.environ.get("PULMONODE_REQUIRE_PEERS") == "1" and SLOW not in str(report.longrepr):
+    if report.skipped and os.environ.get("REQUIRE_PEERS") == "1" and SLOW not in str(report.longrepr):
         report.outcome = "failed"
         report.longrepr = f"must not be skipped here: {report.longrepr}"
     return report
@@ -38,7 +38,7 @@ def pytest_runtest_makereport(
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Real CT, segmentations and reference values, which lie outside the project."""
-    root = Path(os.environ.get("PULMONODE_SHARED_DATA") or Path(__file__).parents[2] / "shared" / "data")
+    root = Path(os.environ.get("SHARED_DATA") or Path(__file__).parents[2] / "shared" / "data")
     if not root.is_dir():
-        pytest.skip("the real cases are not on this machine (PULMONODE_SHARED_DATA names their folder)")
+        pytest.skip("the real cases are not on this machine (SHARED_DATA names their folder)")
     return root

@@ -38,7 +38,9 @@ def ct(series: str = "1.1", *, slices: int = 10, without: int | None = None, pat
     )
 
 
-def seg(*, series: tuple[str, ...] = ("1.1",), instances: tuple[str, ...] = (), patient: str = "p") -> SegmentationArrival:
+def seg(
+    *, series: tuple[str, ...] = ("1.1",), instances: tuple[str, ...] = (), patient: str = "p"
+) -> SegmentationArrival:
     ref = InstanceRef(
         sop_class=SopClassUID("1.2.840.10008.5.1.4.1.1.66.4"),
         sop_instance=SopInstanceUID("1.5"),
@@ -47,9 +49,7 @@ def seg(*, series: tuple[str, ...] = ("1.1",), instances: tuple[str, ...] = (), 
         patient_key=patient,
         modality="SEG",
         frame_of_reference=FrameOfReferenceUID("1.9"),
-        references=References(
-            tuple(SeriesUID(uid) for uid in series), tuple(SopInstanceUID(uid) for uid in instances)
-        ),
+        references=References(tuple(SeriesUID(uid) for uid in series), tuple(SopInstanceUID(uid) for uid in instances)),
     )
     return SegmentationArrival(ref, T0, "SENDER")
 

@@ -48,9 +48,7 @@ def test_a_label_map_gives_the_same_lesion_and_is_not_referable() -> None:
 
 def test_an_empty_segment_is_a_note_and_an_empty_segmentation_a_reason() -> None:
     ct = ct_series()
-    case = case_of(
-        read_case(ct, seg_of(ct, {1: centred_ball(SHAPE), 2: np.zeros(SHAPE, bool)}), inputs_digest="d")
-    )
+    case = case_of(read_case(ct, seg_of(ct, {1: centred_ball(SHAPE), 2: np.zeros(SHAPE, bool)}), inputs_digest="d"))
     assert [note.code for note in case.notes] == ["ROI-002"]
     empty = seg_of(ct, {1: centred_ball(SHAPE)})
     empty.PixelData = bytes(len(empty.PixelData))
