@@ -2,12 +2,19 @@
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from node.errors import ConfigError
 
@@ -18,6 +25,13 @@ CELERY_ENVIRONMENT: Final = frozenset({"CELERY_BROKER_URL", "CELERY_BROKER_READ_
 RESERVED_ENVIRONMENT: Final = frozenset({"PULMONODE_CONFIG", "PULMONODE_PYTHON"})
 
 AeTitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[!-\[\]-~]([ -\[\]-~]*[!-\[\]-~])?$")]
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.password is not None or "password" in parse_qs(parts.query):
+        raise ValueError("holds a password, which belongs into a file of its own: see the key that ends in _file")
+    return url
 
 
 class _Section(BaseModel):
@@ -96,7 +110,7 @@ class AssemblySettings(_Section):
 class QueueSettings(_Section):
     """How the computing is spread over workers."""
 
-    broker: str = Field(
+    broker: Annotated[str, AfterValidator(_without_password)] = Field(
         "",
         description="Empty: an embedded queue in data_dir, no server needed. redis://HOST:PORT/DB or "
         "rediss://...: a Redis "
@@ -133,7 +147,7 @@ class QueueSettings(_Section):
 class LedgerSettings(_Section):
     """The database that knows the state of everything."""
 
-    url: str = Field(
+    url: Annotated[str, AfterValidator(_without_password)] = Field(
         "",
         description="Empty: an SQLite file in data_dir. postgresql+psycopg://USER@HOST/DB when machines share "
         "one ledger. A "
@@ -245,18 +259,12 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment goes before the file."""
-        return env_settings, init_settings
+        """Nothing but what it is made from: `load_settings` reads the environment that it is given."""
+        return (init_settings,)
 
     @model_validator(mode="after")
     def _peers_fit(self) -> "Settings":
-        names = [peer.name for peer in self.peers]
-        problems = [f"peer {name} is configured twice" for name in sorted({n for n in names if names.count(n) > 1})]
-        problems += [
-            f"delivery.destinations names {name}, which is no peer"
-            for name in self.delivery.destinations
-            if name not in names
-        ]
+        problems = _peer_problems([peer.name for peer in self.peers], self.delivery.destinations)
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -303,14 +311,52 @@ def load_settings(path: Path | None, environment: Mapping[str, str] = os.environ
         if name in CELERY_ENVIRONMENT
     ]
     try:
+        values = _merged(values, _overrides(environment))
+    except SettingsError as fault:  # an environment variable that should be JSON and is not
+        problems.append(f"environment: {fault}")
+    try:
         settings = Settings(**values)
     except ValidationError as fault:
-        raise ConfigError([*problems, *(_problem(error) for error in fault.errors())]) from fault
-    except ValueError as fault:  # an environment variable that should be JSON and is not
-        raise ConfigError([*problems, str(fault)]) from fault
+        # pydantic looks at the peers as a whole only when each value is right for itself
+        found = [_problem(error) for error in fault.errors() if error["loc"]]
+        raise ConfigError([*problems, *found, *_peer_problems(*_named(values))]) from fault
     if problems:
         raise ConfigError(problems)
     return settings
+
+
+def _overrides(environment: Mapping[str, str]) -> dict[str, Any]:
+    source = EnvSettingsSource(Settings)
+    source.env_vars = {name.lower(): value for name, value in environment.items()}
+    return source()
+
+
+def _merged(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` with what `over` has in their place, section by section."""
+    merged = dict(values)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _peer_problems(names: Sequence[str], destinations: Sequence[str]) -> list[str]:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    return [
+        *(f"peer {name} is configured twice" for name in twice),
+        *(f"delivery.destinations names {name}, which is no peer" for name in destinations if name not in names),
+    ]
+
+
+def _named(values: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Names of the peers and of the destinations in values that may be wrong in any way."""
+    peers, delivery = values.get("peers"), values.get("delivery")
+    names = [peer.get("name") for peer in peers if isinstance(peer, dict)] if isinstance(peers, list) else []
+    destinations = delivery.get("destinations") if isinstance(delivery, dict) else None
+    return (
+        [name for name in names if isinstance(name, str)],
+        [name for name in destinations if isinstance(name, str)] if isinstance(destinations, list) else [],
+    )
 
 
 def _problem(error: Any) -> str:
@@ -336,3 +382,6 @@ def read_secret(path: Path | None) -> str | None:
         return path.expanduser().read_text("utf-8").rstrip("\r\n")
     except OSError as fault:
         raise ConfigError([f"secret file {path}: {fault.strerror}"]) from fault
+    except UnicodeDecodeError:
+        # without its cause, which quotes the secret
+        raise ConfigError([f"secret file {path}: not UTF-8 text"]) from None

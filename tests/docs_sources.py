@@ -11,6 +11,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -26,7 +27,7 @@ from pipelines.domain import case_state, coding, feature_codes
 from pipelines.domain.case_state import TRANSITIONS, CaseEvent, CaseState
 from pipelines.domain.coding import PRIVATE_SCHEME, Code
 from pipelines.domain.feature_codes import describe
-from pipelines.domain.identifiers import SopClassUID
+from pipelines.domain.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, SopClassUID
 from pipelines.domain.reasons import CODES
 from pipelines.domain.sop_classes import CT_IMAGES, RESULT_CLASSES, SEGMENTATIONS, VERIFICATION
 from pipelines.extraction.names import feature_names, image_types
@@ -132,7 +133,7 @@ def event_meanings() -> dict[CaseEvent, str]:
     tree = ast.parse(inspect.getsource(case_state))
     body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "CaseEvent")
     meanings = {}
-    for member, text in zip(body, body[1:], strict=False):
+    for member, text in pairwise(body):
         if isinstance(member, ast.Assign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
             name = member.targets[0]
             assert isinstance(name, ast.Name)
@@ -189,6 +190,15 @@ def accepted_classes() -> str:
 def class_name(uid: SopClassUID) -> str:
     """Name of a SOP class in PS3.4."""
     return _NEW_CLASSES.get(uid) or str(UID(uid).name).removesuffix(" SOP Class")
+
+
+def implementation() -> str:
+    """How the node names itself to other applications."""
+    rows = [
+        ("Implementation Class UID", code(IMPLEMENTATION_CLASS_UID)),
+        ("Implementation Version Name", code(IMPLEMENTATION_VERSION_NAME)),
+    ]
+    return table(("Attribute", "Value"), rows)
 
 
 def result_classes() -> str:
@@ -284,6 +294,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "messages": messages,
     "private-codes": private_codes,
     "accepted-classes": accepted_classes,
+    "implementation": implementation,
     "result-classes": result_classes,
     "transfer-syntaxes": transfer_syntaxes,
     "features": features,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID
 from pynetdicom import AE, _config, evt
 
@@ -14,8 +15,8 @@ from pipelines.domain.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATIO
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import VERIFICATION
 
-# PS3.4 table B.2-1 and PS3.7 annex C: the peer has the object
-_STORED: Final = frozenset({0x0000, 0x0001, 0x0107, 0x0111, 0x0116, 0xB000, 0xB006, 0xB007})
+# PS3.7 annex C: success, warnings beside those from 0xB000 on, and a duplicate: the peer has the object
+_STORED: Final = frozenset({0x0000, 0x0001, 0x0107, 0x0111, 0x0116})
 _SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
 _MAX_CONTEXTS: Final = 128
 
@@ -50,11 +51,11 @@ def judge(status: int | None, peer: str) -> Sent:
     >>> judge(0xA700, "PACS").permanent, judge(0xA900, "PACS").permanent
     (False, True)
     """
-    if status in _STORED:
-        return Sent(status)
     if status is None:
         reason = Rejected("NET-005", f"{peer} broke off without an answer.", "Look at the log of that system.")
         return Sent(None, reason)
+    if status in _STORED or status >> 12 == 0xB:
+        return Sent(status)
     permanent = status == _SOP_CLASS_NOT_SUPPORTED or status >> 12 == 0xC or status >> 8 == 0xA9
     reason = Rejected(
         "NET-003",
@@ -90,30 +91,38 @@ class StorageScu:
         contexts = list(dict.fromkeys((file.sop_class, file.transfer_syntax) for file in files))[:_MAX_CONTEXTS]
         association = self._associate(peer, contexts)
         if isinstance(association, Rejected):
-            for _ in files:
-                yield Sent(None, association)
+            # an association with no context at all fails as one object does whose context is missing
+            refused = association.code == "NET-004"
+            for file in files:
+                yield _not_accepted(file, peer.name) if refused else Sent(None, association)
             return
         accepted = {
             (str(context.abstract_syntax), str(context.transfer_syntax[0])) for context in association.accepted_contexts
         }
+        lost = False
         try:
             for file in files:
-                if (file.sop_class, file.transfer_syntax) in accepted:
-                    yield _store(association, file, peer.name)
-                elif association.is_established:
+                if (file.sop_class, file.transfer_syntax) not in accepted:
                     yield _not_accepted(file, peer.name)
-                else:
-                    yield judge(None, peer.name)
+                    continue
+                # an association that was aborted may seem established for another moment
+                sent = judge(None, peer.name) if lost else _store(association, file, peer.name)
+                lost = sent.fault is not None and sent.fault.code == "NET-005"
+                yield sent
         finally:
             if association.is_established:
-                association.release()
+                association.abort() if lost else association.release()
 
     def echo(self, peer: str) -> Rejected | None:
         association = self._associate(self._peers[peer], [(VERIFICATION, None)])
         if isinstance(association, Rejected):
             return association
-        status = association.send_c_echo()
-        association.release()
+        try:
+            status = association.send_c_echo()
+        except RuntimeError:  # the association is gone
+            return judge(None, peer).fault
+        if association.is_established:
+            association.release()
         return judge(status.get("Status"), peer).fault
 
     def _associate(self, peer: PeerAddress, contexts: Iterable[tuple[str, str | None]]) -> Any:
@@ -130,12 +139,15 @@ class StorageScu:
                 ae.add_requested_context(sop_class)
             else:
                 ae.add_requested_context(sop_class, transfer_syntax)
-        association = ae.associate(
-            peer.host, peer.port, ae_title=peer.ae_title, evt_handlers=[(evt.EVT_CONN_OPEN, _no_delay)]
-        )
+        where = f"{peer.name} ({peer.ae_title} at {peer.host}:{peer.port})"
+        try:
+            association = ae.associate(
+                peer.host, peer.port, ae_title=peer.ae_title, evt_handlers=[(evt.EVT_CONN_OPEN, _no_delay)]
+            )
+        except OSError as fault:  # no address belongs to the name
+            return Rejected("NET-001", f"{where} cannot be reached: {fault.strerror}.", "Check its host name.")
         if association.is_established:
             return association
-        where = f"{peer.name} ({peer.ae_title} at {peer.host}:{peer.port})"
         if association.is_rejected:
             return Rejected(
                 "NET-002",
@@ -152,8 +164,11 @@ class StorageScu:
 def _store(association: Any, file: Sendable, peer: str) -> Sent:
     try:
         status = association.send_c_store(file.path)
-    except (OSError, RuntimeError):  # the association is gone
+    except RuntimeError:  # the association is gone
         return judge(None, peer)
+    except (OSError, InvalidDicomError, AttributeError, ValueError) as fault:
+        why = getattr(fault, "strerror", None) or "it is no DICOM file, or not the one that it was"
+        return Sent(None, Rejected("RCV-005", f"A file cannot be sent: {why}.", "Look whether it can be read."))
     return judge(status.get("Status"), peer)
 
 

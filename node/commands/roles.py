@@ -57,7 +57,7 @@ def dispatcher(settings: Settings) -> None:
     # peers are all served: a person may send results to one that is no standing destination
     threads = [
         threading.Thread(
-            target=_repeat, args=(_delivery(deliverer, peer.name), stop, pause, log), name=f"deliver-{peer.name}"
+            target=_repeat, args=(_delivery(deliverer, peer.name, stop), stop, pause, log), name=f"deliver-{peer.name}"
         )
         for peer in settings.peers
     ]
@@ -94,9 +94,10 @@ def worker(settings: Settings) -> int:
     )
 
 
-def _delivery(deliverer: Deliverer, peer: str) -> Callable[[], None]:
+def _delivery(deliverer: Deliverer, peer: str, stop: threading.Event) -> Callable[[], None]:
     def deliver() -> None:
-        while deliverer.deliver(peer):
+        # however much is due, the node can be stopped after each batch
+        while not stop.is_set() and deliverer.deliver(peer):
             pass
 
     return deliver

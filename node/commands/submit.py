@@ -15,18 +15,20 @@ from pipelines.domain.reasons import Rejected
 from pipelines.imaging.header import parse_ref
 
 # objects an association; small enough that its presentation contexts fit whatever the mixture
-_BATCH: Final = 200
+_BATCH: Final = 128
+# PS3.10 section 8: a directory of the files beside it, which no other file may be called
+_DIRECTORY: Final = "DICOMDIR"
 
 
 def submit_paths(settings: Settings, paths: Sequence[Path], console: Console) -> int:
     """Send every DICOM file among `paths`; the exit code."""
-    found = [(path, sendable(path)) for path in files_below(paths)]
-    files = [file for _, file in found if file is not None]
-    if not files:
+    found = [sendable(path) for path in files_below(paths)]
+    files = [file for file in found if isinstance(file, Sendable)]
+    faults = Counter(str(fault) for fault in found if isinstance(fault, Rejected))
+    if not files and not faults:
         console.print("There is no DICOM file among these.")
         return 1
     scu, node = own_scu(settings), own_address(settings)
-    faults: Counter[str] = Counter()
     sent = 0
     columns = (TextColumn("Sending"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
@@ -38,12 +40,13 @@ def submit_paths(settings: Settings, paths: Sequence[Path], console: Console) ->
                     sent += 1
                 else:
                     faults[str(answer.fault)] += 1
-    skipped = len(found) - len(files)
+    skipped = found.count(None)
     console.print(
-        f"{sent} of {len(files)} instances stored" + (f", {skipped} other files left out." if skipped else ".")
+        f"{sent} of {len(found) - skipped} instances stored"
+        + (f", {skipped} other files left out." if skipped else ".")
     )
     for fault, count in faults.most_common():
-        console.print(f"{count} x {fault}")
+        console.print(f"{count} x {fault}", markup=False)
     return 1 if faults else 0
 
 
@@ -56,13 +59,13 @@ def files_below(paths: Sequence[Path]) -> Iterator[Path]:
             yield path
 
 
-def sendable(path: Path) -> Sendable | None:
-    """What must be negotiated to send a file; None for one that is no DICOM Part 10 file."""
+def sendable(path: Path) -> Sendable | Rejected | None:
+    """What must be negotiated to send a file; None for one that is no instance, the reason for a damaged one."""
     with path.open("rb") as file:
-        if file.read(132)[128:] != b"DICM":
+        if file.read(132)[128:] != b"DICM" or path.name == _DIRECTORY:
             return None
     ref = parse_ref(path.read_bytes())
-    return None if isinstance(ref, Rejected) else Sendable(path, ref.sop_class, ref.transfer_syntax)
+    return ref if isinstance(ref, Rejected) else Sendable(path, ref.sop_class, ref.transfer_syntax)
 
 
 def batches(files: Sequence[Sendable]) -> Iterator[Sequence[Sendable]]:

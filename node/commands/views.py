@@ -53,7 +53,8 @@ def overview_view(overview: Overview) -> RenderableType:
     table.add_column("Score", no_wrap=True)
     table.add_column("Sent", justify="right", no_wrap=True)
     for row in overview.cases:
-        table.add_row(
+        _add_row(
+            table,
             str(row.case),
             coloured(row.state),
             age(row.created_at),
@@ -111,7 +112,7 @@ def history_table(detail: CaseDetail) -> Table:
         table.add_column(column)
     for event in detail.events:
         at = event.at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        table.add_row(at, event.event, coloured(CaseState(event.state)), event.detail)
+        _add_row(table, at, event.event, coloured(CaseState(event.state)), event.detail)
     return table
 
 
@@ -135,11 +136,11 @@ def _lesions(detail: CaseDetail) -> Table:
     for measured in detail.measurements:
         if measured.rejected is not None:
             found = f"{measured.rejected.code} {measured.rejected.detail}"
-            table.add_row(str(measured.lesion_number), f"{measured.volume_ml:.2f} ml", "-", found)
+            _add_row(table, str(measured.lesion_number), f"{measured.volume_ml:.2f} ml", "-", found)
             continue
         first = "\n".join(f"{name}  {value:.6g}" for name, value in measured.features[:_SHOWN_FEATURES])
         count = len(measured.features)
-        table.add_row(str(measured.lesion_number), f"{measured.volume_ml:.2f} ml", f"{count:,}", first)
+        _add_row(table, str(measured.lesion_number), f"{measured.volume_ml:.2f} ml", f"{count:,}", first)
     return table
 
 
@@ -157,7 +158,7 @@ def _results(detail: CaseDetail, locate: Callable[[StoredFile], Path]) -> Table:
             f"{d.destination}: {d.state.value}" + (f" ({d.attempts} tries) {d.detail}" if d.detail else "")
             for d in row.deliveries
         )
-        table.add_row(name, deliveries or "-", str(locate(row.result.file)))
+        _add_row(table, name, deliveries or "-", str(locate(row.result.file)))
     return table
 
 
@@ -176,5 +177,10 @@ def diagnosis_view(checks: Sequence[Check]) -> RenderableType:
     table = Table(header_style="bold", show_header=False, box=None)
     for check in checks:
         mark = Text("ok", style="green") if check.ok else Text("FAULT", style="bold red")
-        table.add_row(mark, check.what, check.found if check.ok else f"{check.found}\n{check.remedy}")
+        _add_row(table, mark, check.what, check.found if check.ok else f"{check.found}\n{check.remedy}")
     return table
+
+
+def _add_row(table: Table, *cells: str | Text) -> None:
+    """Add a row that shows `cells` as they are; in plain strings rich takes what is in brackets for markup."""
+    table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in cells))

@@ -1,5 +1,6 @@
 """Start the cases that are complete, reject those that stay incomplete, and put lost ones back into the queue."""
 
+import uuid
 from datetime import timedelta
 from typing import assert_never
 
@@ -7,6 +8,7 @@ from node.errors import TransientError
 from node.logs import Log
 from node.ports import Clock, CollectingCase, JobQueue, Ledger
 from pipelines.domain.identifiers import CaseId
+from pipelines.domain.reasons import Rejected
 from pipelines.imaging.assembly import Complete, Incomplete, Patience, Wait, decide
 
 
@@ -43,7 +45,12 @@ class Assembler:
     def tick(self) -> None:
         """Decide on every collecting case, then reconcile ledger and queue."""
         for waiting in self._ledger.collecting():
-            self._decide(waiting)
+            try:
+                self._decide(waiting)
+            except TransientError:
+                raise
+            except Exception:
+                self._give_up(waiting.case)
         again = self._ledger.reconcile(
             at=self._clock(), max_attempts=self._max_attempts, resubmit_after=self._resubmit_after
         )
@@ -68,6 +75,13 @@ class Assembler:
                     self._log.warning("case_rejected", case=waiting.case, code=reason.code, reason=reason.detail)
             case _:
                 assert_never(decision)
+
+    def _give_up(self, case: CaseId) -> None:
+        """One case that cannot be decided on must not keep all others from starting."""
+        trace = uuid.uuid4().hex[:8]
+        self._log.error("case_failed", case=case, trace=trace, traceback=True)
+        remedy = f"Look for {trace} in the log of the dispatcher and report it."
+        self._ledger.incomplete(case, None, Rejected("RUN-002", f"Internal error {trace}.", remedy), at=self._clock())
 
     def _submit(self, case: CaseId) -> None:
         try:

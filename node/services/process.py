@@ -4,8 +4,9 @@ import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import BytesIO
+from typing import Final
 
 from pydicom import Dataset, dcmread
 
@@ -23,6 +24,7 @@ from node.ports import (
     StoredResult,
     inputs_digest,
 )
+from node.services.deliver import backoff
 from pipelines.base import Pipeline, build_objects
 from pipelines.domain.case import Findings, MeasuredLesion
 from pipelines.domain.identifiers import CaseId
@@ -30,6 +32,9 @@ from pipelines.domain.outcome import Producer
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.score import Score
 from pipelines.imaging.case import read_case
+
+_LONGEST_WAIT: Final = timedelta(minutes=15)
+"""Between two tries of a case while the world is unwell."""
 
 
 class Processor:
@@ -88,27 +93,51 @@ class Processor:
             with self._renewed(claim):
                 outcome = self._run(claim)
         except TransientError as fault:
-            reason = Rejected(fault.code, str(fault), "The node tries again by itself.")
-            now = self._clock()
-            self._ledger.postponed(claim, reason, at=now, until=now + self._retry_after)
-            self._log.warning("case_postponed", case=case, code=fault.code, reason=str(fault))
-            return
+            recorded = self._postpone(claim, fault)
         except Exception:
-            trace = uuid.uuid4().hex[:8]
-            self._log.error("case_failed", case=case, trace=trace, traceback=True)
-            reason = Rejected(
-                "RUN-002", f"Internal error {trace}.", f"Look for {trace} in the log of the worker and report it."
-            )
-            self._ledger.broken(claim, reason, at=self._clock())
-            return
-        seconds = round((self._clock() - started).total_seconds(), 1)
-        if isinstance(outcome, Rejected):
-            self._ledger.rejected(claim, outcome, at=self._clock())
-            self._log.warning("case_rejected", case=case, code=outcome.code, reason=outcome.detail, seconds=seconds)
-        elif self._ledger.reported(claim, outcome, self._destinations, at=self._clock()):
-            self._log.info("case_reported", case=case, objects=len(outcome.results), seconds=seconds)
+            recorded = self._break_off(claim)
         else:
+            recorded = self._end(claim, outcome, started)
+        if not recorded:
             self._log.warning("case_claim_lost", case=case, fence=claim.fence)
+
+    def _postpone(self, claim: Claim, fault: TransientError) -> bool:
+        now = self._clock()
+        wait = backoff(claim.attempt, first=self._retry_after, longest=max(self._retry_after, _LONGEST_WAIT))
+        reason = Rejected(fault.code, str(fault), "The node tries again by itself.")
+        self._log.warning(
+            "case_postponed",
+            case=claim.case,
+            code=fault.code,
+            reason=str(fault),
+            attempt=claim.attempt,
+            next_try_s=wait.total_seconds(),
+        )
+        return self._ledger.postponed(claim, reason, at=now, until=now + wait)
+
+    def _break_off(self, claim: Claim) -> bool:
+        """Record the exception that is being handled."""
+        trace = uuid.uuid4().hex[:8]
+        self._log.error("case_failed", case=claim.case, trace=trace, traceback=True)
+        reason = Rejected(
+            "RUN-002", f"Internal error {trace}.", f"Look for {trace} in the log of the worker and report it."
+        )
+        return self._ledger.broken(claim, reason, at=self._clock())
+
+    def _end(self, claim: Claim, outcome: Report | Rejected, started: datetime) -> bool:
+        now = self._clock()
+        seconds = round((now - started).total_seconds(), 1)
+        if isinstance(outcome, Rejected):
+            recorded = self._ledger.rejected(claim, outcome, at=now)
+            if recorded:
+                self._log.warning(
+                    "case_rejected", case=claim.case, code=outcome.code, reason=outcome.detail, seconds=seconds
+                )
+            return recorded
+        recorded = self._ledger.reported(claim, outcome, self._destinations, at=now)
+        if recorded:
+            self._log.info("case_reported", case=claim.case, objects=len(outcome.results), seconds=seconds)
+        return recorded
 
     def _run(self, claim: Claim) -> Report | Rejected:
         images = [self._read(image) for image in claim.images]

@@ -1,6 +1,7 @@
 """Keep the node's processes running: start them, restart those that end, stop them all together."""
 
 import ctypes
+import os
 import signal
 import subprocess
 import threading
@@ -69,17 +70,24 @@ class Supervisor:
         now = time.monotonic()
         if child.process is None:
             if now >= child.start_at:
-                child.process = subprocess.Popen(child.command, start_new_session=True, preexec_fn=_die_with_parent)
-                child.started_at = now
+                self._start(name, child, now)
             return None
         code = child.process.poll()
         if code is None:
             return None
         child.failures = 0 if now - child.started_at > _HEALTHY_AFTER_S else child.failures + 1
-        pause = min(_LONGEST_PAUSE_S, 0.5 * 2 ** min(child.failures, 10))
-        child.process, child.start_at = None, now + pause
-        self._log.error("process_ended", process=name, exit_code=code, restart_in_s=pause)
+        child.process = None
+        self._log.error("process_ended", process=name, exit_code=code, restart_in_s=_pause(child, now))
         return code
+
+    def _start(self, name: str, child: _Child, now: float) -> None:
+        try:
+            child.process = subprocess.Popen(child.command, start_new_session=True, preexec_fn=_die_with_parent)
+            child.started_at = now
+        except OSError as fault:
+            child.failures += 1
+            pause_s = _pause(child, now)
+            self._log.error("process_not_started", process=name, reason=fault.strerror, restart_in_s=pause_s)
 
     def _end(self) -> None:
         deadline = time.monotonic() + self._grace_s
@@ -90,8 +98,16 @@ class Supervisor:
             try:
                 process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                process.kill()
+                # each process leads a group of its own, in which its children are
+                os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+def _pause(child: _Child, now: float) -> float:
+    """Put off the next start of a process, the longer the more often it failed; the seconds until then."""
+    pause_s: float = min(_LONGEST_PAUSE_S, 0.5 * 2 ** min(child.failures, 10))
+    child.start_at = now + pause_s
+    return pause_s
 
 
 def _die_with_parent() -> None:

@@ -1,11 +1,15 @@
-"""What the tests of the shell share: a clock that stands still, and databases."""
+"""What the tests of the shell share: a clock that stands still, what is logged, and databases."""
 
-from collections.abc import Iterator
+import io
+import logging
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
+from node import logs
 from node.adapters import ledger_schema
 from node.adapters.ledger import SqlLedger, open_engine
 from tests.node.doubles import SetClock
@@ -15,6 +19,26 @@ from tests.node.postgres import empty_database, postgresql
 @pytest.fixture
 def clock() -> SetClock:
     return SetClock()
+
+
+@pytest.fixture
+def logging_as_before() -> Iterator[None]:
+    """Undoes what the test does to the set-up of logging."""
+    root, ours = logging.getLogger(), logging.getLogger("pulmonode")
+    handlers, levels = root.handlers[:], (root.level, ours.level)
+    with warnings.catch_warnings():
+        yield
+    root.handlers[:] = handlers
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])
+
+
+@pytest.fixture
+def logged(logging_as_before: None) -> Callable[[], str]:
+    """Everything that this process logs at DEBUG from now on, as the node writes it for programs."""
+    stream = io.StringIO()
+    logs.configure("debug", "json", stream=stream)
+    return stream.getvalue
 
 
 @pytest.fixture(scope="session")

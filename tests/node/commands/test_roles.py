@@ -1,0 +1,72 @@
+"""The processes of the node, each started as `serve` starts it."""
+
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from node.bootstrap import open_stores
+from node.ports import Report
+from node.services.supervise import WRONGLY_CONFIGURED
+from node.settings import load_settings
+from tests.node.doubles import SetClock
+from tests.node.peers import peer
+from tests.node.refs import SENDER, file_of, image, images, result, segmentation
+from tests.tools import listens, wait_for, write_config
+
+
+def role(config: Path, name: str) -> "subprocess.Popen[bytes]":
+    with (config.parent / f"{name}.log").open("wb") as log:
+        command = [sys.executable, "-m", "node", "--config", str(config), "role", name]
+        return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+
+
+def end(process: "subprocess.Popen[bytes]", timeout_s: float = 20) -> int:
+    process.terminate()
+    try:
+        return process.wait(timeout_s)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_the_receiver_listens_until_sigterm_and_a_second_one_on_its_port_is_wrongly_configured(tmp_path: Path) -> None:
+    config = write_config(tmp_path)
+    port = load_settings(config, {}).node.port
+    first = role(config, "receiver")
+    try:
+        wait_for("the receiver", lambda: listens(port), timeout_s=30)
+        second = role(config, "receiver")
+        assert second.wait(30) == WRONGLY_CONFIGURED
+        assert "in use" in (tmp_path / "receiver.log").read_text()
+    finally:
+        assert end(first) == 0
+    assert not listens(port)
+
+
+def test_the_dispatcher_can_be_stopped_while_much_is_to_be_delivered(tmp_path: Path) -> None:
+    with peer(before_answer=lambda: time.sleep(0.05)) as pacs:
+        config = write_config(tmp_path, destinations={"archive": ("PACS", pacs.port)})
+        _report_many(config, 400)
+        process = role(config, "dispatcher")
+        try:
+            wait_for("the first result", lambda: pacs.associations, timeout_s=30)
+        finally:
+            began = time.monotonic()
+            assert end(process) == 0
+        # one batch takes 2.5 s, all together 20 s
+        assert time.monotonic() - began < 10
+
+
+def _report_many(config: Path, count: int) -> None:
+    stores = open_stores(load_settings(config, {}))
+    clock = SetClock()
+    for ref in (*images(3), segmentation()):
+        stores.ledger.received(ref, file_of(ref), SENDER, at=clock())
+    case = stores.ledger.collecting()[0].case
+    stores.ledger.complete(case, image().key, "3 slices.", at=clock())
+    claim = stores.ledger.claim(case, "worker", at=clock(), lease=timedelta(seconds=60))
+    assert claim is not None
+    results = tuple(result(case, f"kind-{number}") for number in range(count))
+    assert stores.ledger.reported(claim, Report((), None, results, "1 lesion."), ("archive",), at=clock())

@@ -1,0 +1,82 @@
+"""Log lines as programs and people read them."""
+
+import io
+import json
+import logging
+
+import pytest
+
+from node import logs
+from node.logs import Log
+
+
+pytestmark = pytest.mark.usefixtures("logging_as_before")
+
+
+def test_a_line_for_programs_is_one_json_object() -> None:
+    stream = io.StringIO()
+    logs.configure("info", "json", stream=stream)
+    Log("deliver").info("result_delivered", case=17, peer="PÄCS", seconds=1.5, code=None)
+    entry = json.loads(stream.getvalue())
+    time = entry.pop("time")
+    assert time.endswith("+00:00")
+    assert entry == {
+        "level": "info",
+        "source": "deliver",
+        "event": "result_delivered",
+        "case": 17,
+        "peer": "PÄCS",
+        "seconds": 1.5,
+        "code": None,
+    }
+
+
+def test_a_traceback_stays_in_the_one_line_of_its_event() -> None:
+    stream = io.StringIO()
+    logs.configure("info", "json", stream=stream)
+    try:
+        raise ZeroDivisionError
+    except ZeroDivisionError:
+        Log("process").error("case_failed", traceback=True, case=17)
+    (line,) = stream.getvalue().splitlines()
+    assert "ZeroDivisionError" in json.loads(line)["traceback"]
+
+
+def test_a_line_for_people_is_not_json() -> None:
+    stream = io.StringIO()
+    logs.configure("info", "human", stream=stream)
+    Log("receive").warning("instance_refused", code="RCV-001", ae="CT1")
+    assert stream.getvalue().split()[1:] == ["warning", "instance_refused", "code=RCV-001", "ae=CT1"]
+
+
+def test_what_is_no_terminal_gets_lines_for_programs() -> None:
+    stream = io.StringIO()
+    logs.configure("info", "auto", stream=stream)
+    Log("receive").info("listening")
+    assert json.loads(stream.getvalue())["event"] == "listening"
+
+
+@pytest.mark.parametrize(("level", "count"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
+def test_what_is_below_the_level_is_not_written(level: str, count: int) -> None:
+    stream = io.StringIO()
+    logs.configure(level, "json", stream=stream)
+    log = Log("test")
+    for write in (log.debug, log.info, log.warning, log.error):
+        write("event")
+    assert len(stream.getvalue().splitlines()) == count
+
+
+@pytest.mark.parametrize("name", ["pynetdicom", "pydicom", "sqlalchemy.engine", "celery.worker", "kombu", "other"])
+def test_libraries_do_not_write_what_they_see(name: str) -> None:
+    stream = io.StringIO()
+    logs.configure("debug", "json", stream=stream)
+    logging.getLogger(name).info("whole data sets")
+    assert stream.getvalue() == ""
+
+
+def test_setting_up_twice_writes_once() -> None:
+    stream = io.StringIO()
+    logs.configure("info", "json", stream=stream)
+    logs.configure("info", "json", stream=stream)
+    Log("test").info("event")
+    assert len(stream.getvalue().splitlines()) == 1
