@@ -155,6 +155,7 @@ def make_deliverer(settings: Settings, stores: Stores) -> Deliverer:
 
 def make_processor(settings: Settings, stores: Stores) -> "Processor":
     """The service that runs cases."""
+    from node.adapters.queue_celery import OutOfTime
     from node.services.process import Processor
 
     return Processor(
@@ -170,6 +171,7 @@ def make_processor(settings: Settings, stores: Stores) -> "Processor":
         destinations=settings.delivery.destinations,
         lease=timedelta(seconds=settings.queue.lease_s),
         retry_after=timedelta(seconds=settings.delivery.retry_first_s),
+        out_of_time=OutOfTime,
     )
 
 

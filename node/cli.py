@@ -187,7 +187,7 @@ def status(node: Node, case: int | None, *, as_json: bool, limit: int) -> None:
 @click.pass_obj
 @reporting_errors
 def retry(node: Node, case: int) -> None:
-    """Run a rejected or failed CASE again.
+    """Run CASE again, rejected or failed ones above all; finished results are made anew.
 
     \b
     Example: pulmonode retry 17
@@ -214,12 +214,15 @@ def send(node: Node, case: int, peer: str) -> None:
     """
     settings = node.settings()
     _require_peer(settings, peer)
+    ledger = open_stores(settings).ledger
     try:
-        count = open_stores(settings).ledger.resend(CaseId(case), peer, at=utc_now())
+        count = ledger.resend(CaseId(case), peer, at=utc_now())
     except KeyError:
         _fail(1, f"There is no case {case}.")
     if count == 0:
-        _fail(1, f"Case {case} has no results to send.")
+        detail = ledger.detail(CaseId(case))
+        state = detail.row.state.value if detail else "gone"
+        _fail(1, f"Case {case} is {state}; only finished results can be sent.")
     click.echo(f"{count} objects of case {case} go to {peer}.")
 
 

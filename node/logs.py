@@ -73,6 +73,9 @@ def configure(level: str, form: Literal["auto", "human", "json"], *, stream: Tex
     warnings.filterwarnings("ignore", module=r"pydicom\b")
     # Celery's page about root; the worker says it in a line of its own
     warnings.filterwarnings("ignore", module=r"celery\.platforms")
-    # these write whole identifiers, data sets or URLs with passwords below WARNING
-    for name in ("pynetdicom", "pydicom", "highdicom", "radiomics", "celery", "kombu", "amqp", "sqlalchemy"):
+    # what these call an error, a silent peer or damaged pixels, is told by their caller with a code
+    for name in ("pynetdicom", "pydicom"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    # these write URLs with passwords or whole settings below WARNING
+    for name in ("highdicom", "radiomics", "celery", "kombu", "amqp", "sqlalchemy"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -4,6 +4,8 @@ Dong & Chen 2025: a CT radiomics signature that predicts the response to PD-1/PD
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from importlib import metadata
 from typing import Final
 
 from pipelines.base import Accepts, Pipeline
@@ -22,7 +24,6 @@ from pipelines.scoring.model import Model, load_model
 from pipelines.scoring.signature import score
 
 NAME: Final = "nsclc-immunotherapy"
-VERSION: Final = "1"
 
 
 def pipeline(
@@ -55,12 +56,15 @@ def pipeline(
             return loaded
         model = loaded
 
+    # the pipeline changes with the distribution, and so do the UIDs of what it makes
+    version = metadata.version("pulmonode")
+
     def measure(case: Case) -> Findings | Rejected:
-        return _measure(case, extraction, model, tuple(map_features), kernel_radius_voxels)
+        return _measure(case, version, extraction, model, tuple(map_features), kernel_radius_voxels)
 
     return Pipeline(
         NAME,
-        VERSION,
+        version,
         Accepts(CT_IMAGES, SEGMENTATIONS),
         measure,
         (segmentation_objects, feature_report, case_report, map_objects),
@@ -69,6 +73,7 @@ def pipeline(
 
 def _measure(
     case: Case,
+    version: str,
     extraction: ExtractionSettings,
     model: Model | None,
     map_features: tuple[str, ...],
@@ -79,21 +84,24 @@ def _measure(
     if len(refused) == len(lesions):
         return refused[0]
     maps: list[FeatureMap] = []
+    unmapped: list[Rejected] = []
     for measured in lesions:
         if isinstance(measured.features, Rejected):
             continue
         for feature in map_features:
             made = feature_map(case.ct, measured.lesion, feature, extraction, kernel_radius_voxels=kernel_radius_voxels)
-            if not isinstance(made, Rejected):
+            if isinstance(made, Rejected):
+                unmapped.append(made)
+            else:
                 maps.append(made)
     return Findings(
-        case=case,
+        case=replace(case, notes=(*case.notes, *unmapped)),
         lesions=lesions,
         score=None if model is None else score(model, lesions),
         maps=tuple(maps),
         method=Method(
             pipeline=NAME,
-            pipeline_version=VERSION,
+            pipeline_version=version,
             profile=extraction.profile,
             settings_digest=extraction.digest,
             settings=extraction.described(),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from celery import Celery, bootsteps, signals
+from celery.exceptions import SoftTimeLimitExceeded
 from kombu.exceptions import ChannelError, OperationalError
 
 from node.errors import TransientError
@@ -19,6 +20,9 @@ from pipelines.domain.identifiers import CaseId
 
 QUEUE: Final = "pulmonode"
 _SQLITE_TRANSPORT: Final = "node.adapters.sqlite_broker:Transport"
+
+OutOfTime: Final = SoftTimeLimitExceeded
+"""Raised within a task that has reached its soft time limit."""
 
 
 class QueueUnavailable(TransientError):

@@ -72,7 +72,7 @@ def _show(settings: Settings, folder: Path, pacs: DemoPacs, process: subprocess.
     )
     if not _send(settings, files, console):
         return 1
-    detail = _follow(open_stores(settings).ledger, console)
+    detail = _follow(open_stores(settings).ledger, process, console)
     if detail is None or detail.row.state is not CaseState.DELIVERED:
         why = "" if detail is None else f"{detail.row.code} {detail.row.reason}"
         console.print(f"[red]The case did not end well.[/red] {why} See {folder / 'node.log'}.")
@@ -113,13 +113,13 @@ def _send(settings: Settings, files: Sequence[Path], console: Console) -> bool:
     return True
 
 
-def _follow(ledger: Ledger, console: Console) -> CaseDetail | None:
-    """Print each state of the first case as it is reached, until it ends."""
+def _follow(ledger: Ledger, process: subprocess.Popen[bytes], console: Console) -> CaseDetail | None:
+    """Print each state of the first case as it is reached, until it or the node ends."""
     deadline = time.monotonic() + _CASE_TIMEOUT_S
     seen = 0
     detail = None
     with console.status("") as status:
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and process.poll() is None:
             detail = ledger.detail(CaseId(1))
             if detail is not None:
                 for event in detail.events[seen:]:
@@ -173,8 +173,10 @@ def _stay(process: subprocess.Popen[bytes], settings: Settings, config: Path, co
     console.print(
         f"The node goes on: AE {node.ae_title} at {node.host}:{node.port}. Ctrl-C stops it. In another terminal:"
     )
+    # ./run says how it was called; an installed node is on the path
+    command = os.environ.get("PULMONODE_COMMAND", "pulmonode")
     for verb in ("status", "status 1", "submit FOLDER", "doctor"):
-        console.print(f"  pulmonode --config {config} {verb}")
+        console.print(f"  {command} --config {config} {verb}", soft_wrap=True)
     try:
         process.wait()
     except KeyboardInterrupt:

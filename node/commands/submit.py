@@ -39,7 +39,8 @@ def submit_paths(settings: Settings, paths: Sequence[Path], console: Console) ->
                 if answer.fault is None:
                     sent += 1
                 else:
-                    faults[str(answer.fault)] += 1
+                    # its remedies are about results, not about what a person submits
+                    faults[f"{answer.fault.code} {answer.fault.detail}"] += 1
     skipped = found.count(None)
     console.print(
         f"{sent} of {len(found) - skipped} instances stored"

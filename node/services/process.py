@@ -48,6 +48,8 @@ class Processor:
         Makes the signature of the results for a case that was complete at the given time.
     destinations
         Peers that get the results.
+    out_of_time
+        What is raised in the work when its time limit is reached.
     lease
         How long a claim lasts; renewed while the work goes on.
     """
@@ -67,6 +69,7 @@ class Processor:
         destinations: Sequence[str],
         lease: timedelta,
         retry_after: timedelta,
+        out_of_time: type[Exception] = TimeoutError,
     ) -> None:
         self._pipeline = pipeline
         self._spool = spool
@@ -80,6 +83,7 @@ class Processor:
         self._destinations = tuple(destinations)
         self._lease = lease
         self._retry_after = retry_after
+        self._out_of_time = out_of_time
 
     def process(self, case: CaseId) -> None:
         """Run `case` if nobody else does; safe to call any number of times."""
@@ -94,6 +98,8 @@ class Processor:
                 outcome = self._run(claim)
         except TransientError as fault:
             recorded = self._postpone(claim, fault)
+        except self._out_of_time:
+            recorded = self._stop_in_time(claim, started)
         except Exception:
             recorded = self._break_off(claim)
         else:
@@ -114,6 +120,17 @@ class Processor:
             next_try_s=wait.total_seconds(),
         )
         return self._ledger.postponed(claim, reason, at=now, until=now + wait)
+
+    def _stop_in_time(self, claim: Claim, started: datetime) -> bool:
+        now = self._clock()
+        seconds = round((now - started).total_seconds())
+        reason = Rejected(
+            "RUN-004",
+            f"The computation was stopped after {seconds} s.",
+            "Raise queue.time_limit_s, or send a segmentation with fewer or smaller segments.",
+        )
+        self._log.error("case_out_of_time", case=claim.case, code=reason.code, seconds=seconds)
+        return self._ledger.broken(claim, reason, at=now)
 
     def _break_off(self, claim: Claim) -> bool:
         """Record the exception that is being handled."""

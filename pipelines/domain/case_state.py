@@ -29,7 +29,7 @@ class CaseEvent(StrEnum):
     INTERRUPTED = "interrupted"
     """The worker gave no sign of life; another may take it."""
     EXHAUSTED = "exhausted"
-    """It was interrupted or put off too often."""
+    """It was interrupted too often."""
     POSTPONED = "postponed"
     """It cannot run now and will be tried again."""
     DUE = "due"

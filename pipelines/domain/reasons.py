@@ -51,6 +51,7 @@ CODES: Final[dict[str, str]] = {
     "SEG-005": "The segmentation belongs to another patient",
     "SEG-006": "The segmentation cannot be decoded",
     "SEG-007": "The segmentation does not lie on the CT",
+    "SEG-008": "The segmentation was carried over to the grid of the CT",
     # one lesion
     "ROI-001": "The lesion is too small to measure",
     "ROI-002": "The segment is empty",
@@ -73,5 +74,6 @@ CODES: Final[dict[str, str]] = {
     "RUN-001": "The work was interrupted too often",
     "RUN-002": "Internal error",
     "RUN-003": "The queue cannot be reached",
+    "RUN-004": "The computation took too long",
 }
 """Every message code with its meaning. A code is never used again for something else."""

@@ -104,6 +104,15 @@ def read_segmentation(segmentation: Dataset, ct: CtVolume) -> Drawn | Rejected:
             notes.append(_empty(number, outside=bool(frames)))
             continue
         lesions.append(_lesion(segmentation, item, number, mask))
+    if resampled:
+        notes.append(
+            Rejected(
+                "SEG-008",
+                f"Segmentation {segmentation.SOPInstanceUID} has a grid of its own; its voxels were carried over to the "
+                "CT with the nearest neighbour.",
+                "Nothing, if that is meant; else export it on the original CT series and send it again.",
+            )
+        )
     if not lesions:
         outside = [note for note in notes if note.code == "SEG-007"]
         if outside:

@@ -67,7 +67,9 @@ def result_uid(findings: Findings, *what: str) -> str:
         case None:
             model = ""
     made_of = (findings.case.inputs_digest, method.pipeline, method.pipeline_version, method.settings_digest, model)
-    return derived_uid("result", *made_of, *what)
+    # another version of a library may give other numbers, and other numbers need another UID
+    software = (f"{name} {version}" for name, version in method.software)
+    return derived_uid("result", *made_of, *software, *what)
 
 
 def coded(code: Code) -> Dataset:

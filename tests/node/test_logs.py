@@ -9,7 +9,6 @@ import pytest
 from node import logs
 from node.logs import Log
 
-
 pytestmark = pytest.mark.usefixtures("logging_as_before")
 
 
