@@ -5,7 +5,15 @@ from collections.abc import Iterable
 
 from node.ports import Sender, StoredFile, StoredResult
 from pipelines.domain.case import SeriesKey
-from pipelines.domain.identifiers import CaseId, FrameOfReferenceUID, SeriesUID, SopClassUID, SopInstanceUID, StudyUID
+from pipelines.domain.identifiers import (
+    CaseId,
+    FrameOfReferenceUID,
+    SeriesUID,
+    SopClassUID,
+    SopInstanceUID,
+    StudyUID,
+    derived_uid,
+)
 from pipelines.domain.instance import InstanceRef, Plane, References
 from pipelines.domain.sop_classes import COMPREHENSIVE_3D_SR, CT_IMAGE, PARAMETRIC_MAP, SEGMENTATION
 
@@ -75,7 +83,7 @@ def result(case: CaseId, kind: str, run: str = "") -> StoredResult:
         kind,
         None if kind == "sr" else 1,
         COMPREHENSIVE_3D_SR if kind == "sr" else PARAMETRIC_MAP,
-        SopInstanceUID(f"1.5.{case}.{sum(kind.encode())}{len(run)}"),
+        SopInstanceUID(derived_uid("test result", str(case), kind, run)),
         SeriesUID(f"1.5.{case}"),
         "1.2.840.10008.1.2.1",
         stored(f"{case}-{kind}-{run}"),

@@ -17,7 +17,7 @@ from node.commands.submit import batches, files_below, sendable, submit_paths
 from node.settings import Settings, load_settings
 from pipelines.domain.reasons import Rejected
 from tests.dicom import as_bytes, ct_series, seg_of, write_files
-from tests.tools import write_config
+from tests.tools import free_port, write_config
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +116,14 @@ def test_a_node_that_does_not_run_is_told_once(settings: Settings, instances: li
     assert submit_paths(settings, [tmp_path / "files"], Console(file=printed, width=200)) == 1
     assert "0 of 5 instances stored." in printed.getvalue()
     assert printed.getvalue().count("NET-001") == 1
+
+
+def test_a_fault_is_told_whatever_the_node_calls_itself(instances: list[Dataset], tmp_path: Path) -> None:
+    (path,) = write_files(instances[:1], tmp_path / "files")
+    settings = load_settings(write_config(tmp_path / "node", node={"ae_title": "NODE[/b]", "port": free_port()}), {})
+    printed = StringIO()
+    assert submit_paths(settings, [path], Console(file=printed, width=200)) == 1
+    assert "NODE[/b]" in printed.getvalue()
 
 
 def test_files_come_in_a_lasting_order(tmp_path: Path) -> None:
