@@ -108,8 +108,8 @@ def read_segmentation(segmentation: Dataset, ct: CtVolume) -> Drawn | Rejected:
         notes.append(
             Rejected(
                 "SEG-008",
-                f"Segmentation {segmentation.SOPInstanceUID} has a grid of its own; its voxels were carried over to the "
-                "CT with the nearest neighbour.",
+                f"Segmentation {segmentation.SOPInstanceUID} has a grid of its own; its voxels were carried over to "
+                "the CT with the nearest neighbour.",
                 "Nothing, if that is meant; else export it on the original CT series and send it again.",
             )
         )

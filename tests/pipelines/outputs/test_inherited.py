@@ -81,7 +81,7 @@ def test_private_and_pixel_attributes_are_not_taken_over() -> None:
     header.add_new(0x00091001, "LO", "vendor")
     header.KVP = "120"
     header.PatientID = "1"
-    assert set(element.keyword for element in inherited(header)) <= set(INHERITED)
+    assert {element.keyword for element in inherited(header)} <= set(INHERITED)
     assert "KVP" not in inherited(header)
 
 
