@@ -216,7 +216,7 @@ def real_instances(kind: str) -> list[InstanceRef]:
 
 
 @pytest.mark.parametrize("kind", DRAWN)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_the_order_and_the_pauses_of_arrival_do_not_matter(kind: str, data: st.DataObject) -> None:
     order = data.draw(st.permutations(real_instances(kind)), "order")
