@@ -6,6 +6,7 @@ import socket
 import sys
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -85,12 +86,13 @@ def open_stores(settings: Settings) -> Stores:
 def device_uid(settings: Settings) -> str:
     """UID of this installation; made at the first start and kept in the data folder."""
     path = settings.data_dir / "device-uid"
-    try:
-        # created exclusively: of two processes that start together one wins
-        with path.open("x", encoding="ascii") as file:
-            file.write(f"2.25.{uuid.uuid4().int}\n")
-    except FileExistsError:
-        pass
+    if not path.exists():
+        made = settings.data_dir / f"device-uid.{uuid.uuid4().hex}"
+        made.write_text(f"2.25.{uuid.uuid4().int}\n", "ascii")
+        # a link appears whole or not at all, and of processes that start together one wins
+        with suppress(FileExistsError):
+            path.hardlink_to(made)
+        made.unlink()
     return path.read_text("ascii").strip()
 
 

@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import traceback
 import warnings
 from datetime import UTC, datetime
 from typing import Literal, TextIO
@@ -45,7 +46,7 @@ class JsonLines(logging.Formatter):
             **getattr(record, "fields", {}),
         }
         if record.exc_info:
-            entry["traceback"] = self.formatException(record.exc_info)
+            entry["traceback"] = _frames(record.exc_info[1])
         return json.dumps(entry, ensure_ascii=False)
 
 
@@ -56,7 +57,16 @@ class HumanLines(logging.Formatter):
         at = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
         fields = "  ".join(f"{key}={value}" for key, value in getattr(record, "fields", {}).items())
         line = f"{at} {record.levelname.lower():7} {record.getMessage():24} {fields}".rstrip()
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        return f"{line}\n{_frames(record.exc_info[1])}" if record.exc_info else line
+
+
+def _frames(fault: BaseException | None) -> str:
+    """Where an exception came from and of which kind it is; its message may quote a patient and is left out."""
+    parts = []
+    while fault is not None:
+        parts.append(f"{type(fault).__qualname__}\n{''.join(traceback.format_tb(fault.__traceback__))}".rstrip())
+        fault = fault.__cause__ or (None if fault.__suppress_context__ else fault.__context__)
+    return "\ncaused by ".join(parts)
 
 
 def configure(level: str, form: Literal["auto", "human", "json"], *, stream: TextIO | None = None) -> None:

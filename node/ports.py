@@ -253,6 +253,8 @@ class Overview:
     instances: int
     unsegmented_series: int
     refusals: tuple[RefusalRow, ...] = field(default=())
+    conflicts: int = 0
+    """Instances kept beside another one with the same SOP Instance UID and other bytes."""
 
 
 class Spool(Protocol):
@@ -260,9 +262,6 @@ class Spool(Protocol):
 
     def put_received(self, ref: InstanceRef, data: bytes) -> StoredFile:
         """Store the bytes durably; raises `TransientError` RCV-003 or RCV-005."""
-
-    def put_conflicting(self, ref: InstanceRef, data: bytes) -> StoredFile:
-        """Store bytes whose UID is taken, apart from the others."""
 
     def put_result(self, case: CaseId, name: str, data: bytes) -> StoredFile:
         """Store a result object durably."""
@@ -319,8 +318,11 @@ class Ledger(Protocol):
     def broken(self, claim: Claim, reason: Rejected, *, at: datetime) -> bool:
         """Record an internal error."""
 
-    def reconcile(self, *, at: datetime, max_attempts: int, resubmit_after: timedelta) -> Sequence[CaseId]:
-        """Free expired leases and due retries; returns the cases to put into the queue."""
+    def reconcile(self, *, at: datetime, max_attempts: int, resubmit_after: timedelta | None) -> Sequence[CaseId]:
+        """Free expired leases and due retries; returns the cases to put into the queue.
+
+        With `resubmit_after` they include the cases that have been queued for that long.
+        """
 
     def due(self, destination: str, *, at: datetime, limit: int) -> Sequence[Delivery]:
         """Deliveries to a destination that are due, oldest first."""
@@ -346,6 +348,9 @@ class JobQueue(Protocol):
 
     def submit(self, case: CaseId) -> None:
         """Ask for a case to be processed; raises `TransientError` when the broker is gone."""
+
+    def depth(self) -> int:
+        """Messages that no worker has taken yet; raises `TransientError` when the broker is gone."""
 
 
 class Archive(Protocol):

@@ -1,5 +1,7 @@
 """The ledger on SQLAlchemy: SQLite in WAL mode for one machine, PostgreSQL for many."""
 
+import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -76,6 +78,8 @@ from pipelines.imaging.assembly import SegmentationArrival, SeriesArrival, pair
 _SCHEMA_LOCK: Final = 0x70756C6D
 """Key of the lock under which PostgreSQL makes the tables; any number that nobody else uses."""
 
+_BUSY_TIMEOUT_S: Final = 30
+
 
 def open_engine(url: str, *, password: str | None = None) -> Engine:
     """Connect to the ledger's database and create its tables when it is new.
@@ -137,7 +141,18 @@ def _engine(url: str, password: str | None) -> Engine:
 def _prepare_sqlite(connection: Any, record: object) -> None:
     # SQLAlchemy begins the transactions, not the driver; WAL lets readers go on while one writes
     connection.isolation_level = None
-    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    connection.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_S * 1000}")
+    give_up_at = time.monotonic() + _BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            break
+        except sqlite3.OperationalError:
+            # SQLite does not wait for others when it changes the mode of a new file
+            if time.monotonic() >= give_up_at:
+                raise
+            time.sleep(0.01)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -394,7 +409,7 @@ class SqlLedger:
                 connection.execute(update(t.case).where(t.case.c.id == claim.case).values(**values))
         return True
 
-    def reconcile(self, *, at: datetime, max_attempts: int, resubmit_after: timedelta) -> Sequence[CaseId]:
+    def reconcile(self, *, at: datetime, max_attempts: int, resubmit_after: timedelta | None) -> Sequence[CaseId]:
         submit: list[CaseId] = []
         with self._writing() as connection:
             expired = select(t.case).where(t.case.c.state == CaseState.RUNNING, t.case.c.lease_until < at)
@@ -409,12 +424,8 @@ class SqlLedger:
             for row in connection.execute(waiting.with_for_update()).all():
                 _advance(connection, row, CaseEvent.DUE, "Trying again.", at)
                 submit.append(CaseId(row.id))
-            forgotten = select(t.case.c.id).where(
-                t.case.c.state == CaseState.QUEUED, t.case.c.updated_at <= at - resubmit_after
-            )
-            for case in connection.scalars(forgotten).all():
-                connection.execute(update(t.case).where(t.case.c.id == case).values(updated_at=at))
-                submit.append(CaseId(case))
+            if resubmit_after is not None:
+                submit += _forgotten(connection, at, resubmit_after)
         return submit
 
     # delivering
@@ -494,6 +505,7 @@ class SqlLedger:
             )
             refusals = connection.execute(select(t.refusal).order_by(t.refusal.c.last_at.desc()).limit(20)).all()
             instances = connection.scalar(select(func.count()).select_from(t.instance))
+            conflicts = connection.scalar(select(func.count()).select_from(t.conflict))
         return Overview(
             tuple(_case_row(row) for row in rows),
             instances or 0,
@@ -501,6 +513,7 @@ class SqlLedger:
             tuple(
                 RefusalRow(row.calling_ae_title, row.code, row.times, row.last_at, row.last_detail) for row in refusals
             ),
+            conflicts or 0,
         )
 
     def detail(self, case: CaseId) -> CaseDetail | None:
@@ -693,12 +706,24 @@ def _advance(
             updated_at=at,
         )
     )
+    if state is CaseState.COLLECTING:
+        # what an earlier run found is no answer to the case as it is now
+        connection.execute(update(t.case).where(t.case.c.id == row.id).values(score=None))
+        connection.execute(update(t.result).where(t.result.c.case == row.id).values(current=False))
     _record(connection, CaseId(row.id), what, state, f"{reason.code} {detail}" if reason else detail, at)
     return True
 
 
 def _record(connection: Connection, case: CaseId, what: str, state: CaseState, detail: str, at: datetime) -> None:
     connection.execute(insert(t.event).values(case=case, at=at, event=what, state=state, detail=detail))
+
+
+def _forgotten(connection: Connection, at: datetime, resubmit_after: timedelta) -> list[CaseId]:
+    """Cases that have been queued for `resubmit_after`; the time begins anew for them."""
+    long_queued = (t.case.c.state == CaseState.QUEUED) & (t.case.c.updated_at <= at - resubmit_after)
+    cases = [CaseId(case) for case in connection.scalars(select(t.case.c.id).where(long_queued)).all()]
+    connection.execute(update(t.case).where(long_queued).values(updated_at=at))
+    return cases
 
 
 def _interruptions(connection: Connection, case: CaseId) -> int:

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from pipelines.domain.instance import InstanceRef
 
 
 class FileSpool:
-    """Files under one root: `received`, `conflicting`, `results`, and `tmp` for what is being written.
+    """Files under one root: `received`, `results`, and `tmp` for what is being written.
 
     Parameters
     ----------
@@ -32,12 +33,17 @@ class FileSpool:
     def put_received(self, ref: InstanceRef, data: bytes) -> StoredFile:
         return self._put_instance("received", ref, data)
 
-    def put_conflicting(self, ref: InstanceRef, data: bytes) -> StoredFile:
-        return self._put_instance("conflicting", ref, data)
-
     def put_result(self, case: CaseId, name: str, data: bytes) -> StoredFile:
         sha256 = hashlib.sha256(data).hexdigest()
         return self._put(f"results/{case}/{name}-{sha256[:16]}.dcm", data, sha256)
+
+    def discard_unfinished(self, *, older_than_s: float) -> int:
+        """Remove what processes that were killed left half written; how many files. Nobody was told that they are here."""
+        limit = time.time() - older_than_s
+        left = [path for path in (self._root / "tmp").glob("*") if path.stat().st_mtime < limit]
+        for path in left:
+            path.unlink(missing_ok=True)
+        return len(left)
 
     def path(self, file: StoredFile) -> Path:
         return self._root / file.path

@@ -7,12 +7,16 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from types import FrameType
+from typing import Final
 
 from node import bootstrap
 from node.errors import ConfigError, TransientError
 from node.logs import Log
 from node.services.deliver import Deliverer
 from node.settings import Settings
+
+# no file takes that long to be written, so whoever began it is dead
+_UNFINISHED_AFTER_S: Final = 3600.0
 
 
 def stop_on_signals() -> threading.Event:
@@ -36,7 +40,9 @@ def receiver(settings: Settings) -> None:
         If the address cannot be bound.
     """
     stop, log = stop_on_signals(), Log("receive")
-    scp = bootstrap.make_scp(settings, bootstrap.open_stores(settings))
+    stores = bootstrap.open_stores(settings)
+    stores.spool.discard_unfinished(older_than_s=_UNFINISHED_AFTER_S)
+    scp = bootstrap.make_scp(settings, stores)
     try:
         port = scp.start(settings.node.bind, settings.node.port)
     except OSError as fault:

@@ -69,6 +69,9 @@ def overview_view(overview: Overview) -> RenderableType:
             f"{overview.instances} instances received; {overview.unsegmented_series} CT series without a segmentation."
         )
     )
+    if overview.conflicts:
+        text = f"RCV-004 {overview.conflicts} instances are kept beside others with the same UID and other bytes."
+        lines.append(Text(text, style="yellow"))
     for refusal in overview.refusals:
         lines.append(
             Text(

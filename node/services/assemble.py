@@ -41,9 +41,17 @@ class Assembler:
         self._patience = patience
         self._max_attempts = max_attempts
         self._resubmit_after = resubmit_after
+        self._started = False
 
     def tick(self) -> None:
-        """Decide on every collecting case, then reconcile ledger and queue."""
+        """Reconcile ledger and queue, then decide on every collecting case."""
+        again = self._ledger.reconcile(
+            at=self._clock(), max_attempts=self._max_attempts, resubmit_after=self._lost_after()
+        )
+        self._started = True
+        for case in again:
+            self._log.warning("case_queued_again", case=case)
+            self._submit(case)
         for waiting in self._ledger.collecting():
             try:
                 self._decide(waiting)
@@ -51,12 +59,6 @@ class Assembler:
                 raise
             except Exception:
                 self._give_up(waiting.case)
-        again = self._ledger.reconcile(
-            at=self._clock(), max_attempts=self._max_attempts, resubmit_after=self._resubmit_after
-        )
-        for case in again:
-            self._log.warning("case_queued_again", case=case)
-            self._submit(case)
 
     def _decide(self, waiting: CollectingCase) -> None:
         segmentation = waiting.segmentation
@@ -75,6 +77,19 @@ class Assembler:
                     self._log.warning("case_rejected", case=waiting.case, code=reason.code, reason=reason.detail)
             case _:
                 assert_never(decision)
+
+    def _lost_after(self) -> timedelta | None:
+        """Age from which on a queued case counts as lost; None while no case does.
+
+        A dispatcher may have died after it wrote a case into the ledger and before it queued it, so the first look takes
+        all. Later, a case may be among the messages that wait: only an empty queue can have lost one.
+        """
+        if not self._started:
+            return timedelta(0)
+        try:
+            return self._resubmit_after if self._queue.depth() == 0 else None
+        except TransientError:
+            return None
 
     def _give_up(self, case: CaseId) -> None:
         """One case that cannot be decided on must not keep all others from starting."""

@@ -138,7 +138,7 @@ def decide(
             Rejected(
                 "SEG-005",
                 f"Segmentation {ref.sop_instance} and CT series {ct.key.series} carry different patient IDs.",
-                "Correct the patient ID in the sending system and send both again.",
+                "Correct the patient ID in the sending system, export the segmentation anew and send it.",
             ),
             ct.key,
         )

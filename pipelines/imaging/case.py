@@ -29,7 +29,7 @@ def read_case(images: Sequence[Dataset], segmentation: Dataset, *, inputs_digest
         return Rejected(
             "SEG-005",
             f"Segmentation {segmentation.SOPInstanceUID} and the CT carry different patient IDs.",
-            "Correct the patient ID in the sending system and send both again.",
+            "Correct the patient ID in the sending system, export the segmentation anew and send it.",
         )
     ct = read_ct(images)
     if isinstance(ct, Rejected):

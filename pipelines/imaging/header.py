@@ -4,6 +4,7 @@ The receiver calls this for every instance before it acknowledges it, so nothing
 or allocate by a length that the sender chose (PS3.5 sections 7 and 7.5).
 """
 
+import math
 import re
 import struct
 import zlib
@@ -33,6 +34,7 @@ from pipelines.domain.reasons import Rejected
 MAX_DEPTH: Final = 64
 MAX_ELEMENTS: Final = 1_000_000
 MAX_INFLATED_BYTES: Final = 64 * 2**20
+_MAX_FRAMES: Final = 1_000_000
 
 _UNDEFINED: Final = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
@@ -285,17 +287,17 @@ def _collect(syntax: str, data: bytes, start: int, cut: bool) -> InstanceRef:
             if name is not None:
                 top[name] = value.rstrip(b"\0 ")
         elif tag == 0x0020000E and sequences[-1] in (_REFERENCED_SERIES, _RT_REFERENCED_SERIES):
-            series[_text(value)] = None
+            _keep(series, value)
         elif tag == 0x00081155 and (
             sequences[-1] in (_SOURCE_IMAGE, _CONTOUR_IMAGE)
             or sequences[-2:] == (_REFERENCED_SERIES, _REFERENCED_INSTANCE)
         ):
-            instances[_text(value)] = None
+            _keep(instances, value)
         elif tag == 0x00200052 and sequences == (_RT_REFERENCED_FRAME,):
             rt_frame = value.rstrip(b"\0 ")
     for name in ("sop_class", "sop_instance", "study", "series"):
         value = top.get(name, b"")
-        if _UID.fullmatch(value) is None or len(value) > 64:
+        if not _is_uid(value):
             tag = _TOP_LEVEL[name]
             raise _Malformed(f"Attribute ({tag >> 16:04X},{tag & 0xFFFF:04X}) is missing or no UID")
     frame_of_reference = top.get("frame_of_reference") or rt_frame
@@ -305,8 +307,8 @@ def _collect(syntax: str, data: bytes, start: int, cut: bool) -> InstanceRef:
         key=SeriesKey(StudyUID(_text(top["study"])), SeriesUID(_text(top["series"]))),
         transfer_syntax=syntax,
         patient_key=digest_of(_decoded(top, "patient_id"), _decoded(top, "issuer")),
-        modality=_text(top.get("modality", b"")),
-        frame_of_reference=FrameOfReferenceUID(_text(frame_of_reference)) if frame_of_reference else None,
+        modality=_text(top.get("modality", b"")[:16]).strip(),
+        frame_of_reference=FrameOfReferenceUID(_text(frame_of_reference)) if _is_uid(frame_of_reference) else None,
         frames=_frames(top.get("frames", b"")),
         plane=_plane(top),
         localizer=b"LOCALIZER" in top.get("image_type", b"").split(b"\\"),
@@ -321,12 +323,27 @@ def _decoded(top: dict[str, bytes], name: str) -> str:
     return decode_bytes(top.get(name, b""), [encodings.get(charset, default_encoding)], set()).strip()
 
 
+def _keep(uids: dict[str, None], value: bytes) -> None:
+    uid = value.rstrip(b"\0 ")
+    if _is_uid(uid):
+        uids[_text(uid)] = None
+
+
+def _is_uid(value: bytes) -> bool:
+    """True for a UID as PS3.5 9.1 has it, but for leading zeros, which some senders write."""
+    return len(value) <= 64 and _UID.fullmatch(value) is not None
+
+
 def _text(value: bytes) -> str:
-    return value.rstrip(b"\0 ").decode("ascii", "replace")
+    return value.rstrip(b"\0 ").decode("ascii", "replace").replace("\0", "")
 
 
 def _frames(value: bytes) -> int:
-    return int(value) if value.isdigit() else 1
+    if not value:
+        return 1
+    if not value.isdigit() or len(value) > len(str(_MAX_FRAMES)) or int(value) > _MAX_FRAMES:
+        raise _Malformed("Number of Frames (0028,0008) is no number of frames")
+    return max(1, int(value))
 
 
 def _plane(top: dict[str, bytes]) -> Plane | None:
@@ -335,7 +352,7 @@ def _plane(top: dict[str, bytes]) -> Plane | None:
         orientation = [float(part) for part in top.get("orientation", b"").split(b"\\")]
     except ValueError:
         return None
-    if len(position) != 3 or len(orientation) != 6:
+    if len(position) != 3 or len(orientation) != 6 or not all(map(math.isfinite, (*position, *orientation))):
         return None
     x, y, z = position
     a, b, c, d, e, f = orientation

@@ -32,11 +32,17 @@ class MemoryQueue:
     def __init__(self) -> None:
         self.submitted: list[CaseId] = []
         self.down = False
+        self.waiting = 0
 
     def submit(self, case: CaseId) -> None:
         if self.down:
             raise TransientError("RUN-003", "The queue cannot be reached.")
         self.submitted.append(case)
+
+    def depth(self) -> int:
+        if self.down:
+            raise TransientError("RUN-003", "The queue cannot be reached.")
+        return self.waiting
 
 
 class FailingSpool:
@@ -49,10 +55,6 @@ class FailingSpool:
     def put_received(self, ref: InstanceRef, data: bytes) -> StoredFile:
         self._fail()
         return self._spool.put_received(ref, data)
-
-    def put_conflicting(self, ref: InstanceRef, data: bytes) -> StoredFile:
-        self._fail()
-        return self._spool.put_conflicting(ref, data)
 
     def put_result(self, case: CaseId, name: str, data: bytes) -> StoredFile:
         self._fail()

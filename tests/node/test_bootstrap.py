@@ -36,7 +36,6 @@ def test_an_installation_keeps_its_uid(tmp_path: Path) -> None:
     assert device_uid(settings) == first
 
 
-@pytest.mark.xfail(strict=True, reason="a process may read the file that another has made and not yet written")
 def test_of_processes_that_start_together_all_have_the_same_uid(tmp_path: Path) -> None:
     start = threading.Barrier(8)
 

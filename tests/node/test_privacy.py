@@ -207,7 +207,6 @@ def test_a_result_that_the_archive_refuses_leaves_its_patient_in_the_spool_alone
     assert_the_patient_is_in_the_spool_alone(node.settings.data_dir, logged())
 
 
-@pytest.mark.xfail(strict=True, reason="a traceback is logged with the message of its exception")
 def test_what_an_exception_quotes_of_a_patient_is_not_logged(tmp_path: Path, logged: Callable[[], str]) -> None:
     def quote(case: Case) -> Findings | Rejected:
         raise ValueError(f"could not convert {case.header.PatientName} to float")

@@ -1,5 +1,6 @@
 """The spool on a real disk: what comes back, what is left behind, and what is said when it cannot be written."""
 
+import os
 import resource
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -86,14 +87,10 @@ def test_no_name_in_the_spool_is_chosen_by_a_sender(spool: FileSpool, tmp_path: 
     assert image().sop_instance not in spool.put_received(image(), DATA).path
 
 
-def test_received_and_conflicting_files_and_results_lie_apart(spool: FileSpool) -> None:
-    files = (
-        spool.put_received(image(), DATA),
-        spool.put_conflicting(image(), DATA),
-        spool.put_result(CaseId(17), "sr", DATA),
-    )
-    assert [file.path.split("/")[0] for file in files] == ["received", "conflicting", "results"]
-    assert files[2].path.startswith("results/17/sr-")
+def test_received_files_and_results_lie_apart(spool: FileSpool) -> None:
+    received, result = spool.put_received(image(), DATA), spool.put_result(CaseId(17), "sr", DATA)
+    assert received.path.startswith("received/")
+    assert result.path.startswith("results/17/sr-")
 
 
 def test_many_who_store_at_once_do_not_disturb_each_other(spool: FileSpool, tmp_path: Path) -> None:
@@ -139,3 +136,15 @@ def test_a_file_that_was_altered_is_not_handed_out(spool: FileSpool) -> None:
     with pytest.raises(TransientError, match="not what was stored") as caught:
         spool.read(file)
     assert caught.value.code == "RCV-005"
+
+
+def test_only_what_a_dead_process_left_half_written_is_discarded(spool: FileSpool, tmp_path: Path) -> None:
+    kept = spool.put_received(image(), DATA)
+    old, young = (tmp_path / "spool" / "tmp" / name for name in ("1-old", "2-young"))
+    old.write_bytes(DATA)
+    young.write_bytes(DATA)
+    os.utime(old, (1, 1))
+    assert spool.discard_unfinished(older_than_s=3600) == 1
+    assert not old.exists()
+    assert young.exists()
+    assert spool.read(kept) == DATA
