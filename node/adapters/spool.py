@@ -38,7 +38,7 @@ class FileSpool:
         return self._put(f"results/{case}/{name}-{sha256[:16]}.dcm", data, sha256)
 
     def discard_unfinished(self, *, older_than_s: float) -> int:
-        """Remove what processes that were killed left half written; how many files. Nobody was told that they are here."""
+        """Remove what killed processes left half written, which nobody was told of; how many files."""
         limit = time.time() - older_than_s
         left = [path for path in (self._root / "tmp").glob("*") if path.stat().st_mtime < limit]
         for path in left:

@@ -81,8 +81,8 @@ class Assembler:
     def _lost_after(self) -> timedelta | None:
         """Age from which on a queued case counts as lost; None while no case does.
 
-        A dispatcher may have died after it wrote a case into the ledger and before it queued it, so the first look takes
-        all. Later, a case may be among the messages that wait: only an empty queue can have lost one.
+        A dispatcher may have died after it wrote a case into the ledger and before it queued it, so the first look
+        takes all. Later, a case may be among the messages that wait: only an empty queue can have lost one.
         """
         if not self._started:
             return timedelta(0)
