@@ -102,9 +102,7 @@ def _images(
 ) -> Iterator[tuple[str, NDArray[np.generic]]]:
     """Name and values within `box` of every image, in the type in which PyRadiomics has it."""
     image, spacing = resampled.image, resampled.spacing_mm
-    original = _within(image, box)
-    # a smoothed image is double precision in PyRadiomics, with values of single precision
-    yield "original", original if image.dtype == np.int16 else original.astype(np.float64)
+    yield "original", _within(image, box)
     single = image.astype(np.float32)
     for sigma in settings.log_sigmas_mm:
         if laplacian_exists(image.shape, spacing, sigma):

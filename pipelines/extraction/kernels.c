@@ -350,53 +350,52 @@ void accumulate(float *restrict sum, const float *restrict addend, double factor
 enum { TAPS = 6 };
 
 /*
- * Low- and high-pass bands along the middle axis of a volume (outer, count, inner); the bands are TAPS - 1 shorter.
+ * Low- and high-pass bands of a volume (outer, count, inner) along its middle axis; the bands are TAPS - 1 shorter.
  *
- *   band(i) = sum_j taps(j) in(i + TAPS - 1 - j), added up from j = 0 as PyWavelets does
+ *   band(i) = sum_j taps(j) in(i + TAPS - 1 - j), added up from j = 0 and in the type of the image as PyWavelets does
  *
- * The order matters: in flat regions the high-pass bands are rounding noise around the edge 0 of a grey level.
+ * The order matters: in flat regions the high-pass bands are rounding noise around the edge 0 of a grey level. With
+ * `to_the_end` the last band value belongs to the last sample of the period, for which PyWavelets adds up the three
+ * samples that it takes from the beginning of the period in the opposite order.
  */
-void wavelet_bands(const double *restrict in, index_t outer, index_t count, index_t inner, const double *low_taps,
-                   const double *high_taps, double *restrict low, double *restrict high)
-{
-    const index_t kept = count - TAPS + 1;
-    for (index_t o = 0; o < outer; o++)
-        for (index_t i = 0; i < kept; i++) {
-            const double *from = in + (o * count + i) * inner;
-            double *l = low + (o * kept + i) * inner, *h = high + (o * kept + i) * inner;
-            for (index_t x = 0; x < inner; x++) {
-                double a = 0.0, b = 0.0;
-                for (int j = 0; j < TAPS; j++) {
-                    const double value = from[(TAPS - 1 - j) * inner + x];
-                    a += low_taps[j] * value;
-                    b += high_taps[j] * value;
-                }
-                l[x] = a;
-                h[x] = b;
-            }
-        }
-}
-
-/* The same along the last axis of a volume (outer, count). */
-void wavelet_bands_of_rows(const double *restrict in, index_t outer, index_t count, const double *low_taps,
-                           const double *high_taps, double *restrict low, double *restrict high)
-{
-    const index_t kept = count - TAPS + 1;
-    for (index_t o = 0; o < outer; o++) {
-        const double *from = in + o * count;
-        double *l = low + o * kept, *h = high + o * kept;
-        for (index_t x = 0; x < kept; x++) {
-            double a = 0.0, b = 0.0;
-            for (int j = 0; j < TAPS; j++) {
-                const double value = from[x + TAPS - 1 - j];
-                a += low_taps[j] * value;
-                b += high_taps[j] * value;
-            }
-            l[x] = a;
-            h[x] = b;
-        }
+#define WAVELET_BANDS(NAME, REAL)                                                                                    \
+    static REAL NAME##_last(const REAL *from, index_t inner, const REAL *taps)                                       \
+    {                                                                                                                \
+        REAL sum = 0;                                                                                                \
+        for (int j = TAPS / 2 - 1; j >= 0; j--)                                                                      \
+            sum += taps[j] * from[(TAPS - 1 - j) * inner];                                                           \
+        for (int j = TAPS / 2; j < TAPS; j++)                                                                        \
+            sum += taps[j] * from[(TAPS - 1 - j) * inner];                                                           \
+        return sum;                                                                                                  \
+    }                                                                                                                \
+                                                                                                                     \
+    void NAME(const REAL *restrict in, index_t outer, index_t count, index_t inner, const REAL *low_taps,            \
+              const REAL *high_taps, int to_the_end, REAL *restrict low, REAL *restrict high)                        \
+    {                                                                                                                \
+        const index_t kept = count - TAPS + 1;                                                                       \
+        for (index_t o = 0; o < outer; o++) {                                                                        \
+            const REAL *from = in + o * count * inner;                                                               \
+            REAL *l = low + o * kept * inner, *h = high + o * kept * inner;                                          \
+            /* one loop over both remaining axes: element i of the band begins at element i of the image */          \
+            for (index_t i = 0; i < kept * inner; i++) {                                                             \
+                REAL a = 0, b = 0;                                                                                   \
+                for (int j = 0; j < TAPS; j++) {                                                                     \
+                    const REAL value = from[i + (TAPS - 1 - j) * inner];                                             \
+                    a += low_taps[j] * value;                                                                        \
+                    b += high_taps[j] * value;                                                                       \
+                }                                                                                                    \
+                l[i] = a;                                                                                            \
+                h[i] = b;                                                                                            \
+            }                                                                                                        \
+            for (index_t i = (kept - 1) * inner; to_the_end && i < kept * inner; i++) {                              \
+                l[i] = NAME##_last(from + i, inner, low_taps);                                                       \
+                h[i] = NAME##_last(from + i, inner, high_taps);                                                      \
+            }                                                                                                        \
+        }                                                                                                            \
     }
-}
+
+WAVELET_BANDS(wavelet_bands_f64, double)
+WAVELET_BANDS(wavelet_bands_f32, float)
 
 /* ---------------------------------------------------------------------------------------------------------------- */
 /* Grey levels                                                                                                      */

@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+from collections.abc import Sequence
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
@@ -38,8 +39,8 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "spline_sample": (i, (f64, i, i, i, i64, f64, i, f64, i, f64, i, r, f64)),
         "recursive_gaussian": (ctypes.c_int, (f32, i, i, i, ctypes.c_int, i, i, f64, f32)),
         "accumulate": (None, (f32, f32, r, i)),
-        "wavelet_bands": (None, (f64, i, i, i, f64, f64, f64, f64)),
-        "wavelet_bands_of_rows": (None, (f64, i, i, f64, f64, f64, f64)),
+        "wavelet_bands_f32": (None, (f32, i, i, i, f32, f32, ctypes.c_int, f32, f32)),
+        "wavelet_bands_f64": (None, (f64, i, i, i, f64, f64, ctypes.c_int, f64, f64)),
         "grey_levels": (None, (f64, i, f64, i, r, u16)),
         "sweep": (None, (u16, i, i, i, i64, i64, i, i, u32, u32, u8, u16)),
         "zones": (i, (u16, i, i, i, i64, i64, u8, u32, u32, i64, u32, u32)),
@@ -151,19 +152,22 @@ def accumulate(total: NDArray[np.float32], addend: NDArray[np.float32], factor: 
 
 
 def wavelet_bands(
-    image: NDArray[np.float64], axis: int, low: NDArray[np.float64], high: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Convolve `image` along `axis` with the taps `low` and `high`; the bands are five voxels shorter there."""
+    image: NDArray[np.floating], axis: int, low: Sequence[float], high: Sequence[float], *, to_the_end: bool
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Convolve `image` (float32 or float64) along `axis` with the taps `low` and `high`.
+
+    The bands have the type of the image, and are five voxels shorter along `axis`. `to_the_end` says that the last
+    band value belongs to the last sample of the period (see kernels.c).
+    """
     shape = list(image.shape)
     shape[axis] -= TAPS - 1
-    if shape[axis] < 0 or low.shape != (TAPS,) or high.shape != (TAPS,):
+    if shape[axis] < 0 or len(low) != TAPS or len(high) != TAPS:
         raise ValueError("a wavelet band needs six taps and as many voxels")
-    bands = np.empty(shape), np.empty(shape)
+    real = image.dtype
+    bands = np.empty(shape, real), np.empty(shape, real)
+    convolve = {"float32": _library().wavelet_bands_f32, "float64": _library().wavelet_bands_f64}[real.name]
     outer, count, inner = math.prod(image.shape[:axis]), image.shape[axis], math.prod(image.shape[axis + 1 :])
-    if inner == 1:
-        _library().wavelet_bands_of_rows(image, outer, count, low, high, *bands)
-    else:
-        _library().wavelet_bands(image, outer, count, inner, low, high, *bands)
+    convolve(image, outer, count, inner, np.array(low, real), np.array(high, real), to_the_end, *bands)
     return bands
 
 

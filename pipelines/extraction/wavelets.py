@@ -26,27 +26,42 @@ HIGH_TAPS: Final = (
     0.07273261951252645,
     -0.015655728135791993,
 )
+# its single-precision taps are the nearest numbers to those but for the largest, which is the next one towards zero
+_LARGEST, _LARGEST_IN_SINGLE_PRECISION = 0.8525720202116004, 0.852571964263916
 
 
-def sub_bands(image: NDArray[np.generic], box: Box) -> Iterator[tuple[str, NDArray[np.float64]]]:
+def sub_bands(image: NDArray[np.generic], box: Box) -> Iterator[tuple[str, NDArray[np.floating]]]:
     """Name (LLL to HHH) and values within `box` of each sub-band of `image`.
 
     The first letter is the band along columns, the second along rows, the third along slices, as in PyRadiomics. The
-    transform is periodic; an axis of odd length is continued by one voxel, its first.
+    transform is periodic; an axis of odd length is continued by one voxel, its first. Single precision stays single,
+    whole numbers become double precision.
 
     References
     ----------
     `radiomics.imageoperations._swt3`, `pywt.swtn`; Lee et al. 2019, PyWavelets.
     """
-    low, high = np.array(LOW_TAPS), np.array(HIGH_TAPS)
     around = image
     for axis, (first, stop) in enumerate(box):
         around = np.take(around, _support(first, stop, image.shape[axis]), axis=axis)
-    along_columns = native.wavelet_bands(around.astype(np.float64, order="C"), 2, low, high)
-    for x, first_pass in zip("LH", along_columns, strict=True):
-        for y, second_pass in zip("LH", native.wavelet_bands(first_pass, 1, low, high), strict=True):
-            for z, band in zip("LH", native.wavelet_bands(second_pass, 0, low, high), strict=True):
+    single = image.dtype == np.float32
+    in_memory = np.ascontiguousarray(around, dtype=np.float32 if single else np.float64)
+    low, high = (_single(LOW_TAPS), _single(HIGH_TAPS)) if single else (LOW_TAPS, HIGH_TAPS)
+
+    def split(volume: NDArray[np.floating], axis: int) -> Iterator[tuple[str, NDArray[np.floating]]]:
+        # the last voxel of an axis of odd length is not the last of the period
+        to_the_end = box[axis][1] == image.shape[axis] and image.shape[axis] % 2 == 0
+        yield from zip("LH", native.wavelet_bands(volume, axis, low, high, to_the_end=to_the_end), strict=True)
+
+    for x, along_columns in split(in_memory, 2):
+        for y, along_rows in split(along_columns, 1):
+            for z, band in split(along_rows, 0):
                 yield x + y + z, band
+
+
+def _single(taps: tuple[float, ...]) -> tuple[float, ...]:
+    replaced = {_LARGEST: _LARGEST_IN_SINGLE_PRECISION, -_LARGEST: -_LARGEST_IN_SINGLE_PRECISION}
+    return tuple(replaced.get(tap, tap) for tap in taps)
 
 
 def _support(first: int, stop: int, size: int) -> NDArray[np.intp]:
