@@ -5,6 +5,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.extraction import native
+
 EPSILON: Final = float(np.spacing(1))
 """What PyRadiomics adds to a probability before it takes the logarithm."""
 
@@ -31,7 +33,8 @@ def firstorder_features(
     PyRadiomics `firstorder.py`; IBSI 3.3 and 3.4. Kurtosis is not the excess; the quantiles are Hyndman & Fan's type 7.
     """
     count = values.size
-    p10, p25, p75, p90, median = _quantiles(values)
+    least, most = float(values.min()), float(values.max())
+    p10, p25, p75, p90, median = _quantiles(values, least, most)
     mean = float(values.mean())
     deviation = values - mean
     distance = np.abs(deviation)
@@ -45,9 +48,14 @@ def firstorder_features(
     shifted = values + shift
     np.multiply(shifted, shifted, out=shifted)
     energy = float(shifted.sum())
-    inner = values[(values >= p10) & (values <= p90)]
+    within = (values >= p10) & (values <= p90)
+    inner = values[within]
+    robust_mad = float(np.abs(inner - inner.mean()).mean())
+    if robust_mad <= _CANCELLED * max(mad, abs(mean)):
+        # almost all alike: what is left is the rounding of PyRadiomics' mean, which runs over gaps
+        gapped = np.where(within, values, np.nan)
+        robust_mad = float(np.nanmean(np.abs(gapped - np.nanmean(gapped))))
     probability = histogram[histogram > 0] / count
-    least, most = float(values.min()), float(values.max())
     return {
         "10Percentile": p10,
         "90Percentile": p90,
@@ -61,7 +69,7 @@ def firstorder_features(
         "Median": median,
         "Minimum": least,
         "Range": most - least,
-        "RobustMeanAbsoluteDeviation": float(np.abs(inner - inner.mean()).mean()),
+        "RobustMeanAbsoluteDeviation": robust_mad,
         "RootMeanSquared": float(np.sqrt(energy / count)),
         "Skewness": m3 / (m2**1.5 if m2 else 1.0),
         "TotalEnergy": energy * voxel_mm3,
@@ -70,21 +78,21 @@ def firstorder_features(
     }
 
 
-def _quantiles(values: NDArray[np.float64]) -> tuple[float, float, float, float, float]:
-    """The quantiles 0.10, 0.25, 0.75, 0.90 and the median, all from one partial sort."""
+def _quantiles(values: NDArray[np.float64], least: float, most: float) -> tuple[float, float, float, float, float]:
+    """The quantiles 0.10, 0.25, 0.75, 0.90 and the median of values between `least` and `most`."""
     last = values.size - 1
     wanted = [fraction * last for fraction in (0.10, 0.25, 0.75, 0.90)]
     below = [int(position) for position in wanted]
     middle = (last // 2, (last + 1) // 2)
     ranks = sorted({*below, *(min(rank + 1, last) for rank in below), *middle})
-    ordered = np.partition(values, ranks)
+    at = dict(zip(ranks, native.order_statistics(values, least, most, ranks), strict=True))
 
     def between(position: float, rank: int) -> float:
         # numpy's interpolation, which starts from the nearer of the two values
-        lower, upper = float(ordered[rank]), float(ordered[min(rank + 1, last)])
+        lower, upper = at[rank], at[min(rank + 1, last)]
         weight = position - rank
         step = upper - lower
         return upper - step * (1.0 - weight) if weight >= 0.5 else lower + step * weight
 
     p10, p25, p75, p90 = (between(position, rank) for position, rank in zip(wanted, below, strict=True))
-    return p10, p25, p75, p90, (float(ordered[middle[0]]) + float(ordered[middle[1]])) / 2.0
+    return p10, p25, p75, p90, (at[middle[0]] + at[middle[1]]) / 2.0

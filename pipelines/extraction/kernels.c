@@ -19,6 +19,16 @@
 
 typedef int64_t index_t;
 
+/*
+ * Where the loader can choose, the hot loops are compiled for AVX2 as well. Wider registers change no digit: each lane
+ * does the operations of the scalar code, and there is no fused multiply-add in either.
+ */
+#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GLIBC__) && !defined(ONE_TARGET)
+#define HOT __attribute__((target_clones("avx2", "default")))
+#else
+#define HOT
+#endif
+
 /* ---------------------------------------------------------------------------------------------------------------- */
 /* Cubic B-spline interpolation                                                                                     */
 /* ---------------------------------------------------------------------------------------------------------------- */
@@ -34,7 +44,7 @@ enum { SPLINE_LINES = 64, SPLINE_TILE = 16 };
  * Source: Unser 1999, "Splines: a perfect fit for signal and image processing", box 2; same order of operations and
  * same horizon (1e-10) as itk::BSplineDecompositionImageFilter.
  */
-static void spline_filter(double *c, index_t count, index_t lines, index_t step)
+HOT static void spline_filter(double *c, index_t count, index_t lines, index_t step)
 {
     const double z = sqrt(3.0) - 2.0;
     const double gain = (1.0 - z) * (1.0 - 1.0 / z);
@@ -160,7 +170,7 @@ static double spline_at(const double *c, index_t rows, index_t columns, const su
  *
  * Returns the number of samples that were computed again, or -1 without memory.
  */
-index_t spline_sample(const double *restrict c, index_t slices, index_t rows, index_t columns, const index_t *origin,
+HOT index_t spline_sample(const double *restrict c, index_t slices, index_t rows, index_t columns, const index_t *origin,
                       const double *at_z, index_t out_slices, const double *at_y, index_t out_rows,
                       const double *at_x, index_t out_columns, double margin, double *restrict out)
 {
@@ -230,7 +240,7 @@ typedef struct {
  * Source: Farneback & Westin 2006, "Improving Deriche-style recursive Gaussian filters"; order of operations of
  * itk::RecursiveSeparableImageFilter::FilterDataArray.
  */
-static void gaussian_lines(const double *restrict in, double *restrict out, double *restrict back, index_t count,
+HOT static void gaussian_lines(const double *restrict in, double *restrict out, double *restrict back, index_t count,
                            const gaussian_t *g)
 {
 #define AT(a, i) a[(i) * GAUSSIAN_LINES + x]
@@ -369,7 +379,7 @@ enum { TAPS = 6 };
         return sum;                                                                                                  \
     }                                                                                                                \
                                                                                                                      \
-    void NAME(const REAL *restrict in, index_t outer, index_t count, index_t inner, const REAL *low_taps,            \
+    HOT void NAME(const REAL *restrict in, index_t outer, index_t count, index_t inner, const REAL *low_taps,        \
               const REAL *high_taps, int to_the_end, REAL *restrict low, REAL *restrict high)                        \
     {                                                                                                                \
         const index_t kept = count - TAPS + 1;                                                                       \
@@ -423,6 +433,95 @@ void grey_levels(const double *restrict values, index_t count, const double *res
 }
 
 /* ---------------------------------------------------------------------------------------------------------------- */
+/* Order statistics                                                                                                 */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+/* The value at `rank` of the ascending order; reorders `values`. Source: Hoare 1961, algorithm 65. */
+static double select_rank(double *values, index_t count, index_t rank)
+{
+    index_t low = 0, high = count - 1;
+    while (low < high) {
+        const double pivot = values[low + (high - low) / 2];
+        index_t i = low, j = high;
+        while (i <= j) {
+            while (values[i] < pivot)
+                i++;
+            while (values[j] > pivot)
+                j--;
+            if (i <= j) {
+                const double swapped = values[i];
+                values[i++] = values[j];
+                values[j--] = swapped;
+            }
+        }
+        if (rank <= j)
+            high = j;
+        else if (rank >= i)
+            low = i;
+        else
+            break;
+    }
+    return values[rank];
+}
+
+enum { BUCKETS = 4096 };
+
+/* Bucket of a value between `least` and the largest: monotonous, whatever the rounding. */
+static index_t bucket_of(double value, double least, double scale)
+{
+    const index_t bucket = (index_t)((value - least) * scale);
+    return bucket < 0 ? 0 : bucket > BUCKETS - 1 ? BUCKETS - 1 : bucket;
+}
+
+/*
+ * The values at ascending `ranks` of the ascending order of `values`, which lie between `least` and `most`.
+ *
+ * One pass counts how many values fall into each of 4096 equal buckets, another collects the buckets that hold a rank.
+ */
+int order_statistics(const double *restrict values, index_t count, double least, double most,
+                     const index_t *restrict ranks, index_t rank_count, double *restrict found)
+{
+    const double scale = most > least ? BUCKETS / (most - least) : 0.0;
+    index_t *below = calloc(2 * BUCKETS + 1, sizeof *below), *fill = below + BUCKETS + 1;
+    double *collected = NULL;
+    index_t kept = 0;
+
+    if (!below)
+        return -1;
+    for (index_t i = 0; i < count; i++)
+        below[bucket_of(values[i], least, scale) + 1]++;
+    for (index_t b = 0; b < BUCKETS; b++)
+        below[b + 1] += below[b];
+    for (index_t b = 0, r = 0; b < BUCKETS; b++) {
+        fill[b] = -1;
+        if (r < rank_count && ranks[r] < below[b + 1]) {
+            fill[b] = kept;
+            kept += below[b + 1] - below[b];
+            while (r < rank_count && ranks[r] < below[b + 1])
+                r++;
+        }
+    }
+    collected = malloc(sizeof *collected * (size_t)(kept + 1));
+    if (!collected) {
+        free(below);
+        return -1;
+    }
+    for (index_t i = 0; i < count; i++) {
+        const index_t b = bucket_of(values[i], least, scale);
+        if (fill[b] >= 0)
+            collected[fill[b]++] = values[i];
+    }
+    for (index_t r = 0, b = 0; r < rank_count; r++) {
+        while (ranks[r] >= below[b + 1])
+            b++;
+        const index_t size = below[b + 1] - below[b];
+        found[r] = select_rank(collected + fill[b] - size, size, ranks[r] - below[b]);
+    }
+    free(below), free(collected);
+    return 0;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- */
 /* Texture matrices                                                                                                 */
 /* ---------------------------------------------------------------------------------------------------------------- */
 
@@ -446,41 +545,61 @@ typedef struct {
 } frame_t;
 
 /*
- * Count co-occurrences, runs and dependences in one sweep.
+ * Count the pairs of levels in one row: twice as fast with two tables, because neighbours often are the same pair and
+ * the second increment would have to wait for the first.
+ */
+static void count_pairs(const uint16_t *a, const uint16_t *b, index_t from, index_t to, index_t side, uint32_t *even,
+                        uint32_t *odd)
+{
+    index_t x = from;
+    for (; x + 1 < to; x += 2) {
+        even[a[x] * side + b[x]]++;
+        odd[a[x + 1] * side + b[x + 1]]++;
+    }
+    if (x < to)
+        even[a[x] * side + b[x]]++;
+}
+
+/*
+ * Count co-occurrences, runs and dependences.
  *
  * cooccurrences  (13, levels + 1, levels + 1), zeroed: how often level i precedes level j in a direction. Row and
  *                column 0 take what lies outside the region and are not used.
- * positions      (13, levels + 1, longest + 2), zeroed: how many voxels of level i are number r of their run, r > 1.
- *                The number of runs of length r is positions(r) - positions(r + 1).
+ * positions      (13, levels + 1, longest + 2), zeroed: how many voxels of level i are number r of their run. The
+ *                number of runs of length r is positions(r) - positions(r + 1). Row 0 is not used.
  * dependences    as large as the volume, zeroed: number of the 26 neighbours with the level of the voxel.
- * work           (13, 2, rows, stride), zeroed: number within its run of each voxel of this and the previous slice.
+ * numbers        (2, rows, stride): number within its run of each voxel of this and the previous slice.
  */
-void sweep(const uint16_t *restrict levels, index_t slices, index_t rows, index_t stride, const index_t *first,
-           const index_t *stop, index_t level_count, index_t longest, uint32_t *restrict cooccurrences,
-           uint32_t *restrict positions, uint8_t *restrict dependences, uint16_t *restrict work)
+HOT int sweep(const uint16_t *restrict levels, index_t slices, index_t rows, index_t stride,
+              const index_t *restrict first, const index_t *restrict stop, index_t level_count, index_t longest,
+              uint32_t *restrict cooccurrences, uint32_t *restrict positions, uint8_t *restrict dependences,
+              uint16_t *restrict numbers)
 {
-    const index_t side = level_count + 1, reach = longest + 2;
+    const index_t side = level_count + 1, reach = longest + 2, cells = side * side, plane = rows * stride;
+    uint32_t *odd = malloc(sizeof *odd * (size_t)cells);
 
-    for (index_t z = 1; z < slices - 1; z++)
-        for (int d = 0; d < DIRECTIONS; d++) {
-            const int dz = STEP[d][0], dy = STEP[d][1], dx = STEP[d][2];
-            uint32_t *pairs = cooccurrences + d * side * side, *runs = positions + d * side * reach;
-            uint16_t *here = work + (d * 2 + (z & 1)) * rows * stride;
-            const uint16_t *there = dz ? work + (d * 2 + (~z & 1)) * rows * stride : here;
+    if (!odd)
+        return -1;
+    for (int d = 0; d < DIRECTIONS; d++) {
+        const int dz = STEP[d][0], dy = STEP[d][1], dx = STEP[d][2];
+        uint32_t *even = cooccurrences + d * cells, *runs = positions + d * side * reach;
+        memset(odd, 0, sizeof *odd * (size_t)cells);
+        memset(numbers, 0, sizeof *numbers * (size_t)(2 * plane));
+        for (index_t z = 1; z < slices - 1; z++)
             for (index_t y = 1; y < rows - 1; y++) {
                 const index_t l = first[z * rows + y], h = stop[z * rows + y];
-                uint16_t *number = here + y * stride;
+                const index_t at = (z * rows + y) * stride, to = ((z + dz) * rows + y + dy) * stride + dx;
+                const uint16_t *a = levels + at, *b = levels + to;
+                uint8_t *same_a = dependences + at, *same_b = dependences + to;
+                uint16_t *number = numbers + (z & 1) * plane + y * stride;
+                const uint16_t *before = numbers + ((z + dz) & 1) * plane + (y + dy) * stride + dx;
                 if (l >= h) {
                     memset(number, 0, sizeof *number * (size_t)stride);
                     continue;
                 }
-                const index_t at = (z * rows + y) * stride, to = ((z + dz) * rows + y + dy) * stride + dx;
-                const uint16_t *a = levels + at, *b = levels + to;
-                uint8_t *same_a = dependences + at, *same_b = dependences + to;
                 memset(number, 0, sizeof *number * (size_t)l);
                 memset(number + h, 0, sizeof *number * (size_t)(stride - h));
-                for (index_t x = l; x < h; x++)
-                    pairs[a[x] * side + b[x]]++;
+                count_pairs(a, b, l, h, side, even, odd);
                 if (dz == 0 && dy == 0) {
                     /* the previous voxel of the run is in this very row: no vector instructions here */
                     for (index_t x = l; x < h; x++) {
@@ -490,7 +609,6 @@ void sweep(const uint16_t *restrict levels, index_t slices, index_t rows, index_
                         number[x] = same ? (uint16_t)(number[x - 1] + 1) : 1;
                     }
                 } else {
-                    const uint16_t *before = there + (y + dy) * stride + dx;
                     for (index_t x = l; x < h; x++)
                         same_a[x] = (uint8_t)(same_a[x] + (a[x] == b[x]));
                     for (index_t x = l; x < h; x++)
@@ -501,10 +619,13 @@ void sweep(const uint16_t *restrict levels, index_t slices, index_t rows, index_
                     }
                 }
                 for (index_t x = l; x < h; x++)
-                    if (number[x] > 1)
-                        runs[a[x] * reach + number[x]]++;
+                    runs[a[x] * reach + number[x]]++;
             }
-        }
+        for (index_t k = 0; k < cells; k++)
+            even[k] += odd[k];
+    }
+    free(odd);
+    return 0;
 }
 
 static uint32_t root_of(uint32_t *parent, uint32_t i)
@@ -849,10 +970,10 @@ static int size_features(const cell_t *cells, index_t cell_count, double voxels,
 /*
  * Run length features, averaged over the directions marked in `lined`; NaN if none is.
  *
- * positions  from `sweep`; voxels_of_level (levels + 1) is the histogram of the region.
+ * positions  from `sweep`.
  */
-int glrlm_features(const uint32_t *positions, const int64_t *voxels_of_level, const uint8_t *lined, index_t levels,
-                   index_t longest, double voxels, double *features)
+int glrlm_features(const uint32_t *positions, const uint8_t *lined, index_t levels, index_t longest, double voxels,
+                   double *features)
 {
     const index_t side = levels + 1, reach = longest + 2;
     cell_t *cells = malloc(sizeof *cells * (size_t)(side * reach));
@@ -868,16 +989,9 @@ int glrlm_features(const uint32_t *positions, const int64_t *voxels_of_level, co
             continue;
         for (index_t i = 1; i <= levels; i++) {
             const uint32_t *numbered = positions + (d * side + i) * reach;
-            /* every voxel that is not number 2, 3, ... of its run is number 1 */
-            int64_t reaching = voxels_of_level[i];
-            for (index_t r = 2; r <= longest; r++)
-                reaching -= numbered[r];
-            for (index_t r = 1; reaching > 0 && r <= longest; r++) {
-                const int64_t longer = r < longest ? numbered[r + 1] : 0;
-                if (reaching > longer)
-                    cells[count++] = (cell_t){(uint32_t)i, (uint32_t)r, (double)(reaching - longer)};
-                reaching = longer;
-            }
+            for (index_t r = 1; r <= longest && numbered[r]; r++)
+                if (numbered[r] > numbered[r + 1])
+                    cells[count++] = (cell_t){(uint32_t)i, (uint32_t)r, (double)(numbered[r] - numbered[r + 1])};
         }
         if (size_features(cells, count, voxels, f)) {
             free(cells);
@@ -1042,4 +1156,259 @@ double widest_in_plane(const int64_t *points, index_t count, int axis, const dou
     }
     free(chain), free(corners);
     return best;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Feature maps                                                                                                     */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+enum { MAX_RADIUS = 3, MAX_CUBE = 343, MAX_PAIRS = 294 };
+
+/* First-order features in the order of FIRSTORDER_MAPS in fast_maps.py. */
+enum {
+    P10, P90, ENERGY, ENTROPY, INTERQUARTILE_RANGE, KURTOSIS, MAXIMUM, MEAN, MEAN_ABSOLUTE_DEVIATION, MEDIAN, MINIMUM,
+    RANGE, ROBUST_MEAN_ABSOLUTE_DEVIATION, ROOT_MEAN_SQUARED, SKEWNESS, UNIFORMITY, VARIANCE, FIRSTORDER_MAPS
+};
+
+/* -p log2(p + EPSILON) for p = part / whole, from logarithms of whole numbers: EPSILON takes EPSILON / ln 2 off. */
+static double surprise_of(int part, int whole, const double *log2_of)
+{
+    return (double)part / whole * (log2_of[whole] - log2_of[part]) - EPSILON * 1.4426950408889634;
+}
+
+/* Quantile of ascending values between the two nearest ranks (Hyndman & Fan's type 7, as numpy interpolates). */
+static double quantile(const double *ordered, int count, double fraction)
+{
+    const double position = fraction * (count - 1);
+    const int rank = (int)position, next = rank + 1 < count ? rank + 1 : rank;
+    const double weight = position - rank, step = ordered[next] - ordered[rank];
+    return weight >= 0.5 ? ordered[next] - step * (1.0 - weight) : ordered[rank] + step * weight;
+}
+
+/* First-order features of `count` values (at least one), which come out in ascending order. */
+static void firstorder_of(double *values, int count, double shift, double *f)
+{
+    double sum = 0.0, energy = 0.0, m2 = 0.0, m3 = 0.0, m4 = 0.0, mad = 0.0, inner = 0.0, robust = 0.0;
+    int inside = 0;
+
+    for (int i = 1; i < count; i++) {
+        const double value = values[i];
+        int k = i;
+        for (; k > 0 && values[k - 1] > value; k--)
+            values[k] = values[k - 1];
+        values[k] = value;
+    }
+    for (int i = 0; i < count; i++) {
+        sum += values[i];
+        energy += (values[i] + shift) * (values[i] + shift);
+    }
+    const double mean = sum / count;
+    for (int i = 0; i < count; i++) {
+        const double d = values[i] - mean, d2 = d * d;
+        m2 += d2;
+        m3 += d2 * d;
+        m4 += d2 * d2;
+        mad += fabs(d);
+    }
+    m2 /= count, m3 /= count, m4 /= count;
+    f[P10] = quantile(values, count, 0.10);
+    f[P90] = quantile(values, count, 0.90);
+    for (int i = 0; i < count; i++)
+        if (values[i] >= f[P10] && values[i] <= f[P90]) {
+            inner += values[i];
+            inside++;
+        }
+    for (int i = 0; i < count; i++)
+        if (values[i] >= f[P10] && values[i] <= f[P90])
+            robust += fabs(values[i] - inner / inside);
+    f[ENERGY] = energy;
+    f[INTERQUARTILE_RANGE] = quantile(values, count, 0.75) - quantile(values, count, 0.25);
+    f[KURTOSIS] = m2 == 0.0 ? 0.0 : m4 / (m2 * m2);
+    f[MAXIMUM] = values[count - 1];
+    f[MEAN] = mean;
+    f[MEAN_ABSOLUTE_DEVIATION] = mad / count;
+    f[MEDIAN] = (values[(count - 1) / 2] + values[count / 2]) / 2.0;
+    f[MINIMUM] = values[0];
+    f[RANGE] = values[count - 1] - values[0];
+    f[ROBUST_MEAN_ABSOLUTE_DEVIATION] = robust / inside;
+    f[ROOT_MEAN_SQUARED] = sqrt(energy / count);
+    f[SKEWNESS] = m2 == 0.0 ? 0.0 : m3 / pow(m2, 1.5);
+    f[VARIANCE] = m2;
+}
+
+/*
+ * First-order features in a cube of (2 radius + 1)^3 voxels around each of `count` voxels of a lesion.
+ *
+ * levels, values  volumes (.., rows, columns) with a border of `radius` voxels; level 0 is outside of the lesion.
+ * centres         flat indices, none of them in the border.
+ * features        (count, FIRSTORDER_MAPS)
+ */
+int firstorder_maps(const uint16_t *levels, const double *values, index_t rows, index_t columns,
+                    const index_t *centres, index_t count, int radius, index_t level_count, double shift,
+                    double *features)
+{
+    double log2_of[MAX_CUBE + 1], inside[MAX_CUBE];
+    uint16_t *times = calloc((size_t)(level_count + 1), sizeof *times), seen[MAX_CUBE];
+
+    if (!times)
+        return -1;
+    for (int i = 1; i <= MAX_CUBE; i++)
+        log2_of[i] = log2(i);
+    for (index_t v = 0; v < count; v++) {
+        double *f = features + v * FIRSTORDER_MAPS, entropy = 0.0, uniformity = 0.0;
+        int n = 0;
+        for (index_t z = -radius; z <= radius; z++)
+            for (index_t y = -radius; y <= radius; y++)
+                for (index_t x = -radius; x <= radius; x++) {
+                    const index_t i = centres[v] + (z * rows + y) * columns + x;
+                    if (!levels[i])
+                        continue;
+                    times[levels[i]]++;
+                    seen[n] = levels[i];
+                    inside[n++] = values[i];
+                }
+        for (int i = 0; i < n; i++) {
+            const int c = times[seen[i]];
+            if (!c)
+                continue;
+            entropy += surprise_of(c, n, log2_of);
+            uniformity += (double)c / n * ((double)c / n);
+            times[seen[i]] = 0;
+        }
+        firstorder_of(inside, n, shift, f);
+        f[ENTROPY] = entropy;
+        f[UNIFORMITY] = uniformity;
+    }
+    free(times);
+    return 0;
+}
+
+/* Counters of one direction, all zero between directions. */
+typedef struct {
+    uint16_t *pairs;       /* by lower level * side + higher level */
+    uint16_t *singles;     /* by level, both ends of a pair */
+    uint16_t *sums;        /* by sum of levels */
+    uint16_t *differences; /* by difference of levels */
+} tallies_t;
+
+/* Add the features of `n` pairs of levels (lower, higher) in one direction, and leave the tallies zero. */
+static void pairs_of(const uint16_t (*pair)[2], int n, index_t level_count, const tallies_t *t, const double *log2_of,
+                     double *f)
+{
+    const index_t side = level_count + 1;
+    const double levels = (double)level_count, ends = 2.0 * n;
+    double sum = 0.0, mean, variance = 0.0, covariance = 0.0, average = 0.0, largest = 0.0;
+
+    for (int k = 0; k < n; k++) {
+        const uint16_t a = pair[k][0], b = pair[k][1];
+        t->pairs[a * side + b]++;
+        t->singles[a]++, t->singles[b]++;
+        t->sums[a + b]++;
+        t->differences[b - a]++;
+        sum += a + b;
+        average += b - a;
+        f[AUTOCORRELATION] += (double)a * b / n;
+    }
+    mean = sum / ends;
+    average /= n;
+    for (int k = 0; k < n; k++) {
+        const uint16_t a = pair[k][0], b = pair[k][1];
+        uint16_t *c = t->pairs + a * side + b;
+        if (*c) {
+            /* a pair of unlike levels stands in two cells of the symmetric matrix */
+            const int halves = a == b ? 2 * *c : *c, cells = a == b ? 1 : 2;
+            const double p = halves / ends;
+            f[JOINT_ENTROPY] += cells * surprise_of(halves, 2 * n, log2_of);
+            f[JOINT_ENERGY] += cells * p * p;
+            largest = p > largest ? p : largest;
+            covariance += cells * p * (a - mean) * (b - mean);
+            *c = 0;
+        }
+        for (int end = 0; end < 2; end++) {
+            uint16_t *single = t->singles + pair[k][end];
+            variance += *single / ends * (pair[k][end] - mean) * (pair[k][end] - mean);
+            *single = 0;
+        }
+        c = t->sums + a + b;
+        if (*c) {
+            const double p = (double)*c / n, w = (double)(a + b) - 2.0 * mean;
+            f[CLUSTER_TENDENCY] += p * w * w;
+            f[CLUSTER_SHADE] += p * w * w * w;
+            f[CLUSTER_PROMINENCE] += p * w * w * w * w;
+            f[SUM_ENTROPY] += surprise_of(*c, n, log2_of);
+            *c = 0;
+        }
+        c = t->differences + (b - a);
+        if (*c) {
+            const double p = (double)*c / n, d = (double)(b - a), d2 = d * d;
+            f[CONTRAST] += p * d2;
+            f[DIFFERENCE_ENTROPY] += surprise_of(*c, n, log2_of);
+            f[DIFFERENCE_VARIANCE] += p * (d - average) * (d - average);
+            f[ID] += p / (1.0 + d);
+            f[IDN] += p / (1.0 + d / levels);
+            f[IDM] += p / (1.0 + d2);
+            f[IDMN] += p / (1.0 + d2 / (levels * levels));
+            if (b > a)
+                f[INVERSE_VARIANCE] += p / d2;
+            *c = 0;
+        }
+    }
+    f[JOINT_AVERAGE] += mean;
+    f[DIFFERENCE_AVERAGE] += average;
+    f[MAXIMUM_PROBABILITY] += largest;
+    f[SUM_SQUARES] += variance;
+    f[CORRELATION] += variance == 0.0 ? 1.0 : covariance / (variance + EPSILON);
+}
+
+/*
+ * Co-occurrence features in a cube around each of `count` voxels of a lesion, averaged over the directions that hold a
+ * pair; NaN if none does. Imc1 and Imc2 are left 0: in so few voxels they hang on rounding.
+ *
+ * Arguments as for `firstorder_maps`; `directions` gets a bit for each direction that holds a pair.
+ */
+int glcm_maps(const uint16_t *levels, index_t rows, index_t columns, const index_t *centres, index_t count,
+              int radius, index_t level_count, double *features, uint16_t *directions)
+{
+    const size_t side = (size_t)level_count + 1;
+    double log2_of[2 * MAX_PAIRS + 1];
+    uint16_t pair[MAX_PAIRS][2];
+    uint16_t *memory = calloc(side * side + 4 * side, sizeof *memory);
+    const tallies_t tallies = {memory, memory + side * side, memory + side * side + side,
+                               memory + side * side + 3 * side};
+
+    if (!memory)
+        return -1;
+    for (int i = 1; i <= 2 * MAX_PAIRS; i++)
+        log2_of[i] = log2(i);
+    for (index_t v = 0; v < count; v++) {
+        double *f = features + v * GLCM_FEATURES;
+        int used = 0;
+        memset(f, 0, sizeof *f * GLCM_FEATURES);
+        directions[v] = 0;
+        for (int d = 0; d < DIRECTIONS; d++) {
+            const index_t dz = STEP[d][0], dy = STEP[d][1], dx = STEP[d][2];
+            const index_t step = (dz * rows + dy) * columns + dx;
+            int n = 0;
+            /* both ends of a pair lie in the cube */
+            for (index_t z = -radius - (dz < 0 ? dz : 0); z <= radius; z++)
+                for (index_t y = -radius - (dy < 0 ? dy : 0); y <= radius - (dy > 0 ? dy : 0); y++)
+                    for (index_t x = -radius - (dx < 0 ? dx : 0); x <= radius - (dx > 0 ? dx : 0); x++) {
+                        const index_t i = centres[v] + (z * rows + y) * columns + x;
+                        const uint16_t a = levels[i], b = levels[i + step];
+                        if (!a || !b)
+                            continue;
+                        pair[n][0] = a < b ? a : b;
+                        pair[n++][1] = a < b ? b : a;
+                    }
+            if (!n)
+                continue;
+            pairs_of((const uint16_t(*)[2])pair, n, level_count, &tallies, log2_of, f);
+            directions[v] = (uint16_t)(directions[v] | 1 << d);
+            used++;
+        }
+        for (int k = 0; k < GLCM_FEATURES; k++)
+            f[k] /= used;
+    }
+    free(memory);
+    return 0;
 }

@@ -55,15 +55,18 @@ def cube_table(spacing_mm: tuple[float, float, float]) -> CubeTable:
     Moving it by t adds (a x b + b x c + c x a) . t to the latter.
     """
     middles = np.array([[int(digit) / 2 for digit in middle] for middle in _MIDDLES.split()]) * np.array(spacing_mm)
-    kinds = _TRIANGLES.split()
-    area, volume, growth = np.zeros(256), np.zeros(256), np.zeros((256, 3))
-    for kind in range(256):
-        # the complement has the same surface, seen from the other side
-        inverted = kind >= 128
-        edges = kinds[255 - kind if inverted else kind].replace("-", "")
-        a, b, c = middles[[int(edge, 16) for edge in edges]].reshape(-1, 3, 3).transpose(1, 0, 2)
-        sign = -1.0 if inverted else 1.0
-        area[kind] = (np.linalg.norm(np.cross(a - c, b - c), axis=1) / 2).sum()
-        volume[kind] = sign * (np.cross(a, b) * c).sum()
-        growth[kind] = sign * (np.cross(a, b) + np.cross(b, c) + np.cross(c, a)).sum(axis=0)
-    return CubeTable(area, volume, growth)
+    kinds = ["" if edges == "-" else edges for edges in _TRIANGLES.split()]
+    # the complement of a kind has the same surface, seen from the other side
+    kinds += reversed(kinds)
+    triangle_counts = [len(edges) // 3 for edges in kinds]
+    kind = np.repeat(np.arange(256), triangle_counts)
+    sign = np.where(kind < 128, 1.0, -1.0)
+    a, b, c = middles[[int(edge, 16) for edge in "".join(kinds)]].reshape(-1, 3, 3).transpose(1, 0, 2)
+
+    def summed(by_triangle: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.bincount(kind, by_triangle, minlength=256)
+
+    area = summed(np.sqrt((np.cross(a - c, b - c) ** 2).sum(axis=1)) / 2)
+    volume = summed(sign * (np.cross(a, b) * c).sum(axis=1))
+    growth = sign[:, None] * (np.cross(a, b) + np.cross(b, c) + np.cross(c, a))
+    return CubeTable(area, volume, np.stack([summed(growth[:, axis]) for axis in range(3)], axis=1))

@@ -19,7 +19,10 @@ DEPENDENCES: Final = 28
 """Columns of the dependence counts: a voxel has up to 26 dependent neighbours, which are counted at that number + 1."""
 GLCM_VALUES: Final = 22
 SIZE_VALUES: Final = 16
+FIRSTORDER_VALUES: Final = 17
 TAPS: Final = 6
+MAX_RADIUS: Final = 3
+"""Of the cubes that feature maps are made of."""
 
 _INT = ctypes.c_int64
 _REAL = ctypes.c_double
@@ -42,14 +45,17 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "wavelet_bands_f32": (None, (f32, i, i, i, f32, f32, ctypes.c_int, f32, f32)),
         "wavelet_bands_f64": (None, (f64, i, i, i, f64, f64, ctypes.c_int, f64, f64)),
         "grey_levels": (None, (f64, i, f64, i, r, u16)),
-        "sweep": (None, (u16, i, i, i, i64, i64, i, i, u32, u32, u8, u16)),
+        "order_statistics": (ctypes.c_int, (f64, i, r, r, i64, i, f64)),
+        "sweep": (ctypes.c_int, (u16, i, i, i, i64, i64, i, i, u32, u32, u8, u16)),
         "zones": (i, (u16, i, i, i, i64, i64, u8, u32, u32, i64, u32, u32)),
         "glcm_features": (ctypes.c_int, (u32, i, f64, f64)),
-        "glrlm_features": (ctypes.c_int, (u32, i64, u8, i, i, r, f64)),
+        "glrlm_features": (ctypes.c_int, (u32, u8, i, i, r, f64)),
         "glszm_features": (ctypes.c_int, (u32, u32, i, i, r, f64)),
         "gldm_features": (ctypes.c_int, (i64, i, r, f64)),
         "cube_kinds": (None, (u8, i, i, i, i64, i64)),
         "widest": (r, (i64, i, f64)),
+        "firstorder_maps": (ctypes.c_int, (u16, f64, i, i, i64, i, ctypes.c_int, i, r, f64)),
+        "glcm_maps": (ctypes.c_int, (u16, i, i, i64, i, ctypes.c_int, i, f64, u16)),
         "widest_in_plane": (r, (i64, i, ctypes.c_int, f64, u8)),
     }
 
@@ -180,6 +186,17 @@ def grey_levels(
     _library().grey_levels(values, values.size, edges, edges.size, width, levels)
 
 
+def order_statistics(values: NDArray[np.float64], least: float, most: float, ranks: list[int]) -> list[float]:
+    """The values at ascending `ranks` (from 0) of the ascending order of `values`, whose extremes are given."""
+    if not ranks or ranks[-1] >= values.size or ranks[0] < 0:
+        raise ValueError("a rank is a place among the values")
+    found = np.empty(len(ranks))
+    _enough_memory(
+        _library().order_statistics(values, values.size, least, most, np.array(ranks), len(ranks), found)
+    )
+    return [float(value) for value in found]
+
+
 def sweep(
     volume: NDArray[np.uint16],
     rows: tuple[NDArray[np.int64], NDArray[np.int64]],
@@ -187,7 +204,7 @@ def sweep(
     longest: int,
     *,
     dependences: NDArray[np.uint8],
-    work: NDArray[np.uint16],
+    numbers: NDArray[np.uint16],
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     """Co-occurrences and run positions of a volume of grey levels (see kernels.c); dependences come in place.
 
@@ -203,13 +220,16 @@ def sweep(
     first, stop = rows
     if not first.shape == stop.shape == volume.shape[:2] or dependences.shape != volume.shape:
         raise ValueError("the arrays of a sweep differ in shape")
-    if work.shape != (DIRECTIONS, 2, *volume.shape[1:]) or longest < max(volume.shape[:2]) - 2:
+    if numbers.shape != (2, *volume.shape[1:]) or longest < max(volume.shape[:2]) - 2:
         raise ValueError("the sweep has too little room")
     dependences[...] = 0
-    work[...] = 0
     pairs = np.zeros((DIRECTIONS, level_count + 1, level_count + 1), dtype=np.uint32)
     positions = np.zeros((DIRECTIONS, level_count + 1, longest + 2), dtype=np.uint32)
-    _library().sweep(volume, *volume.shape, first, stop, level_count, longest, pairs, positions, dependences, work)
+    _enough_memory(
+        _library().sweep(
+            volume, *volume.shape, first, stop, level_count, longest, pairs, positions, dependences, numbers
+        )
+    )
     return pairs, positions
 
 
@@ -248,16 +268,14 @@ def glcm_features(pairs: NDArray[np.uint32]) -> tuple[NDArray[np.float64], float
 
 
 def glrlm_features(
-    positions: NDArray[np.uint32], histogram: NDArray[np.int64], lined: NDArray[np.uint8], voxels: int
+    positions: NDArray[np.uint32], lined: NDArray[np.uint8], voxels: int
 ) -> NDArray[np.float64]:
     """The 16 features of the runs in the directions that `lined` marks, in the order of kernels.c."""
     values = np.empty(SIZE_VALUES)
-    if lined.shape != (DIRECTIONS,) or histogram.shape != positions.shape[1:2]:
-        raise ValueError("the arrays of the runs differ in shape")
-    longest = positions.shape[2] - 2
-    _enough_memory(
-        _library().glrlm_features(positions, histogram, lined, histogram.size - 1, longest, voxels, values)
-    )
+    if lined.shape != (DIRECTIONS,) or positions.shape[0] != DIRECTIONS:
+        raise ValueError("there are thirteen directions")
+    level_count, longest = positions.shape[1] - 1, positions.shape[2] - 2
+    _enough_memory(_library().glrlm_features(positions, lined, level_count, longest, voxels, values))
     return values
 
 
@@ -304,3 +322,58 @@ def widest_in_plane(
     best = float(_library().widest_in_plane(points, len(points), axis, unit, corner))
     _enough_memory(best)
     return best, corner.view(np.bool_)
+
+
+def firstorder_maps(
+    levels: NDArray[np.uint16], values: NDArray[np.float64], radius: int, *, shift: float
+) -> NDArray[np.float64]:
+    """The 17 first-order features around each voxel of a lesion, in the order of the array and of kernels.c.
+
+    Parameters
+    ----------
+    levels, values
+        Volumes with a border of `radius` voxels; level 0 is outside of the lesion.
+    """
+    centres, level_count = _centres(levels, radius)
+    if values.shape != levels.shape:
+        raise ValueError("levels and values differ in shape")
+    features = np.empty((centres.size, FIRSTORDER_VALUES))
+    _enough_memory(
+        _library().firstorder_maps(
+            levels, values, *levels.shape[1:], centres, centres.size, radius, level_count, shift, features
+        )
+    )
+    return features
+
+
+def glcm_maps(levels: NDArray[np.uint16], radius: int) -> tuple[NDArray[np.float64], NDArray[np.uint16]]:
+    """The 22 co-occurrence features around each voxel, without Imc1 and Imc2, and the directions that hold a pair.
+
+    Parameters
+    ----------
+    levels
+        Volume with a border of `radius` voxels; level 0 is outside of the lesion.
+
+    Returns
+    -------
+    features, directions
+        Shape (voxels, 22); one bit for each of the thirteen directions.
+    """
+    centres, level_count = _centres(levels, radius)
+    features = np.empty((centres.size, GLCM_VALUES))
+    directions = np.empty(centres.size, dtype=np.uint16)
+    _enough_memory(
+        _library().glcm_maps(
+            levels, *levels.shape[1:], centres, centres.size, radius, level_count, features, directions
+        )
+    )
+    return features, directions
+
+
+def _centres(levels: NDArray[np.uint16], radius: int) -> tuple[NDArray[np.int64], int]:
+    if not 1 <= radius <= MAX_RADIUS:
+        raise ValueError(f"a cube has a radius of 1 to {MAX_RADIUS} voxels")
+    inner = levels[radius:-radius, radius:-radius, radius:-radius]
+    if np.count_nonzero(inner) != np.count_nonzero(levels):
+        raise ValueError("the border of a map holds voxels of the lesion")
+    return np.flatnonzero(levels).astype(np.int64), int(levels.max())

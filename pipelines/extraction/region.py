@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.extraction import native
 from pipelines.extraction.native import Box
 
 # the directions of kernels.c
@@ -87,7 +86,7 @@ def region_of(mask: NDArray[np.bool_], box: Box) -> Region:
         values=np.empty(count),
         levels=np.empty(count, dtype=np.uint16),
         dependences=np.empty(frame_shape, dtype=np.uint8),
-        run_numbers=np.empty((native.DIRECTIONS, 2, *frame_shape[1:]), dtype=np.uint16),
+        run_numbers=np.empty((2, *frame_shape[1:]), dtype=np.uint16),
         zone_parents=np.empty(frame_shape, dtype=np.uint32),
         zone_sizes=np.zeros(frame_shape, dtype=np.uint32),
         zones=(np.empty(count, dtype=np.uint32), np.empty(count, dtype=np.uint32)),

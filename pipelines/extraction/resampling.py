@@ -59,14 +59,15 @@ def resample(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> Resa
     if np.allclose(spacing, wanted):
         return _cropped(ct, lesion, settings.pad_distance_mm)
     positions, new_spacing = _grid(ct.grid, lesion, wanted, settings.pad_distance_mm)
-    upright = _is_upright(ct.grid)
-    if not upright and any((np.abs(along % 1.0 - 0.5) < _CLOSE_TO_HALF).any() for along in positions):
-        return Unsupported("voxels of an oblique CT lie half way between two of the grid")
+    upright = _upright(ct.grid)
+    for along, straight in zip(positions, upright, strict=True):
+        if not straight and (np.abs(along % 1.0 - 0.5) < _CLOSE_TO_HALF).any():
+            return Unsupported("voxels of the grid lie half way between two of an oblique CT")
     mask = _nearest(lesion.mask.voxels, lesion.mask.offset, positions, ct.grid.shape)
     if settings.interpolator == "sitkNearestNeighbor":
         return Resampled(_nearest(ct.hu, (0, 0, 0), positions, ct.grid.shape), mask, new_spacing)
     image, close = _spline(ct, positions)
-    if close and not upright:
+    if close and not all(upright):
         return Unsupported("samples of an oblique CT lie at whole HU")
     return Resampled(image, mask, new_spacing)
 
@@ -132,9 +133,16 @@ def _reference(
     return image
 
 
-def _is_upright(grid: Grid) -> bool:
-    """True when each index runs along one axis of the patient: rounding then is the same in all rows and slices."""
-    return all(cosine in (-1.0, 0.0, 1.0) for cosine in grid.direction)
+def _upright(grid: Grid) -> tuple[bool, ...]:
+    """For slices, rows and columns: True when their index depends on one coordinate of the patient only.
+
+    The rounding of a position on such an axis does not depend on the two other indices.
+    """
+    direction = np.array(grid.direction).reshape(3, 3)
+    single = (direction != 0).sum(axis=1) == 1
+    return tuple(
+        bool((direction[:, axis] != 0).sum() == 1 and single[direction[:, axis] != 0].all()) for axis in (2, 1, 0)
+    )
 
 
 def _inside(along: NDArray[np.float64], size: int) -> NDArray[np.bool_]:

@@ -148,7 +148,7 @@ def _matrix_features(region: Region, histogram: NDArray[np.int64]) -> dict[str, 
         level_count,
         max(region.shape),
         dependences=region.dependences,
-        work=region.run_numbers,
+        numbers=region.run_numbers,
     )
     zone_count, dependence_counts = native.zones(
         region.frame,
@@ -160,7 +160,7 @@ def _matrix_features(region: Region, histogram: NDArray[np.int64]) -> dict[str, 
         found=region.zones,
     )
     by_size = {
-        "glrlm": native.glrlm_features(positions, histogram, region.lined, count),
+        "glrlm": native.glrlm_features(positions, region.lined, count),
         "glszm": native.glszm_features(region.zones, zone_count, level_count, count),
         "gldm": native.gldm_features(dependence_counts, count),
     }
