@@ -30,8 +30,7 @@ def matters(features: Mapping[str, float], gap: float, *, levels: int) -> bool:
         or abs(features["Correlation"]) < 1e-5
         or abs(features["Imc1"]) < 1e-5
         or abs(features["ClusterShade"]) < 1e-5 * features["ClusterProminence"]
-        or features["DifferenceVariance"] < 1e-6
-        or features["SumSquares"] < 1e-6
+        or any(features[name] < 1e-6 for name in ("DifferenceEntropy", "DifferenceVariance", "SumEntropy", "SumSquares"))
     )
 
 
@@ -67,6 +66,8 @@ def glcm_features(pairs: NDArray[np.uint32], histogram: NDArray[np.int64]) -> di
 
     k = np.arange(0, level_count, dtype=np.float64)
     differences = np.array([np.sum(p[:, np.abs(i - j) == step, :], 1) for step in k]).transpose((1, 0, 2))
+    k_sum = np.arange(2, level_count * 2 + 1, dtype=np.float64)
+    sums = np.array([np.sum(p[:, i + j == step, :], 1) for step in k_sum]).transpose((1, 0, 2))
     average = np.sum(k[None, :, None] * differences, 1, keepdims=True)
 
     sx = np.sum(p * (i4 - ux) ** 2, (1, 2), keepdims=True) ** 0.5
@@ -90,9 +91,11 @@ def glcm_features(pairs: NDArray[np.uint32], histogram: NDArray[np.int64]) -> di
     return {
         "ClusterShade": _mean(np.sum(p * ((i + j)[None, :, :, None] - ux - uy) ** 3, (1, 2))),
         "Correlation": _mean(correlation),
+        "DifferenceEntropy": _mean(-1 * np.sum(differences * np.log2(differences + EPSILON), 1)),
         "DifferenceVariance": _mean(np.sum(differences * (k[None, :, None] - average) ** 2, 1)),
         "Imc1": _mean(imc1),
         "Imc2": _mean(imc2),
+        "SumEntropy": _mean(-1 * np.sum(sums * np.log2(sums + EPSILON), 1)),
         "SumSquares": _mean(np.sum(p * (i4 - ux) ** 2, (1, 2))),
     }
 

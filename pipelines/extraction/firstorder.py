@@ -1,5 +1,6 @@
 """The eighteen first-order features of the intensities in a lesion."""
 
+from math import nan
 from typing import Final
 
 import numpy as np
@@ -50,7 +51,7 @@ def firstorder_features(
     energy = float(shifted.sum())
     within = (values >= p10) & (values <= p90)
     inner = values[within]
-    robust_mad = float(np.abs(inner - inner.mean()).mean())
+    robust_mad = float(np.abs(inner - inner.mean()).mean()) if inner.size else nan
     if robust_mad <= _CANCELLED * max(mad, abs(mean)):
         # almost all alike: what is left is the rounding of PyRadiomics' mean, which runs over gaps
         gapped = np.where(within, values, np.nan)

@@ -17,6 +17,9 @@ from pipelines.extraction.settings import ExtractionSettings, load_profile
 from pipelines.imaging.case import read_case
 from tests.lesions import KINDS, Drawn, blob, field, lesion_of, tissue, volume
 
+# PyRadiomics averages over no direction at all where no voxels of a lesion touch
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:radiomics.*", "ignore::RuntimeWarning:numpy.*")
+
 RECOMMENDED = load_profile("recommended")
 NEAREST = load_profile("seed-a", gaussian_sigma_mm=0.0)
 SMOOTHED = load_profile("seed-a")
@@ -46,7 +49,9 @@ def differing(found: FeatureVector, wanted: NDArray[np.float64]) -> list[tuple[s
 def assert_equals_pyradiomics(drawn: Drawn | Case, settings: ExtractionSettings) -> None:
     lesion = drawn.lesion if isinstance(drawn, Drawn) else drawn.lesions[0]
     wanted = oracle.extract(drawn.ct, lesion, settings)
-    assert isinstance(wanted, FeatureVector)
+    if isinstance(wanted, Rejected):
+        assert isinstance(fast.extract(drawn.ct, lesion, settings), Unsupported)
+        return
     found = computed(drawn, settings)
     assert found.names == wanted.names
     assert differing(found, wanted.values) == []
