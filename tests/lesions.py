@@ -49,8 +49,8 @@ def lesion_of(mask: NDArray[np.bool_]) -> Lesion:
 def field(rng: Rng, shape: tuple[int, ...], sigma: float) -> NDArray[np.float64]:
     """Smooth noise of mean 0 and standard deviation 1."""
     noise = sitk.GetImageFromArray(rng.normal(size=shape))
-    smooth: NDArray[np.float64] = sitk.GetArrayFromImage(sitk.DiscreteGaussian(noise, sigma**2, 16)).astype(np.float64)
-    return (smooth - smooth.mean()) / smooth.std()
+    smooth = np.asarray(sitk.GetArrayFromImage(sitk.DiscreteGaussian(noise, [sigma**2] * 3, 16)), dtype=np.float64)
+    return np.asarray((smooth - smooth.mean()) / smooth.std())
 
 
 def tissue(rng: Rng, shape: tuple[int, ...]) -> NDArray[np.int16]:

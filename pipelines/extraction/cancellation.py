@@ -30,7 +30,8 @@ def matters(features: Mapping[str, float], gap: float, *, levels: int) -> bool:
         or abs(features["Correlation"]) < 1e-5
         or abs(features["Imc1"]) < 1e-5
         or abs(features["ClusterShade"]) < 1e-5 * features["ClusterProminence"]
-        or any(features[name] < 1e-6 for name in ("DifferenceEntropy", "DifferenceVariance", "SumEntropy", "SumSquares"))
+        or min(features["DifferenceEntropy"], features["SumEntropy"]) < 1e-6
+        or min(features["DifferenceVariance"], features["SumSquares"]) < 1e-6
     )
 
 

@@ -31,9 +31,7 @@ class Extraction:
     reason: str = ""
 
 
-def extract(
-    ct: CtVolume, lesion: Lesion, settings: ExtractionSettings, *, engine: Engine = "fast"
-) -> Extraction:
+def extract(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings, *, engine: Engine = "fast") -> Extraction:
     """Compute all features of `lesion`; the numbers do not depend on `engine`, but for rounding in the ninth digit."""
     if engine == "fast":
         outcome = fast.extract(ct, lesion, settings)

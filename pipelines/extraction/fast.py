@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ from pipelines.extraction.settings import ExtractionSettings
 from pipelines.extraction.shape import shape_features
 from pipelines.extraction.textures import image_features
 from pipelines.extraction.wavelets import sub_bands
+
+Voxel = TypeVar("Voxel", bound=np.generic)
 
 
 def supports(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> str | None:
@@ -77,8 +80,7 @@ def _measured(resampled: Resampled, box: Box, settings: ExtractionSettings) -> F
     mask = _within(resampled.mask, box)
     region = region_of(mask, box)
     found = {
-        f"original_shape_{name}": value
-        for name, value in shape_features(mask, spacing, cube_table(spacing)).items()
+        f"original_shape_{name}": value for name, value in shape_features(mask, spacing, cube_table(spacing)).items()
     }
     for image_type, image in _images(resampled, box, settings):
         features = image_features(image, region, settings, math.prod(reversed(spacing)))
@@ -97,9 +99,7 @@ def _value(found: dict[str, float], name: str, missing: float | None) -> float:
     return found[name]
 
 
-def _images(
-    resampled: Resampled, box: Box, settings: ExtractionSettings
-) -> Iterator[tuple[str, NDArray[np.generic]]]:
+def _images(resampled: Resampled, box: Box, settings: ExtractionSettings) -> Iterator[tuple[str, NDArray[np.generic]]]:
     """Name and values within `box` of every image, in the type in which PyRadiomics has it."""
     image, spacing = resampled.image, resampled.spacing_mm
     yield "original", _within(image, box)
@@ -123,5 +123,5 @@ def _box(mask: NDArray[np.bool_]) -> Box | None:
     return ranges[0], ranges[1], ranges[2]
 
 
-def _within(volume: NDArray[np.generic], box: Box) -> NDArray[np.generic]:
+def _within(volume: NDArray[Voxel], box: Box) -> NDArray[Voxel]:
     return np.ascontiguousarray(volume[tuple(slice(first, stop) for first, stop in box)])

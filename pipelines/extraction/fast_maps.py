@@ -105,9 +105,7 @@ def feature_maps(
     by_name: dict[str, NDArray[np.float64]] = {}
     families = {feature.split("_")[1] for feature in features}
     if "firstorder" in families:
-        by_name |= _firstorder(
-            levels, values, radius, shift=settings.voxel_array_shift_hu, voxel_mm3=ct.grid.voxel_mm3
-        )
+        by_name |= _firstorder(levels, values, radius, shift=settings.voxel_array_shift_hu, voxel_mm3=ct.grid.voxel_mm3)
     if "glcm" in families:
         by_name |= _glcm(levels, radius)
     return tuple(_map(lesion, feature, by_name[feature], radius) for feature in features)

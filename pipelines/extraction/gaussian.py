@@ -21,7 +21,7 @@ _FIT: Final = {
 def smoothed(
     image: NDArray[np.float32], spacing_mm: tuple[float, float, float], sigma_mm: float
 ) -> NDArray[np.float32]:
-    """`image` after `itk::SmoothingRecursiveGaussianImageFilter`, which filters slices first, then columns, then rows."""
+    """`image` after `itk::SmoothingRecursiveGaussianImageFilter`, which filters slices, then columns, then rows."""
     for axis in (0, 2, 1):
         kernel = coefficients(sigma_mm, spacing_mm[axis], order=0)
         image = native.recursive_gaussian(image, axis, (0, image.shape[axis]), kernel)

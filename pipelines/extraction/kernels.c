@@ -85,8 +85,18 @@ HOT static void spline_filter(double *c, index_t count, index_t lines, index_t s
             c[k * step + x] = z * (c[(k + 1) * step + x] - c[k * step + x]);
 }
 
-/* Samples to B-spline coefficients in place, along columns, then rows, then slices, as ITK does. */
-int spline_coefficients(double *volume, index_t slices, index_t rows, index_t columns)
+static index_t at_most(index_t value, index_t limit)
+{
+    return value < limit ? value : limit;
+}
+
+/*
+ * Samples to B-spline coefficients in place, along columns, then rows, then slices, as ITK does.
+ *
+ * Only the coefficients within `used` are wanted: first row, one past the last row, first column, one past the last.
+ * What lies around them is filtered as far as they depend on it.
+ */
+int spline_coefficients(double *volume, index_t slices, index_t rows, index_t columns, const index_t *used)
 {
     const index_t plane = rows * columns;
     double *tile = malloc(sizeof *tile * (size_t)(columns * SPLINE_TILE));
@@ -96,7 +106,7 @@ int spline_coefficients(double *volume, index_t slices, index_t rows, index_t co
     for (index_t slice = 0; slice < slices; slice++) {
         double *p = volume + slice * plane;
         for (index_t first = 0; first < rows; first += SPLINE_TILE) {
-            const index_t lines = rows - first < SPLINE_TILE ? rows - first : SPLINE_TILE;
+            const index_t lines = at_most(rows - first, SPLINE_TILE);
             for (index_t x = 0; x < columns; x++)
                 for (index_t y = 0; y < lines; y++)
                     tile[x * SPLINE_TILE + y] = p[(first + y) * columns + x];
@@ -105,11 +115,12 @@ int spline_coefficients(double *volume, index_t slices, index_t rows, index_t co
                 for (index_t x = 0; x < columns; x++)
                     p[(first + y) * columns + x] = tile[x * SPLINE_TILE + y];
         }
-        for (index_t x = 0; x < columns; x += SPLINE_LINES)
-            spline_filter(p + x, rows, columns - x < SPLINE_LINES ? columns - x : SPLINE_LINES, columns);
+        for (index_t x = used[2]; x < used[3]; x += SPLINE_LINES)
+            spline_filter(p + x, rows, at_most(used[3] - x, SPLINE_LINES), columns);
     }
-    for (index_t x = 0; x < plane; x += SPLINE_LINES)
-        spline_filter(volume + x, slices, plane - x < SPLINE_LINES ? plane - x : SPLINE_LINES, plane);
+    for (index_t y = used[0]; y < used[1]; y++)
+        for (index_t x = used[2]; x < used[3]; x += SPLINE_LINES)
+            spline_filter(volume + y * columns + x, slices, at_most(used[3] - x, SPLINE_LINES), plane);
     free(tile);
     return 0;
 }
@@ -163,16 +174,17 @@ static double spline_at(const double *c, index_t rows, index_t columns, const su
 }
 
 /*
- * Evaluate the spline on a rectangular grid of positions.
+ * Evaluate the spline on a rectangular grid of positions, whose coefficients lie within `used`.
  *
  * The separable sum differs from ITK's sum in the last bits. ITK then truncates to whole HU, so where the value lies
  * within `margin` of a whole number those bits decide; these samples are computed again in ITK's order.
  *
  * Returns the number of samples that were computed again, or -1 without memory.
  */
-HOT index_t spline_sample(const double *restrict c, index_t slices, index_t rows, index_t columns, const index_t *origin,
-                      const double *at_z, index_t out_slices, const double *at_y, index_t out_rows,
-                      const double *at_x, index_t out_columns, double margin, double *restrict out)
+HOT index_t spline_sample(const double *restrict c, index_t slices, index_t rows, index_t columns, const index_t *used,
+                          const index_t *origin, const double *at_z, index_t out_slices, const double *at_y,
+                          index_t out_rows, const double *at_x, index_t out_columns, double margin,
+                          double *restrict out)
 {
     const index_t plane = rows * columns;
     index_t again = 0;
@@ -190,14 +202,15 @@ HOT index_t spline_sample(const double *restrict c, index_t slices, index_t rows
         const support_t z = support_at(at_z[k], origin[0], slices);
         const double *z0 = c + z.index[0] * plane, *z1 = c + z.index[1] * plane;
         const double *z2 = c + z.index[2] * plane, *z3 = c + z.index[3] * plane;
-        for (index_t q = 0; q < plane; q++)
-            slab[q] = z.weight[0] * z0[q] + z.weight[1] * z1[q] + z.weight[2] * z2[q] + z.weight[3] * z3[q];
+        for (index_t row = used[0]; row < used[1]; row++)
+            for (index_t q = row * columns + used[2]; q < row * columns + used[3]; q++)
+                slab[q] = z.weight[0] * z0[q] + z.weight[1] * z1[q] + z.weight[2] * z2[q] + z.weight[3] * z3[q];
         for (index_t j = 0; j < out_rows; j++) {
             const support_t y = support_at(at_y[j], origin[1], rows);
             const double *y0 = slab + y.index[0] * columns, *y1 = slab + y.index[1] * columns;
             const double *y2 = slab + y.index[2] * columns, *y3 = slab + y.index[3] * columns;
             double *to = out + (k * out_rows + j) * out_columns;
-            for (index_t q = 0; q < columns; q++)
+            for (index_t q = used[2]; q < used[3]; q++)
                 line[q] = y.weight[0] * y0[q] + y.weight[1] * y1[q] + y.weight[2] * y2[q] + y.weight[3] * y3[q];
             for (index_t i = 0; i < out_columns; i++) {
                 const support_t *s = x + i;

@@ -64,7 +64,9 @@ def cube_table(spacing_mm: tuple[float, float, float]) -> CubeTable:
     a, b, c = middles[[int(edge, 16) for edge in "".join(kinds)]].reshape(-1, 3, 3).transpose(1, 0, 2)
 
     def summed(by_triangle: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.bincount(kind, by_triangle, minlength=256)
+        total = np.zeros(256)
+        np.add.at(total, kind, by_triangle)
+        return total
 
     area = summed(np.sqrt((np.cross(a - c, b - c) ** 2).sum(axis=1)) / 2)
     volume = summed(sign * (np.cross(a, b) * c).sum(axis=1))

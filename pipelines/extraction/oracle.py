@@ -44,7 +44,7 @@ def extract(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> Featu
     FeatureVector
         `feature_names(settings)` with their values; NaN where PyRadiomics gives none.
     Rejected
-        `ROI-001` for a lesion that spans fewer than two voxels in two directions, `ROI-003` when PyRadiomics refuses it.
+        `ROI-001` for a lesion that spans fewer than two voxels in two directions, `ROI-003` if PyRadiomics refuses it.
     """
     small = too_small(lesion)
     if small is not None:

@@ -1,7 +1,7 @@
 """A lesion and the CT around it on PyRadiomics' resampling grid, touching no more of the CT than that needs."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import SimpleITK as sitk
@@ -12,6 +12,8 @@ from pipelines.domain.volume import CtVolume, Grid
 from pipelines.extraction import native
 from pipelines.extraction.limits import Unsupported
 from pipelines.extraction.settings import ExtractionSettings
+
+Voxel = TypeVar("Voxel", bound=np.generic)
 
 Positions = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 """Continuous indices in the CT volume along (slices, rows, columns)."""
@@ -65,7 +67,9 @@ def resample(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> Resa
             return Unsupported("voxels of the grid lie half way between two of an oblique CT")
     mask = _nearest(lesion.mask.voxels, lesion.mask.offset, positions, ct.grid.shape)
     if settings.interpolator == "sitkNearestNeighbor":
-        return Resampled(_nearest(ct.hu, (0, 0, 0), positions, ct.grid.shape), mask, new_spacing)
+        # `supports` lets int16 through only
+        image = _nearest(ct.hu.astype(np.int16, copy=False), (0, 0, 0), positions, ct.grid.shape)
+        return Resampled(image, mask, new_spacing)
     image, close = _spline(ct, positions)
     if close and not all(upright):
         return Unsupported("samples of an oblique CT lie at whole HU")
@@ -85,7 +89,7 @@ def _cropped(ct: CtVolume, lesion: Lesion, pad: int) -> Resampled:
     )
     mask[inner] = lesion.mask.voxels
     x, y, z = ct.grid.spacing_mm
-    return Resampled(np.ascontiguousarray(ct.hu[box]), mask, (z, y, x))
+    return Resampled(np.ascontiguousarray(ct.hu[box], dtype=np.int16), mask, (z, y, x))
 
 
 def _grid(
@@ -123,9 +127,7 @@ def _grid(
     return (z, y, x), (float(wanted[2]), float(wanted[1]), float(wanted[0]))
 
 
-def _reference(
-    origin: tuple[float, ...], spacing: NDArray[np.float64], direction: tuple[float, ...]
-) -> sitk.Image:
+def _reference(origin: tuple[float, ...], spacing: NDArray[np.float64], direction: tuple[float, ...]) -> sitk.Image:
     image = sitk.Image([1, 1, 1], sitk.sitkUInt8)
     image.SetSpacing([float(step) for step in spacing])
     image.SetOrigin(origin)
@@ -150,8 +152,8 @@ def _inside(along: NDArray[np.float64], size: int) -> NDArray[np.bool_]:
 
 
 def _nearest(
-    voxels: NDArray[np.generic], offset: tuple[int, int, int], positions: Positions, shape: tuple[int, int, int]
-) -> NDArray[np.generic]:
+    voxels: NDArray[Voxel], offset: tuple[int, int, int], positions: Positions, shape: tuple[int, int, int]
+) -> NDArray[Voxel]:
     """Nearest neighbours in a part of the volume that begins at `offset`; 0 outside of the part."""
     outside = []
     indices = []
@@ -164,10 +166,10 @@ def _nearest(
     return _blank(found, outside)
 
 
-def _blank(found: NDArray[np.generic], outside: list[NDArray[np.bool_]]) -> NDArray[np.generic]:
+def _blank(found: NDArray[Voxel], outside: list[NDArray[np.bool_]]) -> NDArray[Voxel]:
     for axis, beyond in enumerate(outside):
         if beyond.any():
-            found[(slice(None),) * axis + (beyond,)] = 0
+            found[(slice(None),) * axis + (beyond,)] = found.dtype.type(0)
     return np.ascontiguousarray(found)
 
 

@@ -73,7 +73,7 @@ def _diameters(padded: NDArray[np.uint8], spacing_mm: tuple[float, float, float]
         crossings[:, axis] += 1
         vertices.append(crossings)
     points = np.concatenate(vertices).astype(np.int64)
-    unit = np.array(spacing_mm) / 2.0
+    unit = np.array(spacing_mm, dtype=np.float64) / 2.0
     side = int(points.max()) + 1
     within = []
     for axis, others in ((0, (1, 2)), (1, (0, 2)), (2, (0, 1))):
@@ -91,7 +91,7 @@ def _eigenvalues(padded: NDArray[np.uint8], spacing_mm: tuple[float, float, floa
 
     In PyRadiomics' own steps: in a flat lesion the smallest is rounding noise, of which it takes the root.
     """
-    coordinates = np.argwhere(padded) * np.array(spacing_mm)[None, :]
+    coordinates = np.argwhere(padded) * np.array(spacing_mm, dtype=np.float64)[None, :]
     coordinates -= np.mean(coordinates, axis=0)
     coordinates /= np.sqrt(len(coordinates))
     values = np.linalg.eigvals(np.dot(coordinates.T.copy(), coordinates))

@@ -130,9 +130,7 @@ def image_features(
     native.grey_levels(values, edges, settings.bin_width_hu, levels)
     histogram = np.bincount(levels).astype(np.int64)
     families = {
-        "firstorder": firstorder_features(
-            values, histogram, shift=settings.voxel_array_shift_hu, voxel_mm3=voxel_mm3
-        ),
+        "firstorder": firstorder_features(values, histogram, shift=settings.voxel_array_shift_hu, voxel_mm3=voxel_mm3),
         **_matrix_features(region, histogram),
     }
     return {f"{family}_{name}": value for family, found in families.items() for name, value in found.items()}

@@ -45,7 +45,7 @@ def sub_bands(image: NDArray[np.generic], box: Box) -> Iterator[tuple[str, NDArr
     for axis, (first, stop) in enumerate(box):
         around = np.take(around, _support(first, stop, image.shape[axis]), axis=axis)
     single = image.dtype == np.float32
-    in_memory = np.ascontiguousarray(around, dtype=np.float32 if single else np.float64)
+    in_memory: NDArray[np.floating] = np.ascontiguousarray(around, dtype=np.float32 if single else np.float64)
     low, high = (_single(LOW_TAPS), _single(HIGH_TAPS)) if single else (LOW_TAPS, HIGH_TAPS)
 
     def split(volume: NDArray[np.floating], axis: int) -> Iterator[tuple[str, NDArray[np.floating]]]:

@@ -1,3 +1,4 @@
+import ctypes
 import os
 import shutil
 import subprocess
@@ -43,9 +44,19 @@ def test_no_kernel_leaves_its_arrays_or_does_what_c_does_not_define(tmp_path: Pa
         shutil.copy(ROOT / "tests" / name, copy / "tests" / name)
     suffix = native.EXTENSION_SUFFIXES[0]
     folder = copy / "pipelines" / "extraction"
-    options = "-std=c11 -g -O1 -ffp-contract=off -DONE_TARGET -fno-sanitize-recover=all -shared -fPIC".split()
+    options = ["-std=c11", "-g", "-O1", "-ffp-contract=off", "-DONE_TARGET", "-fno-sanitize-recover=all"]
     sanitizers = "-fsanitize=address,undefined,float-cast-overflow"
-    command = [compiler, *options, sanitizers, folder / "kernels.c", "-o", folder / f"_kernels{suffix}", "-lm"]
+    command = [
+        compiler,
+        *options,
+        "-shared",
+        "-fPIC",
+        sanitizers,
+        folder / "kernels.c",
+        "-o",
+        folder / f"_kernels{suffix}",
+        "-lm",
+    ]
     built = subprocess.run(command, capture_output=True, text=True, check=False)
     if built.returncode:
         pytest.skip(f"gcc has no sanitizers: {built.stderr[-200:]}")
@@ -73,9 +84,9 @@ def test_no_kernel_leaves_its_arrays_or_does_what_c_does_not_define(tmp_path: Pa
 
 
 def test_arrays_of_another_type_or_order_are_refused() -> None:
-    with pytest.raises(Exception, match="array must have data type"):
+    with pytest.raises(ctypes.ArgumentError, match="array of float64"):
         native.grey_levels(np.zeros(3, np.float32), np.array([0.0, 25.0]), 25.0, np.zeros(3, np.uint16))
-    with pytest.raises(Exception, match="C_CONTIGUOUS"):
+    with pytest.raises(ctypes.ArgumentError, match="C-ordered"):
         native.widest(np.zeros((3, 4), np.int64).T, np.ones(3))
 
 
