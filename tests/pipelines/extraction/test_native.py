@@ -12,25 +12,43 @@ from pipelines.extraction import native
 
 ROOT = Path(__file__).parents[3]
 EXERCISE = """
+import hashlib
 import numpy as np
 from pipelines.extraction import fast, fast_maps, native
 from pipelines.extraction.settings import load_profile
 from tests.lesions import KINDS
 
-assert "sanitized" in str(native.library_path())
+digest = hashlib.sha256()
 maps = ["original_firstorder_Entropy", "original_glcm_JointEntropy"]
 for number, (kind, build) in enumerate(KINDS.items()):
     drawn = build(np.random.default_rng([1, len(kind)]))
     for profile in ("recommended", "seed-a"):
-        fast.extract(drawn.ct, drawn.lesion, load_profile(profile))
+        found = fast.extract(drawn.ct, drawn.lesion, load_profile(profile))
+        digest.update(getattr(found, "values", np.zeros(0)).tobytes())
     settings = load_profile("recommended")
-    fast_maps.feature_maps(drawn.ct, drawn.lesion, maps, settings, kernel_radius_voxels=1 + number % 3)
-print("exercised")
+    for made in fast_maps.feature_maps(drawn.ct, drawn.lesion, maps, settings, kernel_radius_voxels=1 + number % 3):
+        digest.update(made.values.tobytes())
+print(native.library_path())
+print(digest.hexdigest())
 """
 
 
 def test_the_kernels_have_been_built() -> None:
     assert native.library_path() is not None
+
+
+def exercised(folder: Path, **environment: str) -> list[str]:
+    """Where the kernels in `folder` lie, and a digest of all that they computed."""
+    done = subprocess.run(
+        [sys.executable, "-c", EXERCISE],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout.splitlines()
 
 
 def test_no_kernel_leaves_its_arrays_or_does_what_c_does_not_define(tmp_path: Path) -> None:
@@ -63,24 +81,17 @@ def test_no_kernel_leaves_its_arrays_or_does_what_c_does_not_define(tmp_path: Pa
     runtime = subprocess.run(
         [compiler, "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
     ).stdout.strip()
-    done = subprocess.run(
-        [sys.executable, "-c", EXERCISE],
-        cwd=copy,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(copy),
-            "LD_PRELOAD": runtime,
-            # Python itself keeps memory until it ends
-            "ASAN_OPTIONS": "detect_leaks=0",
-            # otherwise Python's own allocator hides overruns of small arrays
-            "PYTHONMALLOC": "malloc",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
+    library, digest = exercised(
+        copy,
+        LD_PRELOAD=runtime,
+        # Python itself keeps memory until it ends
+        ASAN_OPTIONS="detect_leaks=0",
+        # otherwise Python's own allocator hides overruns of small arrays
+        PYTHONMALLOC="malloc",
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.strip() == "exercised"
+    assert Path(library).parent == folder
+    # neither optimisation nor wider registers change a digit
+    assert digest == exercised(ROOT)[1]
 
 
 def test_arrays_of_another_type_or_order_are_refused() -> None:
