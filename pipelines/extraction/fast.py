@@ -101,15 +101,22 @@ def _value(found: dict[str, float], name: str, missing: float | None) -> float:
 
 def _images(resampled: Resampled, box: Box, settings: ExtractionSettings) -> Iterator[tuple[str, NDArray[np.generic]]]:
     """Name and values within `box` of every image, in the type in which PyRadiomics has it."""
-    image, spacing = resampled.image, resampled.spacing_mm
+    image = resampled.image
     yield "original", _within(image, box)
-    single = image.astype(np.float32)
-    for sigma in settings.log_sigmas_mm:
-        if laplacian_exists(image.shape, spacing, sigma):
-            yield f"log-sigma-{str(sigma).replace('.', '-')}-mm-3D", laplacian(single, spacing, sigma, box)
+    yield from _laplacians(resampled, box, settings)
     if settings.wavelet:
         for band, values in sub_bands(image, box):
             yield f"wavelet-{band}", values
+
+
+def _laplacians(
+    resampled: Resampled, box: Box, settings: ExtractionSettings
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    image = resampled.image.astype(np.float32)
+    for sigma in settings.log_sigmas_mm:
+        if laplacian_exists(image.shape, resampled.spacing_mm, sigma):
+            values = laplacian(image, resampled.spacing_mm, sigma, box)
+            yield f"log-sigma-{str(sigma).replace('.', '-')}-mm-3D", values
 
 
 def _box(mask: NDArray[np.bool_]) -> Box | None:

@@ -373,7 +373,7 @@ void accumulate(float *restrict sum, const float *restrict addend, double factor
 enum { TAPS = 6 };
 
 /*
- * Low- and high-pass bands of a volume (outer, count, inner) along its middle axis; the bands are TAPS - 1 shorter.
+ * One band of a volume (outer, count, inner) along its middle axis; it is TAPS - 1 shorter.
  *
  *   band(i) = sum_j taps(j) in(i + TAPS - 1 - j), added up from j = 0 and in the type of the image as PyWavelets does
  *
@@ -381,44 +381,34 @@ enum { TAPS = 6 };
  * `to_the_end` the last band value belongs to the last sample of the period, for which PyWavelets adds up the three
  * samples that it takes from the beginning of the period in the opposite order.
  */
-#define WAVELET_BANDS(NAME, REAL)                                                                                    \
-    static REAL NAME##_last(const REAL *from, index_t inner, const REAL *taps)                                       \
-    {                                                                                                                \
-        REAL sum = 0;                                                                                                \
-        for (int j = TAPS / 2 - 1; j >= 0; j--)                                                                      \
-            sum += taps[j] * from[(TAPS - 1 - j) * inner];                                                           \
-        for (int j = TAPS / 2; j < TAPS; j++)                                                                        \
-            sum += taps[j] * from[(TAPS - 1 - j) * inner];                                                           \
-        return sum;                                                                                                  \
-    }                                                                                                                \
-                                                                                                                     \
-    HOT void NAME(const REAL *restrict in, index_t outer, index_t count, index_t inner, const REAL *low_taps,        \
-              const REAL *high_taps, int to_the_end, REAL *restrict low, REAL *restrict high)                        \
+#define WAVELET_BAND(NAME, REAL)                                                                                     \
+    HOT void NAME(const REAL *restrict in, index_t outer, index_t count, index_t inner, const REAL *taps,            \
+                  int to_the_end, REAL *restrict band)                                                               \
     {                                                                                                                \
         const index_t kept = count - TAPS + 1;                                                                       \
         for (index_t o = 0; o < outer; o++) {                                                                        \
             const REAL *from = in + o * count * inner;                                                               \
-            REAL *l = low + o * kept * inner, *h = high + o * kept * inner;                                          \
+            REAL *to = band + o * kept * inner;                                                                      \
             /* one loop over both remaining axes: element i of the band begins at element i of the image */          \
             for (index_t i = 0; i < kept * inner; i++) {                                                             \
-                REAL a = 0, b = 0;                                                                                   \
-                for (int j = 0; j < TAPS; j++) {                                                                     \
-                    const REAL value = from[i + (TAPS - 1 - j) * inner];                                             \
-                    a += low_taps[j] * value;                                                                        \
-                    b += high_taps[j] * value;                                                                       \
-                }                                                                                                    \
-                l[i] = a;                                                                                            \
-                h[i] = b;                                                                                            \
+                REAL sum = 0;                                                                                        \
+                for (int j = 0; j < TAPS; j++)                                                                       \
+                    sum += taps[j] * from[i + (TAPS - 1 - j) * inner];                                               \
+                to[i] = sum;                                                                                         \
             }                                                                                                        \
             for (index_t i = (kept - 1) * inner; to_the_end && i < kept * inner; i++) {                              \
-                l[i] = NAME##_last(from + i, inner, low_taps);                                                       \
-                h[i] = NAME##_last(from + i, inner, high_taps);                                                      \
+                REAL sum = 0;                                                                                        \
+                for (int j = TAPS / 2 - 1; j >= 0; j--)                                                              \
+                    sum += taps[j] * from[i + (TAPS - 1 - j) * inner];                                               \
+                for (int j = TAPS / 2; j < TAPS; j++)                                                                \
+                    sum += taps[j] * from[i + (TAPS - 1 - j) * inner];                                               \
+                to[i] = sum;                                                                                         \
             }                                                                                                        \
         }                                                                                                            \
     }
 
-WAVELET_BANDS(wavelet_bands_f64, double)
-WAVELET_BANDS(wavelet_bands_f32, float)
+WAVELET_BAND(wavelet_band_f64, double)
+WAVELET_BAND(wavelet_band_f32, float)
 
 /* ---------------------------------------------------------------------------------------------------------------- */
 /* Grey levels                                                                                                      */

@@ -49,8 +49,8 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "spline_sample": (i, (f64, i, i, i, i64, i64, f64, i, f64, i, f64, i, r, f64)),
         "recursive_gaussian": (ctypes.c_int, (f32, i, i, i, ctypes.c_int, i, i, f64, f32)),
         "accumulate": (None, (f32, f32, r, i)),
-        "wavelet_bands_f32": (None, (f32, i, i, i, f32, f32, ctypes.c_int, f32, f32)),
-        "wavelet_bands_f64": (None, (f64, i, i, i, f64, f64, ctypes.c_int, f64, f64)),
+        "wavelet_band_f32": (None, (f32, i, i, i, f32, ctypes.c_int, f32)),
+        "wavelet_band_f64": (None, (f64, i, i, i, f64, ctypes.c_int, f64)),
         "grey_levels": (None, (f64, i, f64, i, r, u16)),
         "order_statistics": (ctypes.c_int, (f64, i, r, r, i64, i, f64)),
         "sweep": (ctypes.c_int, (u16, i, i, i, i64, i64, i, i, u32, u32, u8, u16)),
@@ -174,24 +174,23 @@ def accumulate(total: NDArray[np.float32], addend: NDArray[np.float32], factor: 
     _library().accumulate(total, addend, factor, total.size)
 
 
-def wavelet_bands(
-    image: NDArray[np.floating], axis: int, low: Sequence[float], high: Sequence[float], *, to_the_end: bool
-) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Convolve `image` (float32 or float64) along `axis` with the taps `low` and `high`.
+def wavelet_band(
+    image: NDArray[np.floating], axis: int, taps: Sequence[float], *, to_the_end: bool
+) -> NDArray[np.floating]:
+    """Convolve `image` (float32 or float64) along `axis` with six `taps`.
 
-    The bands have the type of the image, and are five voxels shorter along `axis`. `to_the_end` says that the last
-    band value belongs to the last sample of the period (see kernels.c).
+    The band has the type of the image, and is five voxels shorter along `axis`. `to_the_end` says that the last band
+    value belongs to the last sample of the period (see kernels.c).
     """
     shape = list(image.shape)
     shape[axis] -= TAPS - 1
-    if shape[axis] < 0 or len(low) != TAPS or len(high) != TAPS:
+    if shape[axis] < 1 or len(taps) != TAPS:
         raise ValueError("a wavelet band needs six taps and as many voxels")
-    real = image.dtype
-    bands = np.empty(shape, real), np.empty(shape, real)
-    convolve = {"float32": _library().wavelet_bands_f32, "float64": _library().wavelet_bands_f64}[real.name]
+    band = np.empty(shape, image.dtype)
+    convolve = {"float32": _library().wavelet_band_f32, "float64": _library().wavelet_band_f64}[image.dtype.name]
     outer, count, inner = math.prod(image.shape[:axis]), image.shape[axis], math.prod(image.shape[axis + 1 :])
-    convolve(image, outer, count, inner, np.array(low, real), np.array(high, real), to_the_end, *bands)
-    return bands
+    convolve(image, outer, count, inner, np.array(taps, image.dtype), to_the_end, band)
+    return band
 
 
 def grey_levels(

@@ -41,22 +41,29 @@ def sub_bands(image: NDArray[np.generic], box: Box) -> Iterator[tuple[str, NDArr
     ----------
     `radiomics.imageoperations._swt3`, `pywt.swtn`; Lee et al. 2019, PyWavelets.
     """
-    around = image
-    for axis, (first, stop) in enumerate(box):
-        around = np.take(around, _support(first, stop, image.shape[axis]), axis=axis)
     single = image.dtype == np.float32
-    in_memory: NDArray[np.floating] = np.ascontiguousarray(around, dtype=np.float32 if single else np.float64)
-    low, high = (_single(LOW_TAPS), _single(HIGH_TAPS)) if single else (LOW_TAPS, HIGH_TAPS)
+    taps = {"L": _single(LOW_TAPS), "H": _single(HIGH_TAPS)} if single else {"L": LOW_TAPS, "H": HIGH_TAPS}
 
-    def split(volume: NDArray[np.floating], axis: int) -> Iterator[tuple[str, NDArray[np.floating]]]:
+    def band(volume: NDArray[np.floating], axis: int, letter: str) -> NDArray[np.floating]:
         # the last voxel of an axis of odd length is not the last of the period
         to_the_end = box[axis][1] == image.shape[axis] and image.shape[axis] % 2 == 0
-        yield from zip("LH", native.wavelet_bands(volume, axis, low, high, to_the_end=to_the_end), strict=True)
+        return native.wavelet_band(volume, axis, taps[letter], to_the_end=to_the_end)
 
-    for x, along_columns in split(in_memory, 2):
-        for y, along_rows in split(along_columns, 1):
-            for z, band in split(along_rows, 0):
-                yield x + y + z, band
+    # one band of each axis at a time: all of them together would be the largest thing in memory
+    around = _around(image, box, np.float32 if single else np.float64)
+    for x in "LH":
+        along_columns = band(around, 2, x)
+        for y in "LH":
+            along_rows = band(along_columns, 1, y)
+            for z in "LH":
+                yield x + y + z, band(along_rows, 0, z)
+
+
+def _around(image: NDArray[np.generic], box: Box, real: type[np.floating]) -> NDArray[np.floating]:
+    """The voxels that the bands within `box` are made of."""
+    for axis, (first, stop) in enumerate(box):
+        image = np.take(image, _support(first, stop, image.shape[axis]), axis=axis)
+    return np.ascontiguousarray(image, dtype=real)
 
 
 def _single(taps: tuple[float, ...]) -> tuple[float, ...]:
