@@ -1,5 +1,6 @@
 """The names of the features that given settings yield, in the order of the reports, without computing anything."""
 
+from functools import cache
 from typing import Final
 
 from pipelines.domain.feature_codes import CONCEPTS
@@ -11,6 +12,7 @@ FEATURE_CLASSES: Final = ("firstorder", "glcm", "glrlm", "glszm", "gldm")
 _LEFT_OUT: Final = frozenset({"glcm_SumAverage", "glcm_MCC"})
 
 
+@cache
 def features_of(family: str) -> tuple[str, ...]:
     """Feature names of one class without the class, in alphabetical order."""
     return tuple(
@@ -27,6 +29,7 @@ def image_types(settings: ExtractionSettings) -> tuple[str, ...]:
     return ("original", *log, *(f"wavelet-{band}" for band in bands))
 
 
+@cache
 def feature_names(settings: ExtractionSettings) -> tuple[str, ...]:
     """Full names of all features: 14 of shape and 86 for each of the images.
 

@@ -14,10 +14,10 @@ from pipelines.domain.case import Lesion
 from pipelines.domain.features import FeatureMap, FeatureVector
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.volume import CtVolume
+from pipelines.extraction.limits import refused, too_small
 from pipelines.extraction.names import FEATURE_CLASSES, feature_names, features_of
 from pipelines.extraction.settings import ExtractionSettings
 
-_REDRAW: Final = "Check the contour of this lesion and send a corrected segmentation."
 _WHOLE: Final = (slice(0, None), slice(0, None), slice(0, None))
 # voxels whose neighbourhoods PyRadiomics holds in memory at once
 _VOXEL_BATCH: Final = 1000
@@ -47,7 +47,7 @@ def extract(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> Featu
         `ROI-001` for a lesion that spans fewer than two voxels in two directions, `ROI-003` for one that PyRadiomics
         refuses.
     """
-    small = _too_small(lesion)
+    small = too_small(lesion)
     if small is not None:
         return small
     # never cropped: PyRadiomics anchors its resampling grid to the image it is given
@@ -70,7 +70,7 @@ def extract(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> Featu
             extractor = _extractor(settings, resampled_spacing=spacing)
         found = extractor.execute(image, mask)
     except ValueError as fault:
-        return _refused(lesion, fault)
+        return refused(lesion, fault)
     names = feature_names(settings)
     return FeatureVector(names, np.array([float(found.get(name, np.nan)) for name in names], dtype=np.float64))
 
@@ -87,7 +87,7 @@ def feature_map(
     kernel_radius_voxels
         1 for a cube of 3 x 3 x 3 voxels; only voxels of the lesion count.
     """
-    small = _too_small(lesion)
+    small = too_small(lesion)
     if small is not None:
         return small
     image_type, family, name = feature.split("_")
@@ -111,7 +111,7 @@ def feature_map(
     try:
         found = extractor.execute(image, mask, voxelBased=True)
     except ValueError as fault:
-        return _refused(lesion, fault)
+        return refused(lesion, fault)
     # PyRadiomics crops the map to the lesion; its geometry says where that is
     on_box = sitk.Resample(found[feature], mask, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0, sitk.sitkFloat64)
     inner = tuple(
@@ -131,19 +131,6 @@ def feature_map(
 def _quiet() -> None:
     """PyRadiomics sets its logger to INFO when it is imported and writes dozens of lines a lesion."""
     logging.getLogger("radiomics").setLevel(logging.ERROR)
-
-
-def _too_small(lesion: Lesion) -> Rejected | None:
-    if sum(extent > 1 for extent in lesion.mask.voxels.shape) >= 2:
-        return None
-    size = " x ".join(str(extent) for extent in lesion.mask.voxels.shape)
-    return Rejected(
-        "ROI-001", f"Segment {lesion.number} covers {size} voxels; a lesion needs two in two directions.", _REDRAW
-    )
-
-
-def _refused(lesion: Lesion, fault: ValueError) -> Rejected:
-    return Rejected("ROI-003", f"PyRadiomics refuses segment {lesion.number}: {fault}.", _REDRAW)
 
 
 def _extractor(

@@ -1,0 +1,134 @@
+"""The fast engine: PyRadiomics' features of a lesion from kernels of our own."""
+
+import math
+from collections.abc import Iterator
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.domain.case import Lesion
+from pipelines.domain.features import FeatureVector
+from pipelines.domain.reasons import Rejected
+from pipelines.domain.volume import CtVolume
+from pipelines.extraction import native
+from pipelines.extraction.gaussian import laplacian, laplacian_exists, smoothed
+from pipelines.extraction.limits import Unsupported, too_small
+from pipelines.extraction.marching_cubes import cube_table
+from pipelines.extraction.names import feature_names
+from pipelines.extraction.native import Box
+from pipelines.extraction.region import region_of
+from pipelines.extraction.resampling import Resampled, resample
+from pipelines.extraction.settings import ExtractionSettings
+from pipelines.extraction.shape import shape_features
+from pipelines.extraction.textures import image_features
+from pipelines.extraction.wavelets import sub_bands
+
+Voxel = TypeVar("Voxel", bound=np.generic)
+
+
+def supports(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> str | None:
+    """Why this lesion needs PyRadiomics; None when the fast engine computes it.
+
+    A few reasons show only while it computes: then `extract` returns `Unsupported`.
+    """
+    if native.library_path() is None:
+        return "the kernels have not been built"
+    if ct.hu.dtype != np.int16:
+        return f"the CT holds {ct.hu.dtype} values, not int16"
+    if settings.interpolator not in ("sitkBSpline", "sitkNearestNeighbor"):
+        return f"the interpolator is {settings.interpolator}"
+    if max(lesion.mask.voxels.shape) >= 2**15:
+        return "the lesion is larger than the run lengths can count"
+    return None
+
+
+def extract(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> FeatureVector | Rejected | Unsupported:
+    """Compute all features of `lesion`, equal to those of `pipelines.extraction.oracle.extract`.
+
+    Returns
+    -------
+    FeatureVector
+        `feature_names(settings)` with their values; NaN where PyRadiomics gives none.
+    Rejected
+        `ROI-001` for a lesion that spans fewer than two voxels in two directions.
+    Unsupported
+        When PyRadiomics has to decide.
+    """
+    small = too_small(lesion)
+    if small is not None:
+        return small
+    reason = supports(ct, lesion, settings)
+    if reason is not None:
+        return Unsupported(reason)
+    resampled = resample(ct, lesion, settings)
+    if isinstance(resampled, Unsupported):
+        return resampled
+    if settings.gaussian_sigma_mm > 0:
+        if min(resampled.image.shape) < 4:
+            return Unsupported("the CT has too few slices to be smoothed")
+        image = smoothed(resampled.image.astype(np.float32), resampled.spacing_mm, settings.gaussian_sigma_mm)
+        resampled = Resampled(image, resampled.mask, resampled.spacing_mm)
+    box = _box(resampled.mask)
+    if box is None or sum(stop - first > 1 for first, stop in box) < 2:
+        return Unsupported("the lesion vanishes or becomes a line on the resampled grid")
+    return _measured(resampled, box, settings)
+
+
+def _measured(resampled: Resampled, box: Box, settings: ExtractionSettings) -> FeatureVector | Unsupported:
+    spacing = resampled.spacing_mm
+    mask = _within(resampled.mask, box)
+    region = region_of(mask, box)
+    found = {
+        f"original_shape_{name}": value for name, value in shape_features(mask, spacing, cube_table(spacing)).items()
+    }
+    for image_type, image in _images(resampled, box, settings):
+        features = image_features(image, region, settings, math.prod(reversed(spacing)))
+        if isinstance(features, Unsupported):
+            return features
+        found.update({f"{image_type}_{name}": value for name, value in features.items()})
+    names = feature_names(settings)
+    # a Laplacian that does not fit the image has no features; all other names must be there
+    missing = math.nan if len(found) < len(names) else None
+    return FeatureVector(names, np.array([_value(found, name, missing) for name in names], dtype=np.float64))
+
+
+def _value(found: dict[str, float], name: str, missing: float | None) -> float:
+    if missing is not None and name.startswith("log-"):
+        return found.get(name, missing)
+    return found[name]
+
+
+def _images(resampled: Resampled, box: Box, settings: ExtractionSettings) -> Iterator[tuple[str, NDArray[np.generic]]]:
+    """Name and values within `box` of every image, in the type in which PyRadiomics has it."""
+    image = resampled.image
+    yield "original", _within(image, box)
+    yield from _laplacians(resampled, box, settings)
+    if settings.wavelet:
+        for band, values in sub_bands(image, box):
+            yield f"wavelet-{band}", values
+
+
+def _laplacians(
+    resampled: Resampled, box: Box, settings: ExtractionSettings
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    image = resampled.image.astype(np.float32)
+    for sigma in settings.log_sigmas_mm:
+        if laplacian_exists(image.shape, resampled.spacing_mm, sigma):
+            values = laplacian(image, resampled.spacing_mm, sigma, box)
+            yield f"log-sigma-{str(sigma).replace('.', '-')}-mm-3D", values
+
+
+def _box(mask: NDArray[np.bool_]) -> Box | None:
+    """The smallest box around the true voxels; None when there are none."""
+    ranges = []
+    for axis in range(3):
+        hit = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
+        if not hit.size:
+            return None
+        ranges.append((int(hit[0]), int(hit[-1]) + 1))
+    return ranges[0], ranges[1], ranges[2]
+
+
+def _within(volume: NDArray[Voxel], box: Box) -> NDArray[Voxel]:
+    return np.ascontiguousarray(volume[tuple(slice(first, stop) for first, stop in box)])

@@ -1,0 +1,99 @@
+"""The eighteen first-order features of the intensities in a lesion."""
+
+from math import nan
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.extraction import native
+
+EPSILON: Final = float(np.spacing(1))
+"""What PyRadiomics adds to a probability before it takes the logarithm."""
+
+# Below these ratios of a sum to the sum of its absolute terms, rounding reaches the tenth digit.
+_CANCELLED: Final = 1e-5
+
+
+def firstorder_features(
+    values: NDArray[np.float64], histogram: NDArray[np.int64], *, shift: float, voxel_mm3: float
+) -> dict[str, float]:
+    """First-order features by name, as `radiomics.firstorder` computes them.
+
+    Parameters
+    ----------
+    values
+        Intensities of all voxels, in the order of the array.
+    histogram
+        Number of voxels by grey level.
+    shift
+        Added to intensities before they are squared (`voxelArrayShift`).
+
+    References
+    ----------
+    PyRadiomics `firstorder.py`; IBSI 3.3 and 3.4. Kurtosis is not the excess; the quantiles are Hyndman & Fan's type 7.
+    """
+    count = values.size
+    least, most = float(values.min()), float(values.max())
+    p10, p25, p75, p90, median = _quantiles(values, least, most)
+    mean = float(values.mean())
+    deviation = values - mean
+    distance = np.abs(deviation)
+    squared = deviation * deviation
+    m2 = float(squared.mean())
+    m3 = float((squared * deviation).mean())
+    m4 = float((squared * squared).mean())
+    mad = float(distance.mean())
+    if abs(m3) < _CANCELLED * float((squared * distance).mean()):
+        m3 = float(np.power(deviation, 3).mean())
+    shifted = values + shift
+    np.multiply(shifted, shifted, out=shifted)
+    energy = float(shifted.sum())
+    within = (values >= p10) & (values <= p90)
+    inner = values[within]
+    robust_mad = float(np.abs(inner - inner.mean()).mean()) if inner.size else nan
+    if robust_mad <= _CANCELLED * max(mad, abs(mean)):
+        # almost all alike: what is left is the rounding of PyRadiomics' mean, which runs over gaps
+        gapped = np.where(within, values, np.nan)
+        robust_mad = float(np.nanmean(np.abs(gapped - np.nanmean(gapped))))
+    probability = histogram[histogram > 0] / count
+    return {
+        "10Percentile": p10,
+        "90Percentile": p90,
+        "Energy": energy,
+        "Entropy": float(-(probability * np.log2(probability + EPSILON)).sum()),
+        "InterquartileRange": p75 - p25,
+        "Kurtosis": m4 / (m2**2.0 if m2 else 1.0),
+        "Maximum": most,
+        "Mean": mean,
+        "MeanAbsoluteDeviation": mad,
+        "Median": median,
+        "Minimum": least,
+        "Range": most - least,
+        "RobustMeanAbsoluteDeviation": robust_mad,
+        "RootMeanSquared": float(np.sqrt(energy / count)),
+        "Skewness": m3 / (m2**1.5 if m2 else 1.0),
+        "TotalEnergy": energy * voxel_mm3,
+        "Uniformity": float((probability**2).sum()),
+        "Variance": m2,
+    }
+
+
+def _quantiles(values: NDArray[np.float64], least: float, most: float) -> tuple[float, float, float, float, float]:
+    """The quantiles 0.10, 0.25, 0.75, 0.90 and the median of values between `least` and `most`."""
+    last = values.size - 1
+    wanted = [fraction * last for fraction in (0.10, 0.25, 0.75, 0.90)]
+    below = [int(position) for position in wanted]
+    middle = (last // 2, (last + 1) // 2)
+    ranks = sorted({*below, *(min(rank + 1, last) for rank in below), *middle})
+    at = dict(zip(ranks, native.order_statistics(values, least, most, ranks), strict=True))
+
+    def between(position: float, rank: int) -> float:
+        # numpy's interpolation, which starts from the nearer of the two values
+        lower, upper = at[rank], at[min(rank + 1, last)]
+        weight = position - rank
+        step = upper - lower
+        return upper - step * (1.0 - weight) if weight >= 0.5 else lower + step * weight
+
+    p10, p25, p75, p90 = (between(position, rank) for position, rank in zip(wanted, below, strict=True))
+    return p10, p25, p75, p90, (at[middle[0]] + at[middle[1]]) / 2.0

@@ -1,0 +1,389 @@
+"""The compiled kernels of the fast engine, loaded through ctypes: arrays in, arrays out, every length checked here."""
+
+import ctypes
+import math
+from collections.abc import Sequence
+from functools import cache
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+"""First and one past the last index along (slices, rows, columns)."""
+
+DIRECTIONS: Final = 13
+DEPENDENCES: Final = 28
+"""Columns of the dependence counts: a voxel has up to 26 dependent neighbours, which are counted at that number + 1."""
+GLCM_VALUES: Final = 22
+SIZE_VALUES: Final = 16
+FIRSTORDER_VALUES: Final = 17
+TAPS: Final = 6
+MAX_RADIUS: Final = 3
+"""Of the cubes that feature maps are made of."""
+
+_INT = ctypes.c_int64
+_REAL = ctypes.c_double
+
+
+class _ArrayOf:
+    """Argument type of a C-ordered array of one type, as numpy.ctypeslib.ndpointer but several times faster."""
+
+    def __init__(self, dtype: type[np.generic]) -> None:
+        self._dtype = np.dtype(dtype)
+
+    def from_param(self, array: object) -> ctypes.c_void_p:
+        if not isinstance(array, np.ndarray) or array.dtype != self._dtype or not array.flags.c_contiguous:
+            raise TypeError(f"a kernel needs a C-ordered array of {self._dtype}")
+        return ctypes.c_void_p(array.__array_interface__["data"][0])
+
+
+def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
+    u8, u16, u32, i64 = _ArrayOf(np.uint8), _ArrayOf(np.uint16), _ArrayOf(np.uint32), _ArrayOf(np.int64)
+    f32, f64 = _ArrayOf(np.float32), _ArrayOf(np.float64)
+    i, r = _INT, _REAL
+    return {
+        "spline_coefficients": (ctypes.c_int, (f64, i, i, i, i64)),
+        "spline_sample": (i, (f64, i, i, i, i64, i64, f64, i, f64, i, f64, i, r, f64)),
+        "recursive_gaussian": (ctypes.c_int, (f32, i, i, i, ctypes.c_int, i, i, f64, f32)),
+        "accumulate": (None, (f32, f32, r, i)),
+        "wavelet_band_f32": (None, (f32, i, i, i, f32, ctypes.c_int, f32)),
+        "wavelet_band_f64": (None, (f64, i, i, i, f64, ctypes.c_int, f64)),
+        "grey_levels": (None, (f64, i, f64, i, r, u16)),
+        "order_statistics": (ctypes.c_int, (f64, i, r, r, i64, i, f64)),
+        "sweep": (ctypes.c_int, (u16, i, i, i, i64, i64, i, i, u32, u32, u8, u16)),
+        "zones": (i, (u16, i, i, i, i64, i64, u8, u32, u32, i64, u32, u32)),
+        "glcm_features": (ctypes.c_int, (u32, i, f64, f64)),
+        "glrlm_features": (ctypes.c_int, (u32, u8, i, i, r, f64)),
+        "glszm_features": (ctypes.c_int, (u32, u32, i, i, r, f64)),
+        "gldm_features": (ctypes.c_int, (i64, i, r, f64)),
+        "cube_kinds": (None, (u8, i, i, i, i64, i64)),
+        "widest": (r, (i64, i, f64)),
+        "firstorder_maps": (ctypes.c_int, (u16, f64, i, i, i64, i, ctypes.c_int, i, r, f64)),
+        "glcm_maps": (ctypes.c_int, (u16, i, i, i64, i, ctypes.c_int, i, f64, u16)),
+        "widest_in_plane": (r, (i64, i, ctypes.c_int, f64, u8)),
+    }
+
+
+def library_path() -> Path | None:
+    """Where the compiled kernels lie; None when they have not been built."""
+    folder = Path(__file__).parent
+    return next((path for suffix in EXTENSION_SUFFIXES if (path := folder / f"_kernels{suffix}").is_file()), None)
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    path = library_path()
+    if path is None:
+        raise OSError("the kernels of the fast engine have not been built")
+    library = ctypes.CDLL(str(path))
+    for name, (result, arguments) in _signatures().items():
+        function = getattr(library, name)
+        function.restype = result
+        function.argtypes = arguments
+    return library
+
+
+def _enough_memory(status: float) -> None:
+    if status < 0:
+        raise MemoryError("not enough memory for the features of a lesion")
+
+
+def spline_samples(
+    voxels: NDArray[np.generic],
+    origin: tuple[int, int, int],
+    positions: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
+    *,
+    margin: float,
+) -> tuple[NDArray[np.float64], int]:
+    """Cubic B-spline interpolation of `voxels` at a rectangular grid of positions.
+
+    Parameters
+    ----------
+    voxels
+        Part of a volume, shape (slices, rows, columns), that begins at index `origin` of it.
+    positions
+        Continuous indices along each axis, counted in the whole volume.
+    margin
+        Samples that lie closer than this to a whole number are added up in ITK's order.
+
+    Returns
+    -------
+    samples, int
+        Shape of the positions; how many were that close.
+    """
+    coefficients = voxels.astype(np.float64, order="C")
+    z, y, x = (np.ascontiguousarray(along) for along in positions)
+    rows = _support(y, origin[1], voxels.shape[1])
+    columns = _support(x, origin[2], voxels.shape[2])
+    used = np.array([*rows, *columns], dtype=np.int64)
+    _enough_memory(_library().spline_coefficients(coefficients, *coefficients.shape, used))
+    samples = np.empty((z.size, y.size, x.size))
+    close = _library().spline_sample(
+        coefficients,
+        *coefficients.shape,
+        used,
+        np.array(origin, dtype=np.int64),
+        z,
+        z.size,
+        y,
+        y.size,
+        x,
+        x.size,
+        margin,
+        samples,
+    )
+    _enough_memory(close)
+    return samples, int(close)
+
+
+def _support(positions: NDArray[np.float64], origin: int, size: int) -> tuple[int, int]:
+    """First and one past the last coefficient that samples at ascending positions are made of, mirrored ones too."""
+    first, last = int(np.floor(positions[0])) - origin, int(np.floor(positions[-1])) - origin
+    return max(0, min(first, size - 1) - 4), min(size, max(last, 0) + 5)
+
+
+def recursive_gaussian(
+    image: NDArray[np.float32], axis: int, kept: tuple[int, int], coefficients: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Filter `image` along `axis`; the result holds the indices `kept` on that axis only.
+
+    Parameters
+    ----------
+    coefficients
+        Twenty, as `pipelines.extraction.gaussian.coefficients` gives them.
+    """
+    first, stop = kept
+    if image.ndim != 3 or coefficients.shape != (20,) or not 0 <= first <= stop <= image.shape[axis]:
+        raise ValueError("a recursive Gaussian needs a volume, a range within it and 20 coefficients")
+    if image.shape[axis] < 4:
+        raise ValueError("a recursive Gaussian needs four voxels along its axis")
+    shape = list(image.shape)
+    shape[axis] = stop - first
+    filtered = np.empty(shape, dtype=np.float32)
+    _enough_memory(_library().recursive_gaussian(image, *image.shape, axis, first, stop, coefficients, filtered))
+    return filtered
+
+
+def accumulate(total: NDArray[np.float32], addend: NDArray[np.float32], factor: float) -> None:
+    """Add `factor * addend` to `total` in place, rounding each sum to single precision."""
+    if total.shape != addend.shape:
+        raise ValueError("only images of one shape can be added")
+    _library().accumulate(total, addend, factor, total.size)
+
+
+def wavelet_band(
+    image: NDArray[np.floating], axis: int, taps: Sequence[float], *, to_the_end: bool
+) -> NDArray[np.floating]:
+    """Convolve `image` (float32 or float64) along `axis` with six `taps`.
+
+    The band has the type of the image, and is five voxels shorter along `axis`. `to_the_end` says that the last band
+    value belongs to the last sample of the period (see kernels.c).
+    """
+    shape = list(image.shape)
+    shape[axis] -= TAPS - 1
+    if shape[axis] < 1 or len(taps) != TAPS:
+        raise ValueError("a wavelet band needs six taps and as many voxels")
+    band = np.empty(shape, image.dtype)
+    convolve = {"float32": _library().wavelet_band_f32, "float64": _library().wavelet_band_f64}[image.dtype.name]
+    outer, count, inner = math.prod(image.shape[:axis]), image.shape[axis], math.prod(image.shape[axis + 1 :])
+    convolve(image, outer, count, inner, np.array(taps, image.dtype), to_the_end, band)
+    return band
+
+
+def grey_levels(
+    values: NDArray[np.float64], edges: NDArray[np.float64], width: float, levels: NDArray[np.uint16]
+) -> None:
+    """Write to `levels` the number of ascending `edges`, about `width` apart, that each of `values` reaches."""
+    if levels.shape != values.shape or edges.size < 2:
+        raise ValueError("grey levels need room and at least two edges")
+    _library().grey_levels(values, values.size, edges, edges.size, width, levels)
+
+
+def order_statistics(values: NDArray[np.float64], least: float, most: float, ranks: list[int]) -> list[float]:
+    """The values at ascending `ranks` (from 0) of the ascending order of `values`, whose extremes are given."""
+    if not ranks or ranks[-1] >= values.size or ranks[0] < 0:
+        raise ValueError("a rank is a place among the values")
+    found = np.empty(len(ranks))
+    _enough_memory(_library().order_statistics(values, values.size, least, most, np.array(ranks), len(ranks), found))
+    return [float(value) for value in found]
+
+
+def sweep(
+    volume: NDArray[np.uint16],
+    rows: tuple[NDArray[np.int64], NDArray[np.int64]],
+    level_count: int,
+    longest: int,
+    *,
+    dependences: NDArray[np.uint8],
+    numbers: NDArray[np.uint16],
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Co-occurrences and run positions of a volume of grey levels (see kernels.c); dependences come in place.
+
+    Parameters
+    ----------
+    volume
+        Grey levels up to `level_count` with a border of zeros.
+    rows
+        First and one past the last column of the region in each row, shape (slices, rows).
+    longest
+        No run is longer.
+    """
+    first, stop = rows
+    if not first.shape == stop.shape == volume.shape[:2] or dependences.shape != volume.shape:
+        raise ValueError("the arrays of a sweep differ in shape")
+    if numbers.shape != (2, *volume.shape[1:]) or longest < max(volume.shape[:2]) - 2:
+        raise ValueError("the sweep has too little room")
+    dependences[...] = 0
+    pairs = np.zeros((DIRECTIONS, level_count + 1, level_count + 1), dtype=np.uint32)
+    positions = np.zeros((DIRECTIONS, level_count + 1, longest + 2), dtype=np.uint32)
+    _enough_memory(
+        _library().sweep(
+            volume, *volume.shape, first, stop, level_count, longest, pairs, positions, dependences, numbers
+        )
+    )
+    return pairs, positions
+
+
+def zones(
+    volume: NDArray[np.uint16],
+    rows: tuple[NDArray[np.int64], NDArray[np.int64]],
+    level_count: int,
+    dependences: NDArray[np.uint8],
+    *,
+    parent: NDArray[np.uint32],
+    sizes: NDArray[np.uint32],
+    found: tuple[NDArray[np.uint32], NDArray[np.uint32]],
+) -> tuple[int, NDArray[np.int64]]:
+    """Zones of equal level, as (levels, sizes) in `found`, their number, and the counts of (level, dependence).
+
+    Parameters
+    ----------
+    parent, sizes
+        As large as `volume`; `sizes` is zero before and after.
+    found
+        With room for as many zones as the region has voxels.
+    """
+    first, stop = rows
+    if not volume.shape == dependences.shape == parent.shape == sizes.shape or volume.size >= 2**32:
+        raise ValueError("the arrays of the zones differ in shape")
+    counts = np.zeros((level_count + 1, DEPENDENCES), dtype=np.int64)
+    count = _library().zones(volume, *volume.shape, first, stop, dependences, parent, sizes, counts, *found)
+    return int(count), counts
+
+
+def glcm_features(pairs: NDArray[np.uint32]) -> tuple[NDArray[np.float64], float]:
+    """The 22 features of co-occurrences in the order of kernels.c, and the smallest HXY2 - HXY of a direction."""
+    values, gap = np.empty(GLCM_VALUES), np.empty(1)
+    _enough_memory(_library().glcm_features(pairs, pairs.shape[1] - 1, values, gap))
+    return values, float(gap[0])
+
+
+def glrlm_features(positions: NDArray[np.uint32], lined: NDArray[np.uint8], voxels: int) -> NDArray[np.float64]:
+    """The 16 features of the runs in the directions that `lined` marks, in the order of kernels.c."""
+    values = np.empty(SIZE_VALUES)
+    if lined.shape != (DIRECTIONS,) or positions.shape[0] != DIRECTIONS:
+        raise ValueError("there are thirteen directions")
+    level_count, longest = positions.shape[1] - 1, positions.shape[2] - 2
+    _enough_memory(_library().glrlm_features(positions, lined, level_count, longest, voxels, values))
+    return values
+
+
+def glszm_features(
+    found: tuple[NDArray[np.uint32], NDArray[np.uint32]], count: int, level_count: int, voxels: int
+) -> NDArray[np.float64]:
+    """The 16 features of the first `count` zones, in the order of kernels.c."""
+    values = np.empty(SIZE_VALUES)
+    _enough_memory(_library().glszm_features(*found, count, level_count, voxels, values))
+    return values
+
+
+def gldm_features(counts: NDArray[np.int64], voxels: int) -> NDArray[np.float64]:
+    """The 16 features of the counts of (level, dependence), in the order of kernels.c."""
+    values = np.empty(SIZE_VALUES)
+    _enough_memory(_library().gldm_features(counts, counts.shape[0] - 1, voxels, values))
+    return values
+
+
+def cube_kinds(mask: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How often each of the 256 cubes of 2 x 2 x 2 voxels occurs in `mask` (0 or 1), and the sum of their indices."""
+    counts = np.zeros(256, dtype=np.int64)
+    positions = np.zeros((256, 3), dtype=np.int64)
+    _library().cube_kinds(mask, *mask.shape, counts, positions)
+    return counts, positions
+
+
+def widest(points: NDArray[np.int64], unit: NDArray[np.float64]) -> float:
+    """Largest squared distance between two of `points` (n, 3), counted in `unit`."""
+    return float(_library().widest(points, len(points), unit))
+
+
+def widest_in_plane(points: NDArray[np.int64], axis: int, unit: NDArray[np.float64]) -> tuple[float, NDArray[np.bool_]]:
+    """Largest squared distance within a plane across `axis`, and which points are corners of their plane's hull.
+
+    Parameters
+    ----------
+    points
+        Shape (n, 3), sorted by their coordinate on `axis`, then by the other two.
+    """
+    corner = np.zeros(len(points), dtype=np.uint8)
+    best = float(_library().widest_in_plane(points, len(points), axis, unit, corner))
+    _enough_memory(best)
+    return best, corner.view(np.bool_)
+
+
+def firstorder_maps(
+    levels: NDArray[np.uint16], values: NDArray[np.float64], radius: int, *, shift: float
+) -> NDArray[np.float64]:
+    """The 17 first-order features around each voxel of a lesion, in the order of the array and of kernels.c.
+
+    Parameters
+    ----------
+    levels, values
+        Volumes with a border of `radius` voxels; level 0 is outside of the lesion.
+    """
+    centres, level_count = _centres(levels, radius)
+    if values.shape != levels.shape:
+        raise ValueError("levels and values differ in shape")
+    features = np.empty((centres.size, FIRSTORDER_VALUES))
+    _enough_memory(
+        _library().firstorder_maps(
+            levels, values, *levels.shape[1:], centres, centres.size, radius, level_count, shift, features
+        )
+    )
+    return features
+
+
+def glcm_maps(levels: NDArray[np.uint16], radius: int) -> tuple[NDArray[np.float64], NDArray[np.uint16]]:
+    """The 22 co-occurrence features around each voxel, without Imc1 and Imc2, and the directions that hold a pair.
+
+    Parameters
+    ----------
+    levels
+        Volume with a border of `radius` voxels; level 0 is outside of the lesion.
+
+    Returns
+    -------
+    features, directions
+        Shape (voxels, 22); one bit for each of the thirteen directions.
+    """
+    centres, level_count = _centres(levels, radius)
+    features = np.empty((centres.size, GLCM_VALUES))
+    directions = np.empty(centres.size, dtype=np.uint16)
+    _enough_memory(
+        _library().glcm_maps(
+            levels, *levels.shape[1:], centres, centres.size, radius, level_count, features, directions
+        )
+    )
+    return features, directions
+
+
+def _centres(levels: NDArray[np.uint16], radius: int) -> tuple[NDArray[np.int64], int]:
+    if not 1 <= radius <= MAX_RADIUS:
+        raise ValueError(f"a cube has a radius of 1 to {MAX_RADIUS} voxels")
+    inner = levels[radius:-radius, radius:-radius, radius:-radius]
+    if np.count_nonzero(inner) != np.count_nonzero(levels):
+        raise ValueError("the border of a map holds voxels of the lesion")
+    return np.flatnonzero(levels).astype(np.int64), int(levels.max())

@@ -1,0 +1,101 @@
+"""The fourteen shape features of a lesion's mask."""
+
+from math import nan, pi, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.extraction import native
+from pipelines.extraction.marching_cubes import CubeTable
+
+
+def shape_features(
+    mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float], cubes: CubeTable
+) -> dict[str, float]:
+    """Shape features by name, as `radiomics.shape` computes them.
+
+    Parameters
+    ----------
+    mask
+        The smallest box around the lesion, shape (slices, rows, columns).
+    spacing_mm
+        Along (slices, rows, columns).
+    cubes
+        `cube_table(spacing_mm)`.
+
+    References
+    ----------
+    PyRadiomics `shape.py` and `cshape.c`; IBSI 3.1 (mesh: Lorensen & Cline 1987; axes: principal components).
+    """
+    padded = np.pad(mask, 1).view(np.uint8)
+    area, volume = _mesh(padded, spacing_mm, cubes)
+    in_slice, in_column, in_row, anywhere = _diameters(padded, spacing_mm)
+    least, minor, major = _eigenvalues(padded, spacing_mm)
+    return {
+        "Elongation": _root(minor / major) if minor >= 0 and major >= 0 else nan,
+        "Flatness": _root(least / major) if least >= 0 and major >= 0 else nan,
+        "LeastAxisLength": 4.0 * _root(least),
+        "MajorAxisLength": 4.0 * _root(major),
+        "Maximum2DDiameterColumn": in_column,
+        "Maximum2DDiameterRow": in_row,
+        "Maximum2DDiameterSlice": in_slice,
+        "Maximum3DDiameter": anywhere,
+        "MeshVolume": volume,
+        "MinorAxisLength": 4.0 * _root(minor),
+        "Sphericity": (36.0 * pi * volume**2) ** (1.0 / 3.0) / area,
+        "SurfaceArea": area,
+        "SurfaceVolumeRatio": area / volume,
+        "VoxelVolume": int(mask.sum()) * (spacing_mm[0] * spacing_mm[2] * spacing_mm[1]),
+    }
+
+
+def _root(value: float) -> float:
+    return sqrt(value) if value >= 0 else nan
+
+
+def _mesh(padded: NDArray[np.uint8], spacing_mm: tuple[float, float, float], cubes: CubeTable) -> tuple[float, float]:
+    """Area and volume of the marching-cubes mesh: a sum over the kinds of cubes, not over the cubes."""
+    counts, positions = native.cube_kinds(padded)
+    area = float((counts * cubes.area_mm2).sum())
+    moved = (positions * np.array(spacing_mm) * cubes.volume_per_mm).sum()
+    return area, float(((counts * cubes.volume_mm3).sum() + moved) / 6.0)
+
+
+def _diameters(padded: NDArray[np.uint8], spacing_mm: tuple[float, float, float]) -> tuple[float, float, float, float]:
+    """Largest distances of mesh vertices: with equal slice, row and column coordinate, and overall.
+
+    A vertex lies half way between a voxel of the lesion and a neighbour outside, so twice its coordinates are whole.
+    Two vertices that are farthest apart are corners of the convex hull of each plane that they lie in.
+    """
+    vertices = []
+    for axis in range(3):
+        crossings = np.argwhere(np.diff(padded, axis=axis)) * 2
+        crossings[:, axis] += 1
+        vertices.append(crossings)
+    points = np.concatenate(vertices).astype(np.int64)
+    unit = np.array(spacing_mm, dtype=np.float64) / 2.0
+    side = int(points.max()) + 1
+    within = []
+    for axis, others in ((0, (1, 2)), (1, (0, 2)), (2, (0, 1))):
+        order = np.argsort((points[:, axis] * side + points[:, others[0]]) * side + points[:, others[1]])
+        in_order = np.ascontiguousarray(points[order])
+        squared, corner = native.widest_in_plane(in_order, axis, unit)
+        within.append(sqrt(squared))
+        if axis == 0:
+            corners = np.ascontiguousarray(in_order[corner])
+    return within[0], within[1], within[2], sqrt(native.widest(corners, unit))
+
+
+def _eigenvalues(padded: NDArray[np.uint8], spacing_mm: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Ascending eigenvalues of the covariance of the voxels' positions.
+
+    In PyRadiomics' own steps: in a flat lesion the smallest is rounding noise, of which it takes the root.
+    """
+    coordinates = np.argwhere(padded) * np.array(spacing_mm, dtype=np.float64)[None, :]
+    coordinates -= np.mean(coordinates, axis=0)
+    coordinates /= np.sqrt(len(coordinates))
+    values = np.linalg.eigvals(np.dot(coordinates.T.copy(), coordinates))
+    values[(values < 0) & (values > -1e-10)] = 0
+    values.sort()
+    least, minor, major = (float(value) for value in values)
+    return least, minor, major

@@ -1,0 +1,177 @@
+"""First-order and texture features of one image of a lesion."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.extraction import cancellation, native
+from pipelines.extraction.firstorder import firstorder_features
+from pipelines.extraction.limits import Unsupported
+from pipelines.extraction.region import Region
+from pipelines.extraction.settings import ExtractionSettings
+
+# in the order of kernels.c
+GLCM_FEATURES: Final = (
+    "Autocorrelation",
+    "ClusterProminence",
+    "ClusterShade",
+    "ClusterTendency",
+    "Contrast",
+    "Correlation",
+    "DifferenceAverage",
+    "DifferenceEntropy",
+    "DifferenceVariance",
+    "Id",
+    "Idm",
+    "Idmn",
+    "Idn",
+    "Imc1",
+    "Imc2",
+    "InverseVariance",
+    "JointAverage",
+    "JointEnergy",
+    "JointEntropy",
+    "MaximumProbability",
+    "SumEntropy",
+    "SumSquares",
+)
+"""Names of the co-occurrence features that the kernels compute."""
+
+# in the order of kernels.c; a dependence matrix has no feature for None
+_SIZE_FEATURES: Final[dict[str, tuple[str | None, ...]]] = {
+    "glrlm": (
+        "ShortRunEmphasis",
+        "LongRunEmphasis",
+        "GrayLevelNonUniformity",
+        "GrayLevelNonUniformityNormalized",
+        "RunLengthNonUniformity",
+        "RunLengthNonUniformityNormalized",
+        "RunPercentage",
+        "GrayLevelVariance",
+        "RunVariance",
+        "RunEntropy",
+        "LowGrayLevelRunEmphasis",
+        "HighGrayLevelRunEmphasis",
+        "ShortRunLowGrayLevelEmphasis",
+        "ShortRunHighGrayLevelEmphasis",
+        "LongRunLowGrayLevelEmphasis",
+        "LongRunHighGrayLevelEmphasis",
+    ),
+    "glszm": (
+        "SmallAreaEmphasis",
+        "LargeAreaEmphasis",
+        "GrayLevelNonUniformity",
+        "GrayLevelNonUniformityNormalized",
+        "SizeZoneNonUniformity",
+        "SizeZoneNonUniformityNormalized",
+        "ZonePercentage",
+        "GrayLevelVariance",
+        "ZoneVariance",
+        "ZoneEntropy",
+        "LowGrayLevelZoneEmphasis",
+        "HighGrayLevelZoneEmphasis",
+        "SmallAreaLowGrayLevelEmphasis",
+        "SmallAreaHighGrayLevelEmphasis",
+        "LargeAreaLowGrayLevelEmphasis",
+        "LargeAreaHighGrayLevelEmphasis",
+    ),
+    "gldm": (
+        "SmallDependenceEmphasis",
+        "LargeDependenceEmphasis",
+        "GrayLevelNonUniformity",
+        None,
+        "DependenceNonUniformity",
+        "DependenceNonUniformityNormalized",
+        None,
+        "GrayLevelVariance",
+        "DependenceVariance",
+        "DependenceEntropy",
+        "LowGrayLevelEmphasis",
+        "HighGrayLevelEmphasis",
+        "SmallDependenceLowGrayLevelEmphasis",
+        "SmallDependenceHighGrayLevelEmphasis",
+        "LargeDependenceLowGrayLevelEmphasis",
+        "LargeDependenceHighGrayLevelEmphasis",
+    ),
+}
+
+# thirteen tables of this many levels squared take 200 MB
+_MOST_LEVELS: Final = 2000
+
+
+def bin_edges(values: NDArray[np.generic], width: float) -> NDArray[np.float64]:
+    """Edges of the grey levels as `radiomics.imageoperations.getBinEdges` computes them, in the type of `values`.
+
+    >>> bin_edges(np.array([54, 166], dtype=np.int16), 25.0)
+    array([ 50.,  75., 100., 125., 150., 175., 200.])
+    """
+    least, most = values.min(), values.max()
+    # the remainder of a single-precision number is rounded to single precision, and shifts all edges with it
+    return np.arange(least - (least % width), most + 2 * width, width).astype(np.float64)
+
+
+def image_features(
+    image: NDArray[np.generic], region: Region, settings: ExtractionSettings, voxel_mm3: float
+) -> dict[str, float] | Unsupported:
+    """The 86 features of one image by class and name, such as `glcm_Contrast`.
+
+    Parameters
+    ----------
+    image
+        Cropped to the box of `region`, in the type in which PyRadiomics has it.
+    """
+    native_values = image.reshape(-1)[region.within_box]
+    edges = bin_edges(native_values, settings.bin_width_hu)
+    if edges.size - 1 > _MOST_LEVELS:
+        return Unsupported(f"there are more than {_MOST_LEVELS} grey levels")
+    values, levels = region.values, region.levels
+    values[...] = native_values
+    native.grey_levels(values, edges, settings.bin_width_hu, levels)
+    histogram = np.bincount(levels).astype(np.int64)
+    families = {
+        "firstorder": firstorder_features(values, histogram, shift=settings.voxel_array_shift_hu, voxel_mm3=voxel_mm3),
+        **_matrix_features(region, histogram),
+    }
+    return {f"{family}_{name}": value for family, found in families.items() for name, value in found.items()}
+
+
+def _matrix_features(region: Region, histogram: NDArray[np.int64]) -> dict[str, dict[str, float]]:
+    """Features by class and name of the grey levels that `region` holds."""
+    level_count, count = histogram.size - 1, region.count
+    region.frame.reshape(-1)[region.within_frame] = region.levels
+    pairs, positions = native.sweep(
+        region.frame,
+        region.rows,
+        level_count,
+        max(region.shape),
+        dependences=region.dependences,
+        numbers=region.run_numbers,
+    )
+    zone_count, dependence_counts = native.zones(
+        region.frame,
+        region.rows,
+        level_count,
+        region.dependences,
+        parent=region.zone_parents,
+        sizes=region.zone_sizes,
+        found=region.zones,
+    )
+    by_size = {
+        "glrlm": native.glrlm_features(positions, region.lined, count),
+        "glszm": native.glszm_features(region.zones, zone_count, level_count, count),
+        "gldm": native.gldm_features(dependence_counts, count),
+    }
+    found = {"glcm": _glcm_features(pairs, histogram)}
+    for family, values in by_size.items():
+        named = zip(_SIZE_FEATURES[family], values.tolist(), strict=True)
+        found[family] = {name: value for name, value in named if name is not None}
+    return found
+
+
+def _glcm_features(pairs: NDArray[np.uint32], histogram: NDArray[np.int64]) -> dict[str, float]:
+    values, gap = native.glcm_features(pairs)
+    found = dict(zip(GLCM_FEATURES, values.tolist(), strict=True))
+    if cancellation.matters(found, gap, levels=int((histogram > 0).sum())):
+        found.update(cancellation.glcm_features(pairs, histogram))
+    return found

@@ -1,0 +1,79 @@
+"""The eight sub-bands of the stationary coif1 wavelet transform around a lesion."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.extraction import native
+from pipelines.extraction.native import Box
+
+# PyWavelets' `Wavelet("coif1").dec_lo` and `.dec_hi`, with its digits
+LOW_TAPS: Final = (
+    -0.015655728135791993,
+    -0.07273261951252645,
+    0.3848648468648578,
+    0.8525720202116004,
+    0.3378976624574818,
+    -0.07273261951252645,
+)
+HIGH_TAPS: Final = (
+    0.07273261951252645,
+    0.3378976624574818,
+    -0.8525720202116004,
+    0.3848648468648578,
+    0.07273261951252645,
+    -0.015655728135791993,
+)
+# its single-precision taps are the nearest numbers to those but for the largest, which is the next one towards zero
+_LARGEST, _LARGEST_IN_SINGLE_PRECISION = 0.8525720202116004, 0.852571964263916
+
+
+def sub_bands(image: NDArray[np.generic], box: Box) -> Iterator[tuple[str, NDArray[np.floating]]]:
+    """Name (LLL to HHH) and values within `box` of each sub-band of `image`.
+
+    The first letter is the band along columns, the second along rows, the third along slices, as in PyRadiomics. The
+    transform is periodic; an axis of odd length is continued by one voxel, its first. Single precision stays single,
+    whole numbers become double precision.
+
+    References
+    ----------
+    `radiomics.imageoperations._swt3`, `pywt.swtn`; Lee et al. 2019, PyWavelets.
+    """
+    single = image.dtype == np.float32
+    taps = {"L": _single(LOW_TAPS), "H": _single(HIGH_TAPS)} if single else {"L": LOW_TAPS, "H": HIGH_TAPS}
+
+    def band(volume: NDArray[np.floating], axis: int, letter: str) -> NDArray[np.floating]:
+        # the last voxel of an axis of odd length is not the last of the period
+        to_the_end = box[axis][1] == image.shape[axis] and image.shape[axis] % 2 == 0
+        return native.wavelet_band(volume, axis, taps[letter], to_the_end=to_the_end)
+
+    # one band of each axis at a time: all of them together would be the largest thing in memory
+    around = _around(image, box, np.float32 if single else np.float64)
+    for x in "LH":
+        along_columns = band(around, 2, x)
+        for y in "LH":
+            along_rows = band(along_columns, 1, y)
+            for z in "LH":
+                yield x + y + z, band(along_rows, 0, z)
+
+
+def _around(image: NDArray[np.generic], box: Box, real: type[np.floating]) -> NDArray[np.floating]:
+    """The voxels that the bands within `box` are made of."""
+    for axis, (first, stop) in enumerate(box):
+        image = np.take(image, _support(first, stop, image.shape[axis]), axis=axis)
+    return np.ascontiguousarray(image, dtype=real)
+
+
+def _single(taps: tuple[float, ...]) -> tuple[float, ...]:
+    replaced = {_LARGEST: _LARGEST_IN_SINGLE_PRECISION, -_LARGEST: -_LARGEST_IN_SINGLE_PRECISION}
+    return tuple(replaced.get(tap, tap) for tap in taps)
+
+
+def _support(first: int, stop: int, size: int) -> NDArray[np.intp]:
+    """Indices of the voxels that the bands at `first` to `stop` are made of: two before to three after."""
+    half = native.TAPS // 2
+    period = size + size % 2
+    index = np.arange(first - half + 1, stop + half) % period
+    return np.where(index >= size, index - size, index)

@@ -1,0 +1,110 @@
+import ctypes
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipelines.extraction import native
+
+ROOT = Path(__file__).parents[3]
+EXERCISE = """
+import hashlib
+import numpy as np
+from pipelines.extraction import fast, fast_maps, native
+from pipelines.extraction.settings import load_profile
+from tests.lesions import KINDS
+
+digest = hashlib.sha256()
+maps = ["original_firstorder_Entropy", "original_glcm_JointEntropy"]
+for number, (kind, build) in enumerate(KINDS.items()):
+    drawn = build(np.random.default_rng([1, len(kind)]))
+    for profile in ("recommended", "seed-a"):
+        found = fast.extract(drawn.ct, drawn.lesion, load_profile(profile))
+        digest.update(getattr(found, "values", np.zeros(0)).tobytes())
+    settings = load_profile("recommended")
+    for made in fast_maps.feature_maps(drawn.ct, drawn.lesion, maps, settings, kernel_radius_voxels=1 + number % 3):
+        digest.update(made.values.tobytes())
+print(native.library_path())
+print(digest.hexdigest())
+"""
+
+
+def test_the_kernels_have_been_built() -> None:
+    assert native.library_path() is not None
+
+
+def exercised(folder: Path, **environment: str) -> list[str]:
+    """Where the kernels in `folder` lie, and a digest of all that they computed."""
+    done = subprocess.run(
+        [sys.executable, "-c", EXERCISE],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout.splitlines()
+
+
+def test_no_kernel_leaves_its_arrays_or_does_what_c_does_not_define(tmp_path: Path) -> None:
+    compiler = shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("there is no gcc")
+    copy = tmp_path / "sanitized"
+    shutil.copytree(ROOT / "pipelines", copy / "pipelines", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    (copy / "tests").mkdir()
+    for name in ("__init__.py", "lesions.py"):
+        shutil.copy(ROOT / "tests" / name, copy / "tests" / name)
+    suffix = native.EXTENSION_SUFFIXES[0]
+    folder = copy / "pipelines" / "extraction"
+    options = ["-std=c11", "-g", "-O1", "-ffp-contract=off", "-DONE_TARGET", "-fno-sanitize-recover=all"]
+    sanitizers = "-fsanitize=address,undefined,float-cast-overflow"
+    command = [
+        compiler,
+        *options,
+        "-shared",
+        "-fPIC",
+        sanitizers,
+        folder / "kernels.c",
+        "-o",
+        folder / f"_kernels{suffix}",
+        "-lm",
+    ]
+    built = subprocess.run(command, capture_output=True, text=True, check=False)
+    if built.returncode:
+        pytest.skip(f"gcc has no sanitizers: {built.stderr[-200:]}")
+    runtime = subprocess.run(
+        [compiler, "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    library, digest = exercised(
+        copy,
+        LD_PRELOAD=runtime,
+        # Python itself keeps memory until it ends
+        ASAN_OPTIONS="detect_leaks=0",
+        # otherwise Python's own allocator hides overruns of small arrays
+        PYTHONMALLOC="malloc",
+    )
+    assert Path(library).parent == folder
+    # neither optimisation nor wider registers change a digit
+    assert digest == exercised(ROOT)[1]
+
+
+def test_arrays_of_another_type_or_order_are_refused() -> None:
+    with pytest.raises(ctypes.ArgumentError, match="array of float64"):
+        native.grey_levels(np.zeros(3, np.float32), np.array([0.0, 25.0]), 25.0, np.zeros(3, np.uint16))
+    with pytest.raises(ctypes.ArgumentError, match="C-ordered"):
+        native.widest(np.zeros((3, 4), np.int64).T, np.ones(3))
+
+
+def test_arrays_of_another_size_are_refused() -> None:
+    with pytest.raises(ValueError, match="room"):
+        native.grey_levels(np.zeros(3), np.array([0.0, 25.0]), 25.0, np.zeros(2, np.uint16))
+    with pytest.raises(ValueError, match="four voxels"):
+        native.recursive_gaussian(np.zeros((3, 8, 8), np.float32), 0, (0, 3), np.zeros(20))
+    with pytest.raises(ValueError, match="border"):
+        native.glcm_maps(np.ones((5, 5, 5), np.uint16), 1)

@@ -1,0 +1,34 @@
+import numpy as np
+
+from pipelines.extraction.region import STEPS, region_of
+
+
+def lined_of(*voxels: tuple[int, int, int]) -> set[tuple[int, int, int]]:
+    mask = np.zeros((8, 8, 8), dtype=np.bool_)
+    for voxel in voxels:
+        mask[voxel] = True
+    return {step for step, lined in zip(STEPS, region_of(mask, ((0, 8), (0, 8), (0, 8))).lined, strict=True) if lined}
+
+
+def test_a_direction_counts_when_a_line_holds_two_voxels_that_do_not_touch() -> None:
+    assert lined_of((0, 0, 0), (0, 0, 5)) == {(0, 0, -1)}
+    assert lined_of((1, 1, 1), (4, 4, 4)) == {(-1, -1, -1)}
+    assert lined_of((1, 4, 6), (3, 6, 4)) == {(-1, -1, 1)}
+
+
+def test_no_direction_counts_when_no_line_holds_two_voxels() -> None:
+    assert lined_of((0, 0, 0), (1, 2, 5)) == set()
+
+
+def test_the_thirteen_steps_and_their_opposites_are_all_neighbours() -> None:
+    both = {step for z, y, x in STEPS for step in ((z, y, x), (-z, -y, -x))}
+    assert len(STEPS) == 13
+    assert len(both) == 26
+
+
+def test_levels_land_on_the_voxels_of_the_lesion() -> None:
+    mask = np.random.default_rng(1).random((3, 4, 5)) > 0.5
+    region = region_of(mask, ((0, 3), (0, 4), (0, 5)))
+    region.frame.reshape(-1)[region.within_frame] = 1
+    assert np.array_equal(region.frame[1:-1, 1:-1, 1:6] == 1, mask)
+    assert region.frame.sum() == region.count == mask.sum()

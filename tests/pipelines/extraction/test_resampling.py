@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from radiomics import imageoperations
+
+from pipelines.extraction.limits import Unsupported
+from pipelines.extraction.resampling import Resampled, resample
+from pipelines.extraction.settings import ExtractionSettings, Interpolator, load_profile
+from tests.lesions import KINDS, Drawn, lesion_of, volume
+
+SPLINE = load_profile("recommended")
+NEAREST = load_profile("seed-a", gaussian_sigma_mm=0.0)
+
+
+def by_pyradiomics(drawn: Drawn, interpolator: Interpolator) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
+    image = sitk.GetImageFromArray(drawn.ct.hu)
+    mask = sitk.GetImageFromArray(drawn.lesion.mask.on(drawn.ct.grid).astype(np.uint8))
+    for volume_ in (image, mask):
+        volume_.SetSpacing(drawn.ct.grid.spacing_mm)
+        volume_.SetOrigin(drawn.ct.grid.origin_mm)
+        volume_.SetDirection(drawn.ct.grid.direction)
+    image, mask = imageoperations.resampleImage(
+        image, mask, resampledPixelSpacing=[1.0, 1.0, 1.0], interpolator=interpolator, padDistance=10, label=1
+    )
+    return sitk.GetArrayFromImage(image), sitk.GetArrayFromImage(mask) == 1
+
+
+@pytest.mark.parametrize("settings", [SPLINE, NEAREST], ids=["spline", "nearest"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_voxel_of_image_and_mask_equals_pyradiomics(kind: str, settings: ExtractionSettings) -> None:
+    drawn = KINDS[kind](np.random.default_rng([2, len(kind)]))
+    found = resample(drawn.ct, drawn.lesion, settings)
+    assert isinstance(found, Resampled)
+    image, mask = by_pyradiomics(drawn, settings.interpolator)
+    assert np.array_equal(found.image, image)
+    assert np.array_equal(found.mask, mask)
+
+
+def test_samples_are_truncated_towards_zero_as_itk_does_with_whole_numbers() -> None:
+    drawn = KINDS["plain"](np.random.default_rng(3))
+    found = resample(drawn.ct, drawn.lesion, SPLINE)
+    assert isinstance(found, Resampled)
+    image, _ = by_pyradiomics(drawn, "sitkBSpline")
+    in_floating_point = Drawn(volume(drawn.ct.hu.astype(np.float64), drawn.ct.grid.spacing_mm), drawn.lesion)
+    exact, _ = by_pyradiomics(in_floating_point, "sitkBSpline")
+    assert np.array_equal(found.image, np.trunc(exact))
+    assert not np.array_equal(image, np.rint(exact))
+
+
+@pytest.mark.parametrize("origin_mm", [(-190.0, -190.0, -120.0), (0.1, 0.2, 0.3), (-217.3, 145.9, -1203.7)])
+def test_points_half_way_between_two_slices_pick_the_one_that_itk_picks(origin_mm: tuple[float, float, float]) -> None:
+    # 1.25 mm to 1 mm: every fifth slice of the grid lies half way, and ITK's rounding decides
+    rng = np.random.default_rng(4)
+    hu = rng.integers(-1000, 1000, (40, 24, 24)).astype(np.int16)
+    mask = np.zeros(hu.shape, dtype=np.bool_)
+    mask[5:35, 6:18, 6:18] = rng.random((30, 12, 12)) > 0.3
+    drawn = Drawn(volume(hu, (1.25, 1.25, 1.25), origin_mm=origin_mm), lesion_of(mask))
+    found = resample(drawn.ct, drawn.lesion, NEAREST)
+    assert isinstance(found, Resampled)
+    image, by_itk = by_pyradiomics(drawn, "sitkNearestNeighbor")
+    assert np.array_equal(found.mask, by_itk)
+    assert np.array_equal(found.image, image)
+
+
+def test_the_grid_hangs_on_the_first_voxel_of_the_ct_and_not_on_the_lesion() -> None:
+    # the same lesion in a CT that begins two slices and three columns later lies on another grid
+    drawn = KINDS["plain"](np.random.default_rng(6))
+    whole = drawn.lesion.mask.on(drawn.ct.grid)
+    cut = (slice(2, None), slice(None), slice(3, None))
+    x, y, z = drawn.ct.grid.origin_mm
+    dx, _, dz = drawn.ct.grid.spacing_mm
+    later = volume(
+        np.ascontiguousarray(drawn.ct.hu[cut]), drawn.ct.grid.spacing_mm, origin_mm=(x + 3 * dx, y, z + 2 * dz)
+    )
+    for one in (drawn, Drawn(later, lesion_of(whole[cut]))):
+        found = resample(one.ct, one.lesion, SPLINE)
+        assert isinstance(found, Resampled)
+        image, mask = by_pyradiomics(one, "sitkBSpline")
+        assert np.array_equal(found.image, image)
+        assert np.array_equal(found.mask, mask)
+
+
+def test_samples_on_whole_hu_are_truncated_as_itk_rounds_them() -> None:
+    # spacing (1, 1, 3): every third slice of the grid lies on a slice of the CT and gives its HU give or take 1e-13
+    drawn = KINDS["every third slice on the grid"](np.random.default_rng(7))
+    found = resample(drawn.ct, drawn.lesion, SPLINE)
+    assert isinstance(found, Resampled)
+    image, _ = by_pyradiomics(drawn, "sitkBSpline")
+    assert np.array_equal(found.image, image)
+    original = drawn.ct.hu.astype(np.int64)
+    assert any((image[index].astype(np.int64) != 0).any() for index in range(image.shape[0]))
+    assert original.size
+
+
+def test_half_way_points_of_an_oblique_ct_are_left_to_pyradiomics() -> None:
+    cosine, sine = float(np.cos(0.2)), float(np.sin(0.2))
+    tilted = (1.0, 0.0, 0.0, 0.0, cosine, -sine, 0.0, sine, cosine)
+    drawn = KINDS["half way between slices"](np.random.default_rng(8))
+    ct = volume(drawn.ct.hu, (0.75, 0.75, 1.25), direction=tilted)
+    assert isinstance(resample(ct, drawn.lesion, SPLINE), Unsupported)
