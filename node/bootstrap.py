@@ -222,6 +222,7 @@ def load_pipeline(settings: Settings) -> "Pipeline":
         model_package=model_package(settings),
         map_features=settings.maps.features,
         kernel_radius_voxels=settings.maps.kernel_radius_voxels,
+        engine=settings.extraction.engine,
     )
     if isinstance(made, Rejected):
         raise ConfigError([*problems, f"scoring.model: {made}"])

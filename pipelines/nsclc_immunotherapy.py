@@ -4,7 +4,7 @@ Dong & Chen 2025: a CT radiomics signature that predicts the response to PD-1/PD
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Final
 
@@ -13,8 +13,9 @@ from pipelines.domain.case import Case, Findings, MeasuredLesion, Method
 from pipelines.domain.features import FeatureMap
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
+from pipelines.extraction.engine import Engine, extract, feature_map
 from pipelines.extraction.names import feature_names
-from pipelines.extraction.oracle import extract, feature_map, software
+from pipelines.extraction.oracle import software
 from pipelines.extraction.settings import ExtractionSettings
 from pipelines.outputs.case_report import case_report
 from pipelines.outputs.measurement_report import feature_report
@@ -32,6 +33,7 @@ def pipeline(
     model_package: str | None,
     map_features: Sequence[str],
     kernel_radius_voxels: int,
+    engine: Engine = "fast",
 ) -> Pipeline | Rejected:
     """Set the pipeline up.
 
@@ -41,6 +43,8 @@ def pipeline(
         Text of the model package that scores the patient; None to measure without scoring.
     map_features
         Features of the original image to map voxel by voxel in every lesion.
+    engine
+        What computes them; the fast engine hands over to PyRadiomics what it does not support.
 
     Returns
     -------
@@ -59,8 +63,18 @@ def pipeline(
     # the pipeline changes with the distribution, and so do the UIDs of what it makes
     version = metadata.version("pulmonode")
 
+    method = Method(
+        pipeline=NAME,
+        pipeline_version=version,
+        profile=extraction.profile,
+        settings_digest=extraction.digest,
+        settings=(*extraction.described(), ("engine", engine)),
+        software=software(),
+    )
+    mapping = Mapping(tuple(map_features), kernel_radius_voxels)
+
     def measure(case: Case) -> Findings | Rejected:
-        return _measure(case, version, extraction, model, tuple(map_features), kernel_radius_voxels)
+        return _measure(case, extraction, engine, model, mapping, method)
 
     return Pipeline(
         NAME,
@@ -71,40 +85,50 @@ def pipeline(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """Which features are mapped, and how far a voxel's neighbourhood reaches."""
+
+    features: tuple[str, ...]
+    kernel_radius_voxels: int
+
+
 def _measure(
-    case: Case,
-    version: str,
-    extraction: ExtractionSettings,
-    model: Model | None,
-    map_features: tuple[str, ...],
-    kernel_radius_voxels: int,
+    case: Case, extraction: ExtractionSettings, engine: Engine, model: Model | None, mapping: Mapping, method: Method
 ) -> Findings | Rejected:
-    lesions = tuple(MeasuredLesion(lesion, extract(case.ct, lesion, extraction)) for lesion in case.lesions)
+    notes = list(case.notes)
+    lesions = []
+    for lesion in case.lesions:
+        extracted = extract(case.ct, lesion, extraction, engine=engine)
+        lesions.append(MeasuredLesion(lesion, extracted.outcome))
+        if extracted.reason:
+            notes.append(
+                Rejected("ROI-004", f"PyRadiomics measured segment {lesion.number}: {extracted.reason}.", "Nothing.")
+            )
     refused = [measured.features for measured in lesions if isinstance(measured.features, Rejected)]
     if len(refused) == len(lesions):
         return refused[0]
     maps: list[FeatureMap] = []
-    unmapped: list[Rejected] = []
     for measured in lesions:
         if isinstance(measured.features, Rejected):
             continue
-        for feature in map_features:
-            made = feature_map(case.ct, measured.lesion, feature, extraction, kernel_radius_voxels=kernel_radius_voxels)
+        for feature in mapping.features:
+            made = feature_map(
+                case.ct,
+                measured.lesion,
+                feature,
+                extraction,
+                kernel_radius_voxels=mapping.kernel_radius_voxels,
+                engine=engine,
+            )
             if isinstance(made, Rejected):
-                unmapped.append(made)
+                notes.append(made)
             else:
                 maps.append(made)
     return Findings(
-        case=replace(case, notes=(*case.notes, *unmapped)),
-        lesions=lesions,
+        case=replace(case, notes=tuple(notes)),
+        lesions=tuple(lesions),
         score=None if model is None else score(model, lesions),
         maps=tuple(maps),
-        method=Method(
-            pipeline=NAME,
-            pipeline_version=version,
-            profile=extraction.profile,
-            settings_digest=extraction.digest,
-            settings=extraction.described(),
-            software=software(),
-        ),
+        method=method,
     )

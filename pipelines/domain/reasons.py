@@ -56,6 +56,7 @@ CODES: Final[dict[str, str]] = {
     "ROI-001": "The lesion is too small to measure",
     "ROI-002": "The segment is empty",
     "ROI-003": "The features of the lesion could not be computed",
+    "ROI-004": "The lesion was measured by PyRadiomics itself",
     # the model package
     "MODEL-001": "The model package is damaged or altered",
     "MODEL-002": "The model package needs features that the node does not compute",
