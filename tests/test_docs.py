@@ -39,10 +39,7 @@ CODE = re.compile(r"\b(?:RCV|CT|SEG|ROI|MODEL|OUT|NET|CFG|RUN)-\d{3}\b")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")
-FORBIDDEN = (
-    re.compile(r"index-url|registry *="),
-    re.compile(r"(?<![\w.])/root/"),
-)
+FORBIDDEN = (re.compile(r"index-url|registry *="),)
 
 
 def without_fences(text: str) -> str:
