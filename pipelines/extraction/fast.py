@@ -32,7 +32,7 @@ def supports(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> str 
 
     A few reasons show only while it computes: then `extract` returns `Unsupported`.
     """
-    if native.library_path() is None:
+    if native.kernels_path() is None:
         return "the kernels have not been built"
     if ct.hu.dtype != np.int16:
         return f"the CT holds {ct.hu.dtype} values, not int16"

@@ -51,7 +51,7 @@ def supports(ct: CtVolume, feature: str, kernel_radius_voxels: int) -> str | Non
     }
     if image_type != "original" or name not in known.get(family, set()):
         return f"{feature} has no fast map"
-    if native.library_path() is None:
+    if native.kernels_path() is None:
         return "the kernels have not been built"
     if ct.hu.dtype != np.int16:
         return f"the CT holds {ct.hu.dtype} values, not int16"

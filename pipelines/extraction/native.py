@@ -67,7 +67,7 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
     }
 
 
-def library_path() -> Path | None:
+def kernels_path() -> Path | None:
     """Where the compiled kernels lie; None when they have not been built."""
     folder = Path(__file__).parent
     return next((path for suffix in EXTENSION_SUFFIXES if (path := folder / f"_kernels{suffix}").is_file()), None)
@@ -75,7 +75,7 @@ def library_path() -> Path | None:
 
 @cache
 def _library() -> ctypes.CDLL:
-    path = library_path()
+    path = kernels_path()
     if path is None:
         raise OSError("the kernels of the fast engine have not been built")
     library = ctypes.CDLL(str(path))
