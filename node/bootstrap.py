@@ -20,6 +20,7 @@ from node.adapters.storage_scp import StorageScp
 from node.adapters.storage_scu import PeerAddress, StorageScu
 from node.errors import ConfigError
 from node.logs import Log
+from node.ports import Destination
 from node.services.assemble import Assembler
 from node.services.deliver import Deliverer
 from node.services.receive import Receiver
@@ -119,7 +120,13 @@ def make_scp(settings: Settings, stores: Stores) -> StorageScp:
 
 def peer_address(peer: Peer) -> PeerAddress:
     """A configured peer as the sending adapter knows it."""
-    return PeerAddress(peer.name, peer.ae_title, peer.host, peer.port, peer.timeout_s)
+    return PeerAddress(peer.name, peer.ae_title, peer.host, peer.port, peer.timeout_s, deflate=peer.deflate)
+
+
+def destination(settings: Settings, name: str) -> Destination:
+    """What the peer of that name shall get."""
+    peer = next(peer for peer in settings.peers if peer.name == name)
+    return Destination(name, frozenset(peer.outputs))
 
 
 def make_scu(settings: Settings, locate: Callable[..., Path]) -> StorageScu:
@@ -170,7 +177,7 @@ def make_processor(settings: Settings, stores: Stores) -> "Processor":
         station=settings.node.ae_title,
         device_uid=device_uid(settings),
         software_version=__version__,
-        destinations=settings.delivery.destinations,
+        destinations=[destination(settings, name) for name in settings.delivery.destinations],
         lease=timedelta(seconds=settings.queue.lease_s),
         retry_after=timedelta(seconds=settings.delivery.retry_first_s),
         out_of_time=OutOfTime,
@@ -223,6 +230,7 @@ def load_pipeline(settings: Settings) -> "Pipeline":
         map_features=settings.maps.features,
         kernel_radius_voxels=settings.maps.kernel_radius_voxels,
         engine=settings.extraction.engine,
+        kinds=settings.outputs.kinds,
     )
     if isinstance(made, Rejected):
         raise ConfigError([*problems, f"scoring.model: {made}"])

@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 from node import __version__, logs
-from node.bootstrap import Stores, load_pipeline, make_scu, open_stores, packaged_config, utc_now
+from node.bootstrap import Stores, destination, load_pipeline, make_scu, open_stores, packaged_config, utc_now
 from node.commands import roles
 from node.commands.views import case_view, diagnosis_view, overview_view
 from node.errors import ConfigError, TransientError
@@ -216,7 +216,7 @@ def send(node: Node, case: int, peer: str) -> None:
     _require_peer(settings, peer)
     ledger = open_stores(settings).ledger
     try:
-        count = ledger.resend(CaseId(case), peer, at=utc_now())
+        count = ledger.resend(CaseId(case), destination(settings, peer), at=utc_now())
     except KeyError:
         _fail(1, f"There is no case {case}.")
     if count == 0:

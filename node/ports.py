@@ -11,6 +11,7 @@ from pipelines.domain.case import SeriesKey
 from pipelines.domain.case_state import CaseState
 from pipelines.domain.identifiers import CaseId, SeriesUID, SopClassUID, SopInstanceUID, digest_of
 from pipelines.domain.instance import InstanceRef
+from pipelines.domain.outcome import family
 from pipelines.domain.reasons import Rejected
 from pipelines.imaging.assembly import SegmentationArrival, SeriesArrival
 
@@ -98,6 +99,23 @@ class StoredResult:
     series: SeriesUID
     transfer_syntax: str
     file: StoredFile
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A peer that gets results.
+
+    Attributes
+    ----------
+    kinds
+        Kinds of the results that it gets; empty for all.
+    """
+
+    peer: str
+    kinds: frozenset[str] = frozenset()
+
+    def wants(self, kind: str) -> bool:
+        return not self.kinds or family(kind) in self.kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +324,7 @@ class Ledger(Protocol):
     def renew(self, claim: Claim, *, until: datetime) -> bool:
         """Prolong a lease; False when the claim has been lost."""
 
-    def reported(self, claim: Claim, report: Report, destinations: Sequence[str], *, at: datetime) -> bool:
+    def reported(self, claim: Claim, report: Report, destinations: Sequence[Destination], *, at: datetime) -> bool:
         """Record results and their deliveries; False when the claim has been lost."""
 
     def rejected(self, claim: Claim, reason: Rejected, *, at: datetime) -> bool:
@@ -333,8 +351,8 @@ class Ledger(Protocol):
     def retry(self, case: CaseId, *, at: datetime) -> CaseState | None:
         """Open a case again; the state that forbids it, or None when done."""
 
-    def resend(self, case: CaseId, destination: str, *, at: datetime) -> int:
-        """Put all results of a case into the outbox for a destination again; how many there are."""
+    def resend(self, case: CaseId, destination: Destination, *, at: datetime) -> int:
+        """Put the results of a case that a destination wants into its outbox again; how many there are."""
 
     def overview(self, *, limit: int) -> Overview:
         """The newest cases and what else is worth seeing."""

@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 from node.errors import ConfigError
+from pipelines.domain.outcome import OUTPUT_KINDS, OutputKind
 
 ENVIRONMENT_PREFIX: Final = "PULMONODE_"
 CELERY_ENVIRONMENT: Final = frozenset({"CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"})
@@ -202,6 +203,25 @@ class MapSettings(_Section):
     )
 
 
+class OutputSettings(_Section):
+    """What is made of a case."""
+
+    kinds: tuple[OutputKind, ...] = Field(
+        OUTPUT_KINDS,
+        description="Results to make. seg: the lesions on the grid of the CT, where nothing can refer to the received "
+        "segmentation; sr-features: every feature of every lesion; sr-case: the prediction and what it rests on; "
+        "sr-diameters: long and short axis, drawn by viewers; key-objects: the slices to look at; map: feature maps. "
+        "sr-features needs seg, and key-objects needs sr-case, which they refer to.",
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> "OutputSettings":
+        for kind, needed in (("sr-features", "seg"), ("key-objects", "sr-case")):
+            if kind in self.kinds and needed not in self.kinds:
+                raise ValueError(f"{kind} refers to {needed}, which is not among the kinds")
+        return self
+
+
 class DeliverySettings(_Section):
     """Where results go."""
 
@@ -225,6 +245,12 @@ class Peer(_Section):
     host: str = Field(min_length=1, description="Its host name or address.")
     port: int = Field(ge=1, le=65535, description="Its TCP port.")
     timeout_s: float = Field(30, ge=1, le=600, description="Seconds to wait for its answers.")
+    outputs: tuple[OutputKind, ...] = Field((), description="Kinds of results that it gets. Empty: all that are made.")
+    deflate: bool = Field(
+        True,
+        description="Offer reports and maps also in Deflated Explicit VR Little Endian, a tenth to a thirtieth of the "
+        "size, and use it where the peer accepts it. Set false for a peer that accepts it and shows nothing.",
+    )
 
 
 class LogSettings(_Section):
@@ -251,6 +277,7 @@ class Settings(BaseSettings):
     extraction: ExtractionConfig = ExtractionConfig()
     scoring: ScoringSettings = ScoringSettings()
     maps: MapSettings = MapSettings()
+    outputs: OutputSettings = OutputSettings()
     delivery: DeliverySettings = DeliverySettings()
     log: LogSettings = LogSettings()
     peers: tuple[Peer, ...] = ()

@@ -3,21 +3,25 @@
 Dong & Chen 2025: a CT radiomics signature that predicts the response to PD-1/PD-L1 inhibitors.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Final
 
-from pipelines.base import Accepts, Pipeline
+from pipelines.base import Accepts, OutputBuilder, Pipeline
 from pipelines.domain.case import Case, Findings, MeasuredLesion, Method
 from pipelines.domain.features import FeatureMap
+from pipelines.domain.outcome import OUTPUT_KINDS, OutputKind
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
 from pipelines.extraction.engine import Engine, extract, feature_map
 from pipelines.extraction.names import feature_names
 from pipelines.extraction.oracle import software
 from pipelines.extraction.settings import ExtractionSettings
+from pipelines.imaging.diameter import diameters
 from pipelines.outputs.case_report import case_report
+from pipelines.outputs.diameter_report import diameter_report
+from pipelines.outputs.key_objects import key_objects
 from pipelines.outputs.measurement_report import feature_report
 from pipelines.outputs.parametric_map import map_objects
 from pipelines.outputs.segmentation import segmentation_objects
@@ -25,6 +29,15 @@ from pipelines.scoring.model import Model, load_model
 from pipelines.scoring.signature import score
 
 NAME: Final = "nsclc-immunotherapy"
+_BUILDERS: Final[dict[OutputKind, OutputBuilder]] = {
+    "seg": segmentation_objects,
+    "sr-features": feature_report,
+    "sr-case": case_report,
+    "sr-diameters": diameter_report,
+    "key-objects": key_objects,
+    "map": map_objects,
+}
+"""In the order in which the objects are sent: what others refer to goes first."""
 
 
 def pipeline(
@@ -34,6 +47,7 @@ def pipeline(
     map_features: Sequence[str],
     kernel_radius_voxels: int,
     engine: Engine = "fast",
+    kinds: Collection[OutputKind] = OUTPUT_KINDS,
 ) -> Pipeline | Rejected:
     """Set the pipeline up.
 
@@ -45,6 +59,8 @@ def pipeline(
         Features of the original image to map voxel by voxel in every lesion.
     engine
         What computes them; the fast engine hands over to PyRadiomics what it does not support.
+    kinds
+        What to make of a case.
 
     Returns
     -------
@@ -81,7 +97,7 @@ def pipeline(
         version,
         Accepts(CT_IMAGES, SEGMENTATIONS),
         measure,
-        (segmentation_objects, feature_report, case_report, map_objects),
+        tuple(build for kind, build in _BUILDERS.items() if kind in kinds),
     )
 
 
@@ -100,7 +116,7 @@ def _measure(
     lesions = []
     for lesion in case.lesions:
         extracted = extract(case.ct, lesion, extraction, engine=engine)
-        lesions.append(MeasuredLesion(lesion, extracted.outcome))
+        lesions.append(MeasuredLesion(lesion, extracted.outcome, diameters(lesion.mask, case.ct.grid)))
         if extracted.reason:
             notes.append(
                 Rejected("ROI-004", f"PyRadiomics measured segment {lesion.number}: {extracted.reason}.", "Nothing.")

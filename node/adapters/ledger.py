@@ -45,6 +45,7 @@ from node.ports import (
     Delivery,
     DeliveryRow,
     DeliveryState,
+    Destination,
     EventRow,
     InputInstance,
     Measurement,
@@ -374,7 +375,7 @@ class SqlLedger:
             )
         return renewed.rowcount == 1
 
-    def reported(self, claim: Claim, report: Report, destinations: Sequence[str], *, at: datetime) -> bool:
+    def reported(self, claim: Claim, report: Report, destinations: Sequence[Destination], *, at: datetime) -> bool:
         with self._writing() as connection:
             row = _locked(connection, claim.case)
             if not _holds(row, claim) or not _advance(connection, row, CaseEvent.REPORTED, report.summary, at):
@@ -479,19 +480,21 @@ class SqlLedger:
                 return CaseState(row.state)
         return None
 
-    def resend(self, case: CaseId, destination: str, *, at: datetime) -> int:
+    def resend(self, case: CaseId, destination: Destination, *, at: datetime) -> int:
         with self._writing() as connection:
             row = _locked(connection, case)
             if row is None:
                 raise KeyError(case)
-            results = connection.scalars(select(t.result.c.id).where(t.result.c.case == case, t.result.c.current)).all()
-            if not results or not _advance(connection, row, CaseEvent.RESEND, f"Send again to {destination}.", at):
+            current = select(t.result.c.id, t.result.c.kind).where(t.result.c.case == case, t.result.c.current)
+            results = [made.id for made in connection.execute(current) if destination.wants(made.kind)]
+            peer = destination.peer
+            if not results or not _advance(connection, row, CaseEvent.RESEND, f"Send again to {peer}.", at):
                 return 0
             for result in results:
                 connection.execute(
-                    t.delivery.delete().where(t.delivery.c.result == result, t.delivery.c.destination == destination)
+                    t.delivery.delete().where(t.delivery.c.result == result, t.delivery.c.destination == peer)
                 )
-                connection.execute(insert(t.delivery).values(**_delivery_values(result, case, destination, at)))
+                connection.execute(insert(t.delivery).values(**_delivery_values(result, case, peer, at)))
         return len(results)
 
     def overview(self, *, limit: int) -> Overview:
@@ -747,7 +750,11 @@ def _give_up(connection: Connection, row: Row[Any], detail: str, at: datetime) -
 
 
 def _replace_results(
-    connection: Connection, case: CaseId, results: Sequence[StoredResult], destinations: Sequence[str], at: datetime
+    connection: Connection,
+    case: CaseId,
+    results: Sequence[StoredResult],
+    destinations: Sequence[Destination],
+    at: datetime,
 ) -> None:
     """Make `results` the current ones; what is still on its way from an earlier run is superseded."""
     connection.execute(update(t.result).where(t.result.c.case == case).values(current=False))
@@ -778,7 +785,8 @@ def _replace_results(
             connection.execute(update(t.result).where(here).values(**values))
             connection.execute(t.delivery.delete().where(t.delivery.c.result == known))
         for destination in destinations:
-            connection.execute(insert(t.delivery).values(**_delivery_values(known, case, destination, at)))
+            if destination.wants(made.kind):
+                connection.execute(insert(t.delivery).values(**_delivery_values(known, case, destination.peer, at)))
 
 
 def _delivery_values(result: int, case: CaseId, destination: str, at: datetime) -> dict[str, object]:

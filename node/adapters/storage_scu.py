@@ -4,12 +4,14 @@ import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, Final
 
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import UID
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 from pynetdicom import AE, _config, evt
 
+from node.adapters.deflate import deflate
 from node.ports import Sent, StoredFile, StoredResult
 from pipelines.domain.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pipelines.domain.reasons import Rejected
@@ -30,15 +32,30 @@ class PeerAddress:
     host: str
     port: int
     timeout_s: float
+    deflate: bool = False
+    """Whether results are offered in Deflated Explicit VR Little Endian too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sendable:
-    """A file and what must be negotiated to send it."""
+    """A file and what must be negotiated to send it.
+
+    Attributes
+    ----------
+    deflate
+        Whether to send it compressed if the peer accepts that.
+    """
 
     path: Path
     sop_class: str
     transfer_syntax: str
+    deflate: bool = False
+
+    @property
+    def contexts(self) -> tuple[tuple[str, str], ...]:
+        """(SOP class, transfer syntax) of the presentation contexts in which it can be sent, the best first."""
+        plain = (self.sop_class, self.transfer_syntax)
+        return ((self.sop_class, DeflatedExplicitVRLittleEndian), plain) if self.deflate else (plain,)
 
 
 def judge(status: int | None, peer: str) -> Sent:
@@ -82,13 +99,22 @@ class StorageScu:
         _config.STORE_SEND_CHUNKED_DATASET = True
 
     def send(self, peer: str, results: Sequence[StoredResult]) -> Iterator[tuple[StoredResult, Sent]]:
-        files = [Sendable(self._locate(r.file), r.sop_class, r.transfer_syntax) for r in results]
-        yield from zip(results, self.send_files(self._peers[peer], files), strict=True)
+        address = self._peers[peer]
+        files = [
+            Sendable(
+                self._locate(made.file),
+                made.sop_class,
+                made.transfer_syntax,
+                deflate=address.deflate and made.transfer_syntax == ExplicitVRLittleEndian,
+            )
+            for made in results
+        ]
+        yield from zip(results, self.send_files(address, files), strict=True)
 
     def send_files(self, peer: PeerAddress, files: Sequence[Sendable]) -> Iterator[Sent]:
         """Offer `files` to `peer` over one association; one answer for each, in order."""
         # one context for each pair, so that no file has to be transcoded
-        contexts = list(dict.fromkeys((file.sop_class, file.transfer_syntax) for file in files))[:_MAX_CONTEXTS]
+        contexts = list(dict.fromkeys(context for file in files for context in file.contexts))[:_MAX_CONTEXTS]
         association = self._associate(peer, contexts)
         if isinstance(association, Rejected):
             # an association with no context at all fails as one object does whose context is missing
@@ -102,11 +128,12 @@ class StorageScu:
         lost = False
         try:
             for file in files:
-                if (file.sop_class, file.transfer_syntax) not in accepted:
+                usable = [context for context in file.contexts if context in accepted]
+                if not usable:
                     yield _not_accepted(file, peer.name)
                     continue
                 # an association that was aborted may seem established for another moment
-                sent = judge(None, peer.name) if lost else _store(association, file, peer.name)
+                sent = judge(None, peer.name) if lost else _store(association, file, usable[0][1], peer.name)
                 lost = sent.fault is not None and sent.fault.code == "NET-005"
                 yield sent
         finally:
@@ -161,9 +188,16 @@ class StorageScu:
         )
 
 
-def _store(association: Any, file: Sendable, peer: str) -> Sent:
+def _store(association: Any, file: Sendable, transfer_syntax: str, peer: str) -> Sent:
     try:
-        status = association.send_c_store(file.path)
+        if transfer_syntax == file.transfer_syntax:
+            status = association.send_c_store(file.path)
+        else:
+            # beside the result and not in a folder for all users: it names the patient
+            with NamedTemporaryFile(dir=file.path.parent, prefix=".deflated-") as compressed:
+                deflate(file.path, compressed)
+                compressed.flush()
+                status = association.send_c_store(compressed.name)
     except RuntimeError:  # the association is gone
         return judge(None, peer)
     except (OSError, InvalidDicomError, AttributeError, ValueError) as fault:

@@ -15,6 +15,7 @@ from node.logs import Log
 from node.ports import (
     Claim,
     Clock,
+    Destination,
     InputInstance,
     Ledger,
     Measurement,
@@ -66,7 +67,7 @@ class Processor:
         station: str,
         device_uid: str,
         software_version: str,
-        destinations: Sequence[str],
+        destinations: Sequence[Destination],
         lease: timedelta,
         retry_after: timedelta,
         out_of_time: type[Exception] = TimeoutError,

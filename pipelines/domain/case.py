@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pydicom import Dataset
 
 from pipelines.domain.coding import Code
+from pipelines.domain.diameters import Diameters
 from pipelines.domain.features import FeatureMap, FeatureVector
 from pipelines.domain.identifiers import SeriesUID, SopClassUID, SopInstanceUID, StudyUID
 from pipelines.domain.reasons import Rejected
@@ -86,10 +87,17 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredLesion:
-    """A lesion with its features, or the reason why it has none."""
+    """A lesion with its features, or the reason why it has none.
+
+    Attributes
+    ----------
+    diameters
+        None where they were not measured.
+    """
 
     lesion: Lesion
     features: FeatureVector | Rejected
+    diameters: Diameters | None = None
 
 
 @dataclass(frozen=True, slots=True)

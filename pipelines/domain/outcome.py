@@ -1,9 +1,20 @@
 """What a pipeline hands to the node: DICOM objects, signed by a device."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final, Literal, get_args
 
 from pipelines.domain.identifiers import SeriesUID, SopClassUID, SopInstanceUID
+
+OutputKind = Literal["seg", "sr-features", "sr-case", "sr-diameters", "key-objects", "map"]
+"""What a pipeline can make of a case."""
+OUTPUT_KINDS: Final[tuple[OutputKind, ...]] = get_args(OutputKind)
+
+
+def family(kind: str) -> str:
+    """The kind without the number that tells objects of one kind apart: `map` for `map-2`."""
+    return re.sub(r"-\d+$", "", kind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from pydicom.uid import (
     Comprehensive3DSRStorage,
     CTImageStorage,
     EnhancedCTImageStorage,
+    KeyObjectSelectionDocumentStorage,
     LegacyConvertedEnhancedCTImageStorage,
     ParametricMapStorage,
     RTStructureSetStorage,
@@ -24,7 +25,8 @@ LABEL_MAP_SEGMENTATION: Final = SopClassUID("1.2.840.10008.5.1.4.1.1.66.7")
 RT_STRUCTURE_SET: Final = SopClassUID(RTStructureSetStorage)
 COMPREHENSIVE_3D_SR: Final = SopClassUID(Comprehensive3DSRStorage)
 PARAMETRIC_MAP: Final = SopClassUID(ParametricMapStorage)
+KEY_OBJECT_SELECTION: Final = SopClassUID(KeyObjectSelectionDocumentStorage)
 
 CT_IMAGES: Final = frozenset({CT_IMAGE, ENHANCED_CT_IMAGE, LEGACY_CONVERTED_ENHANCED_CT_IMAGE})
 SEGMENTATIONS: Final = frozenset({SEGMENTATION, LABEL_MAP_SEGMENTATION, RT_STRUCTURE_SET})
-RESULT_CLASSES: Final = frozenset({COMPREHENSIVE_3D_SR, PARAMETRIC_MAP, SEGMENTATION})
+RESULT_CLASSES: Final = frozenset({COMPREHENSIVE_3D_SR, PARAMETRIC_MAP, SEGMENTATION, KEY_OBJECT_SELECTION})

@@ -20,6 +20,7 @@ from pipelines.domain.coding import (
     CUT_OFF,
     FEATURE_COUNT,
     IMAGING_MEASUREMENTS,
+    LONG_AXIS,
     NEGATIVE_INFINITY,
     NO_PREDICTION,
     NOT_A_NUMBER,
@@ -28,20 +29,28 @@ from pipelines.domain.coding import (
     PREDICTED_CLASS,
     PROBABILITY,
     RAD_SIGNATURE,
+    SHORT_AXIS,
     TRACKING_UID,
     Code,
 )
 from pipelines.domain.feature_codes import describe
 from pipelines.domain.features import FeatureVector
 from pipelines.domain.identifiers import SopClassUID
-from pipelines.domain.outcome import ResultObject
+from pipelines.domain.outcome import ResultObject, family
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.score import Score
-from pipelines.domain.sop_classes import COMPREHENSIVE_3D_SR, PARAMETRIC_MAP, SEGMENTATION
+from pipelines.domain.sop_classes import COMPREHENSIVE_3D_SR, KEY_OBJECT_SELECTION, PARAMETRIC_MAP, SEGMENTATION
 from pipelines.domain.volume import Grid
-from pipelines.outputs import case_report, measurement_report, parametric_map, segmentation
+from pipelines.outputs import (
+    case_report,
+    diameter_report,
+    key_objects,
+    measurement_report,
+    parametric_map,
+    segmentation,
+)
 from pipelines.outputs.inherited import INHERITED, inherited
-from pipelines.outputs.provenance import DEMONSTRATION_NOTICE
+from pipelines.outputs.provenance import DEMONSTRATION_NOTICE, result_uid
 from pipelines.outputs.readback import ReadGroup, ReadNumber, read_groups
 
 _CONTENT_SEQUENCE: Final = 0x0040A730
@@ -74,6 +83,8 @@ _TYPE_1: Final[dict[SopClassUID, tuple[str, ...]]] = {
     for sop_class, own in {
         COMPREHENSIVE_3D_SR: "CompletionFlag VerificationFlag ValueType ConceptNameCodeSequence ContinuityOfContent "
         "ContentTemplateSequence CurrentRequestedProcedureEvidenceSequence ContentSequence",
+        KEY_OBJECT_SELECTION: "ValueType ConceptNameCodeSequence ContinuityOfContent ContentTemplateSequence "
+        "CurrentRequestedProcedureEvidenceSequence ContentSequence",
         SEGMENTATION: f"{_EVERY_IMAGE} BitsStored HighBit SegmentationType SegmentSequence",
         PARAMETRIC_MAP: f"{_EVERY_IMAGE} ContentQualification BurnedInAnnotation RecognizableVisualFeatures "
         "PresentationLUTShape",
@@ -123,9 +134,7 @@ def _faults(made: ResultObject, findings: Findings) -> Iterator[str]:
         yield from _identity_faults(made, read.dataset)
         yield from _patient_faults(read.dataset, findings)
         yield from _missing(read.dataset, made.sop_class)
-        compare = _COMPARISONS.get(made.kind.partition("-")[0] if made.kind.startswith("map") else made.kind)
-        if compare is not None:
-            yield from compare(read, made, findings)
+        yield from _COMPARISONS[family(made.kind)](read, made, findings)
     except _UNREADABLE:
         # the bytes may hold anything; what cannot be found where it belongs is a fault like any other
         yield "it cannot be read back, or a part is missing that every object of its kind has"
@@ -293,6 +302,51 @@ def _texts(items: Iterable[Dataset], name: Code) -> list[str]:
     return [str(item.TextValue) for item in _named(items, name)]
 
 
+def _diameter_faults(read: _Read, _: ResultObject, findings: Findings) -> Iterator[str]:
+    drawn = diameter_report.drawn_lesions(findings)
+    groups = [
+        group
+        for container in _named(read.dataset.get("ContentSequence", ()), IMAGING_MEASUREMENTS)
+        for group in container.get("ContentSequence", ())
+    ]
+    if len(groups) != len(drawn):
+        yield f"it holds {len(groups)} measurement groups for {len(drawn)} lesions with diameters"
+        return
+    for group, (lesion, diameters) in zip(groups, drawn, strict=True):
+        if [item.UID for item in _named(group.ContentSequence, TRACKING_UID)] != [lesion.tracking_uid]:
+            yield f"the Tracking Unique Identifier of lesion {lesion.number} differs"
+        source = findings.case.ct.slices[diameters.slice_index]
+        for name, caliper in ((LONG_AXIS, diameters.long), (SHORT_AXIS, diameters.short)):
+            if _numbers(group.ContentSequence, name) != [caliper.length_mm]:
+                yield f"{name.meaning} of lesion {lesion.number} differs"
+            line = next(_named(group.ContentSequence, name)).ContentSequence[0]
+            ends = [caliper.start.column, caliper.start.row, caliper.end.column, caliper.end.row]
+            if not np.array_equal(line.GraphicData, np.array(ends, dtype=np.float32)):
+                yield f"the line of the {name.meaning} of lesion {lesion.number} differs"
+            image = line.ContentSequence[0].ReferencedSOPSequence[0]
+            if (image.ReferencedSOPInstanceUID, image.get("ReferencedFrameNumber")) != (
+                source.sop_instance,
+                source.frame,
+            ):
+                yield f"the image of lesion {lesion.number} differs"
+
+
+def _key_object_faults(read: _Read, _: ResultObject, findings: Findings) -> Iterator[str]:
+    references = [
+        (
+            item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID,
+            item.ReferencedSOPSequence[0].get("ReferencedFrameNumber"),
+        )
+        for item in read.dataset.ContentSequence
+        if item.ValueType in ("IMAGE", "COMPOSITE")
+    ]
+    images = [(image.sop_instance, image.frame) for image in key_objects.key_slices(findings)]
+    if references[:-1] != images:
+        yield "its key images are not the slices of the lesions"
+    if references[-1:] != [(result_uid(findings, case_report.KIND, "instance"), None)]:
+        yield "it does not refer to the report of the case"
+
+
 def _map_faults(read: _Read, made: ResultObject, findings: Findings) -> Iterator[str]:
     grid = findings.case.ct.grid
     by_name = {(kind, m.lesion_number): m for kind, m in parametric_map.named_maps(findings)}
@@ -355,4 +409,6 @@ _COMPARISONS: Final[dict[str, Callable[[_Read, ResultObject, Findings], Iterator
     case_report.KIND: _case_faults,
     parametric_map.KIND: _map_faults,
     segmentation.KIND: _segmentation_faults,
+    diameter_report.KIND: _diameter_faults,
+    key_objects.KIND: _key_object_faults,
 }

@@ -25,6 +25,7 @@ class Relationship(StrEnum):
     HAS_CONCEPT_MODIFIER = "HAS CONCEPT MOD"
     HAS_OBSERVATION_CONTEXT = "HAS OBS CONTEXT"
     INFERRED_FROM = "INFERRED FROM"
+    SELECTED_FROM = "SELECTED FROM"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,35 @@ class ImageRef:
     segment: int | None = None
 
 
-ContentItem = Container | CodeItem | Text | UidRef | Num | ImageRef
+@dataclass(frozen=True, slots=True)
+class Polyline:
+    """A line drawn on an image (PS3.3 C.18.6).
+
+    Attributes
+    ----------
+    points
+        (column, row) of each corner; the top left corner of the first pixel is 0, 0.
+    image
+        Where it is drawn, related as `Relationship.SELECTED_FROM`.
+    """
+
+    relationship: Relationship
+    name: Code | None
+    points: tuple[tuple[float, float], ...]
+    image: ImageRef
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRef:
+    """A reference to an object that is no image."""
+
+    relationship: Relationship
+    name: Code | None
+    sop_class: SopClassUID
+    sop_instance: SopInstanceUID
+
+
+ContentItem = Container | CodeItem | Text | UidRef | Num | ImageRef | Polyline | ObjectRef
 
 _ITEM: Final = struct.pack("<HH", 0xFFFE, 0xE000)
 _LONG_VRS: Final = frozenset({"SQ", "UT"})
@@ -152,6 +181,10 @@ class Encoder:
                 return self._start(item, "UIDREF") + element(0x0040A124, "UI", item.value.encode())
             case ImageRef():
                 return _reference(item) + self._start(item, "IMAGE")
+            case ObjectRef():
+                return _reference(item) + self._start(item, "COMPOSITE")
+            case Polyline():
+                return self._start(item, "SCOORD") + self.content_sequence((item.image,)) + _graphic(item)
             case Container():
                 return (
                     self._start(item, "CONTAINER")
@@ -210,11 +243,17 @@ def _template(identifier: str | None) -> bytes:
     return sequence(0x0040A504, (element(0x00080105, "CS", b"DCMR") + element(0x0040DB00, "CS", identifier.encode()),))
 
 
-def _reference(item: ImageRef) -> bytes:
+def _reference(item: ImageRef | ObjectRef) -> bytes:
     reference = element(0x00081150, "UI", item.sop_class.encode())
     reference += element(0x00081155, "UI", item.sop_instance.encode())
-    if item.frame is not None:
+    if isinstance(item, ImageRef) and item.frame is not None:
         reference += element(0x00081160, "IS", str(item.frame).encode())
-    if item.segment is not None:
+    if isinstance(item, ImageRef) and item.segment is not None:
         reference += element(0x0062000B, "US", struct.pack("<H", item.segment))
     return sequence(0x00081199, (reference,))
+
+
+def _graphic(item: Polyline) -> bytes:
+    numbers = [number for point in item.points for number in point]
+    data = element(0x00700022, "FL", struct.pack(f"<{len(numbers)}f", *numbers))
+    return data + element(0x00700023, "CS", b"POLYLINE")

@@ -1,6 +1,6 @@
 """What all Structured Reports have in common: a Comprehensive 3D SR after TID 1500 around groups of measurements."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -87,6 +87,9 @@ class Report:
     with_image_library
         Whether to list the CT images in the content too. They stand above the measurements, hundreds of lines for a
         person who reads the report; the evidence names them in any case.
+    title
+        Of CID 7021. Viewers show Imaging Measurement Reports as marks on the images if they can draw each group, and
+        as nothing if they cannot; an Oncology Measurement Report they show as text.
     """
 
     kind: str
@@ -94,6 +97,7 @@ class Report:
     description: str
     groups: tuple[Container, ...]
     with_image_library: bool
+    title: Code = ONCOLOGY_MEASUREMENT_REPORT
 
 
 def report_object(findings: Findings, producer: Producer, report: Report) -> ResultObject:
@@ -111,18 +115,18 @@ def report_object(findings: Findings, producer: Producer, report: Report) -> Res
     made = result_header(findings, producer, identity)
     made.ReferencedPerformedProcedureStepSequence = []
     made.PerformedProcedureCodeSequence = []
-    made.CurrentRequestedProcedureEvidenceSequence = _evidence(findings)
+    made.CurrentRequestedProcedureEvidenceSequence = evidence(_referenced(findings))
     made.CompletionFlag = "COMPLETE"
     # a person may verify the document; a device cannot
     made.VerificationFlag = "UNVERIFIED"
     made.ValueType = "CONTAINER"
-    made.ConceptNameCodeSequence = [coded(ONCOLOGY_MEASUREMENT_REPORT)]
+    made.ConceptNameCodeSequence = [coded(report.title)]
     # viewers print the names of the items only when they stand separate from each other
     made.ContinuityOfContent = "SEPARATE"
-    made.ContentTemplateSequence = [_template("1500")]
+    made.ContentTemplateSequence = [template("1500")]
     items = (
         CodeItem(HAS_CONCEPT_MODIFIER, LANGUAGE, ENGLISH),
-        *_observer(producer),
+        *observer(producer),
         CodeItem(HAS_CONCEPT_MODIFIER, PROCEDURE_REPORTED, CT_PROCEDURE),
         *((_image_library(findings.case.ct),) if report.with_image_library else ()),
         Container(CONTAINS, IMAGING_MEASUREMENTS, report.groups),
@@ -152,7 +156,7 @@ def algorithm(
     )
 
 
-def _observer(producer: Producer) -> tuple[ContentItem, ...]:
+def observer(producer: Producer) -> tuple[ContentItem, ...]:
     """The device that made the report (TID 1002, 1004)."""
     return (
         CodeItem(HAS_OBSERVATION_CONTEXT, OBSERVER_TYPE, DEVICE),
@@ -189,14 +193,17 @@ def _instances(ct: CtVolume) -> Iterator[tuple[SopClassUID, SopInstanceUID]]:
     yield from dict.fromkeys((source.sop_class, source.sop_instance) for source in ct.slices)
 
 
-def _evidence(findings: Findings) -> list[Dataset]:
-    """All instances that the report refers to, by study and series (PS3.3 C.17.2.3)."""
+def _referenced(findings: Findings) -> dict[SeriesKey, list[tuple[SopClassUID, SopInstanceUID]]]:
     case = findings.case
     segment = segment_reference(findings, case.lesions[0])
-    referenced = {
+    return {
         case.ct_key: list(_instances(case.ct)),
         segment.key: [(segment.sop_class, segment.sop_instance)],
     }
+
+
+def evidence(referenced: Mapping[SeriesKey, Sequence[tuple[SopClassUID, SopInstanceUID]]]) -> list[Dataset]:
+    """All instances that a document refers to, by study and series (PS3.3 C.17.2.3)."""
     studies = []
     for study in dict.fromkeys(key.study for key in referenced):
         item = Dataset()
@@ -222,7 +229,8 @@ def _instance(sop_class: SopClassUID, sop_instance: SopInstanceUID) -> Dataset:
     return item
 
 
-def _template(identifier: str) -> Dataset:
+def template(identifier: str) -> Dataset:
+    """A template of the DICOM Content Mapping Resource as the item of a sequence."""
     item = Dataset()
     item.MappingResource = "DCMR"
     item.TemplateIdentifier = identifier

@@ -45,6 +45,7 @@ def peer(
     *,
     ae_title: str = "PACS",
     classes: Sequence[str] = ALL_CLASSES,
+    transfer_syntaxes: Sequence[str] = TRANSFER_SYNTAXES,
     verification: bool = True,
     before_answer: Callable[[], None] = lambda: None,
 ) -> Iterator[Peer]:
@@ -52,7 +53,7 @@ def peer(
     ae = AE(ae_title)
     ae.require_called_aet = True
     for sop_class in classes:
-        ae.add_supported_context(sop_class, list(TRANSFER_SYNTAXES))
+        ae.add_supported_context(sop_class, list(transfer_syntaxes))
     if verification or not classes:
         ae.add_supported_context("1.2.840.10008.1.1")
     seen = Peer(0)

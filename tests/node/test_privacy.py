@@ -17,6 +17,7 @@ from node.adapters.storage_scu import StorageScu
 from node.bootstrap import make_queue, open_stores
 from node.errors import TransientError
 from node.logs import Log
+from node.ports import Destination
 from node.services.assemble import Assembler
 from node.services.deliver import Deliverer
 from node.services.process import Processor
@@ -90,7 +91,7 @@ class WholeNode:
             station="PULMONODE",
             device_uid="2.25.1",
             software_version="1",
-            destinations=("archive",),
+            destinations=[Destination("archive")],
             lease=timedelta(seconds=60),
             retry_after=timedelta(seconds=5),
         )

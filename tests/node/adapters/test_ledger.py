@@ -18,6 +18,7 @@ from node.ports import (
     Claim,
     Delivery,
     DeliveryState,
+    Destination,
     Measurement,
     Receipt,
     Report,
@@ -78,7 +79,9 @@ class Node:
 
     def report(self, claim: Claim, *kinds: str, to: tuple[str, ...] = ("PACS",), run: str = "") -> bool:
         results = tuple(result(claim.case, kind, run) for kind in kinds)
-        return self.ledger.reported(claim, Report((), None, results, "1 lesion."), to, at=self.clock())
+        return self.ledger.reported(
+            claim, Report((), None, results, "1 lesion."), [Destination(name) for name in to], at=self.clock()
+        )
 
     def reported(self, *kinds: str, to: tuple[str, ...] = ("PACS",)) -> CaseId:
         claim = self.claimed()
@@ -614,7 +617,7 @@ def test_a_person_can_run_a_case_again_unless_it_runs_or_is_about_to(node: Node,
 def test_a_person_can_send_results_again_when_there_are_any(node: Node, state: CaseState) -> None:
     case = REACHING[state](node)
     has_results = state in (CaseState.REPORTED, CaseState.DELIVERED)
-    assert node.ledger.resend(case, "ELSEWHERE", at=node.clock()) == int(has_results)
+    assert node.ledger.resend(case, Destination("ELSEWHERE"), at=node.clock()) == int(has_results)
     assert node.state(case) is (CaseState.REPORTED if has_results else state)
     assert len(node.due("ELSEWHERE")) == int(has_results)
 
@@ -623,7 +626,7 @@ def test_results_that_a_peer_refused_can_be_sent_to_it_again(node: Node) -> None
     case = node.reported("sr", "map")
     node.send(Sent(0xA900, PEER_REFUSES, permanent=True))
     assert node.state(case) is CaseState.FAILED
-    assert node.ledger.resend(case, "PACS", at=node.clock()) == 2
+    assert node.ledger.resend(case, Destination("PACS"), at=node.clock()) == 2
     node.send()
     assert node.state(case) is CaseState.DELIVERED
 
@@ -632,7 +635,7 @@ def test_a_case_that_does_not_exist_can_neither_run_nor_be_sent_again(node: Node
     with pytest.raises(KeyError):
         node.ledger.retry(CaseId(99), at=node.clock())
     with pytest.raises(KeyError):
-        node.ledger.resend(CaseId(99), "PACS", at=node.clock())
+        node.ledger.resend(CaseId(99), Destination("PACS"), at=node.clock())
 
 
 def test_a_case_that_runs_again_over_the_same_inputs_keeps_its_time(node: Node) -> None:

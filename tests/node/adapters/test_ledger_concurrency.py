@@ -16,7 +16,7 @@ from sqlalchemy import Engine, func, select
 
 from node.adapters import ledger_schema as t
 from node.adapters.ledger import SqlLedger, open_engine
-from node.ports import Receipt, Report
+from node.ports import Destination, Receipt, Report
 from pipelines.domain.case_state import CaseState
 from pipelines.domain.identifiers import CaseId
 from pipelines.domain.reasons import Rejected
@@ -118,7 +118,7 @@ def test_of_a_worker_that_reports_and_the_dispatcher_that_gives_it_up_one_wins(
 
     def end(number: int) -> bool:
         if number % 2:
-            return ledger.reported(claim, Report((), None, (), "1 lesion."), ("PACS",), at=clock())
+            return ledger.reported(claim, Report((), None, (), "1 lesion."), [Destination("PACS")], at=clock())
         return bool(ledger.reconcile(at=clock(), max_attempts=3, resubmit_after=timedelta(hours=1)))
 
     won = all_at_once(end)

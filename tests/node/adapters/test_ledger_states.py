@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from node.adapters.ledger import SqlLedger, open_engine
-from node.ports import CaseDetail, Claim, Report, Sent
+from node.ports import CaseDetail, Claim, Destination, Report, Sent
 from pipelines.domain.case_state import TRANSITIONS, CaseEvent, CaseState, next_state
 from pipelines.domain.identifiers import CaseId
 from pipelines.domain.reasons import Rejected
@@ -76,7 +76,7 @@ class Walk:
     def report(self) -> None:
         for claim in self.claims:
             report = Report((), None, (result(self.case, "sr"),), "Measured.")
-            self.ledger.reported(claim, report, ("PACS",), at=self.clock())
+            self.ledger.reported(claim, report, [Destination("PACS")], at=self.clock())
 
     def reject(self) -> None:
         for claim in self.claims:
@@ -110,7 +110,7 @@ class Walk:
         self.ledger.retry(self.case, at=self.clock())
 
     def resend(self) -> None:
-        self.ledger.resend(self.case, "PACS", at=self.clock())
+        self.ledger.resend(self.case, Destination("PACS"), at=self.clock())
 
     def late_instance(self) -> None:
         late = image(next(self.numbers))

@@ -3,13 +3,14 @@
 import socket
 import threading
 import time
+import zlib
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 from pydicom import Dataset, dcmread
-from pydicom.uid import CTImageStorage, DeflatedExplicitVRLittleEndian
+from pydicom.uid import CTImageStorage, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from node.adapters.storage_scu import PeerAddress, Sendable, StorageScu, judge
 from node.ports import Sent, StoredResult
@@ -101,6 +102,44 @@ def test_results_of_a_case_are_sent_by_the_name_of_the_peer(files: list[Sendable
         answers = list(scu(pacs.address()).send("archive", made))
     assert answers == [(one, Sent(0x0000)) for one in made]
     assert len(pacs.stored) == 4
+
+
+@pytest.mark.parametrize(("accepted", "arrives_deflated"), [(True, True), (False, False)])
+def test_a_result_goes_deflated_where_the_peer_accepts_that(
+    files: list[Sendable], instances: list[Dataset], accepted: bool, arrives_deflated: bool
+) -> None:
+    made = [
+        replace(
+            result(CaseId(1), "sr-case"),
+            sop_class=instances[3].SOPClassUID,
+            sop_instance=instances[3].SOPInstanceUID,
+            transfer_syntax=ExplicitVRLittleEndian,
+            file=replace(result(CaseId(1), "sr-case").file, path=str(files[3].path)),
+        )
+    ]
+    syntaxes = (ExplicitVRLittleEndian, *([DeflatedExplicitVRLittleEndian] if accepted else []))
+    with peer(transfer_syntaxes=syntaxes) as pacs:
+        address = replace(pacs.address(), deflate=True)
+        assert list(scu(address).send("archive", made)) == [(made[0], Sent(0x0000))]
+    (stored,) = pacs.stored.values()
+    plain = dataset_of(files[3].path.read_bytes())
+    inflated = zlib.decompress(stored, -zlib.MAX_WBITS) if arrives_deflated else stored
+    assert inflated == plain
+    assert [path.name for path in files[3].path.parent.glob(".deflated*")] == []
+
+
+def test_a_result_is_not_offered_deflated_to_a_peer_that_shall_not_get_it(
+    files: list[Sendable], instances: list[Dataset]
+) -> None:
+    one = replace(
+        result(CaseId(1), "sr-case"),
+        sop_class=instances[3].SOPClassUID,
+        sop_instance=instances[3].SOPInstanceUID,
+        file=replace(result(CaseId(1), "sr-case").file, path=str(files[3].path)),
+    )
+    with peer() as pacs:
+        list(scu(pacs.address()).send("archive", [one]))
+    assert list(pacs.stored.values()) == [dataset_of(files[3].path.read_bytes())]
 
 
 @pytest.mark.parametrize("variant", ["ts_jpegls", "ts_ivrle"])

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from node.bootstrap import open_stores
-from node.ports import Report
+from node.ports import Destination, Report
 from node.services.supervise import WRONGLY_CONFIGURED
 from node.settings import load_settings
 from pipelines.domain.sop_classes import CT_IMAGE
@@ -76,4 +76,4 @@ def _report_many(config: Path, count: int) -> None:
         replace(result(case, kind), sop_class=CT_IMAGE, file=stores.spool.put_result(case, kind, data))
         for kind in (f"kind-{number}" for number in range(count))
     )
-    assert stores.ledger.reported(claim, Report((), None, results, "1 lesion."), ("archive",), at=clock())
+    assert stores.ledger.reported(claim, Report((), None, results, "1 lesion."), [Destination("archive")], at=clock())

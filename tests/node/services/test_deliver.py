@@ -11,7 +11,7 @@ from pydicom.uid import UID
 from node.adapters.ledger import SqlLedger
 from node.adapters.storage_scu import StorageScu
 from node.logs import Log
-from node.ports import Archive, CaseDetail, DeliveryState, Report, Sent
+from node.ports import Archive, CaseDetail, DeliveryState, Destination, Report, Sent
 from node.services.deliver import Deliverer, backoff
 from pipelines.domain.case_state import CaseState
 from pipelines.domain.identifiers import CaseId
@@ -54,7 +54,7 @@ class Outbox:
         claim = self.ledger.claim(case, "worker", at=self.clock(), lease=timedelta(seconds=60))
         assert claim is not None
         report = Report((), None, tuple(result(case, kind) for kind in kinds), "1 lesion.")
-        assert self.ledger.reported(claim, report, to, at=self.clock())
+        assert self.ledger.reported(claim, report, [Destination(name) for name in to], at=self.clock())
         return case
 
     def deliver(self, destination: str = "PACS") -> int:
@@ -156,7 +156,7 @@ def test_what_was_given_up_goes_when_a_person_sends_it_again(outbox: Outbox) -> 
     outbox.clock.forward(3600)
     outbox.deliver()
     outbox.archive.answers.clear()
-    outbox.ledger.resend(case, "PACS", at=outbox.clock())
+    outbox.ledger.resend(case, Destination("PACS"), at=outbox.clock())
     outbox.deliver()
     assert outbox.state(case) is CaseState.DELIVERED
 
@@ -205,7 +205,7 @@ def test_over_a_real_association_a_damaged_file_is_the_only_one_that_stays(outbo
     with peer() as pacs:
         scu = StorageScu("PULMONODE", [pacs.address()], lambda file: paths[file.path])
         assert outbox.deliverer(scu).deliver("archive") == 0
-        outbox.ledger.resend(case, "archive", at=outbox.clock())
+        outbox.ledger.resend(case, Destination("archive"), at=outbox.clock())
         assert outbox.deliverer(scu).deliver("archive") == 3
         assert len(pacs.stored) == 2
     states = [d.state for one in outbox.detail(case).results for d in one.deliveries if d.destination == "archive"]

@@ -15,7 +15,7 @@ from node.adapters.ledger import SqlLedger
 from node.adapters.spool import FileSpool
 from node.errors import TransientError
 from node.logs import Log
-from node.ports import CaseDetail, Clock
+from node.ports import CaseDetail, Clock, Destination
 from node.services.process import Processor
 from node.services.receive import Announced, Receiver
 from pipelines.base import Pipeline
@@ -78,7 +78,7 @@ class Worker:
             station="PULMONODE",
             device_uid=DEVICE,
             software_version="1.0",
-            destinations=("PACS",),
+            destinations=[Destination("PACS")],
             lease=timedelta(seconds=lease_s),
             retry_after=timedelta(seconds=retry_s),
         )

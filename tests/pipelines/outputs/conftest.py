@@ -13,6 +13,8 @@ from pipelines.domain.identifiers import SopClassUID
 from pipelines.domain.outcome import ResultObject
 from pipelines.domain.sop_classes import RT_STRUCTURE_SET
 from pipelines.outputs.case_report import case_report
+from pipelines.outputs.diameter_report import diameter_report
+from pipelines.outputs.key_objects import key_objects
 from pipelines.outputs.measurement_report import feature_report
 from pipelines.outputs.parametric_map import map_objects
 from pipelines.outputs.segmentation import segmentation_objects
@@ -63,6 +65,8 @@ def objects(findings: Findings, drawn_as_contours: Findings) -> dict[str, Result
     made = [
         *feature_report(findings, synthetic.PRODUCER),
         *case_report(findings, synthetic.PRODUCER),
+        *diameter_report(findings, synthetic.PRODUCER),
+        *key_objects(findings, synthetic.PRODUCER),
         *map_objects(findings, synthetic.PRODUCER),
         *segmentation_objects(drawn_as_contours, synthetic.PRODUCER),
     ]

@@ -27,6 +27,7 @@ from pipelines.domain.identifiers import (
 from pipelines.domain.outcome import Producer
 from pipelines.domain.score import Contribution, ModelIdentity, Score, ScoreClass
 from pipelines.domain.volume import CtVolume, Grid, Mask, SliceRef
+from pipelines.imaging.diameter import diameters
 
 Shape = tuple[int, int, int]
 
@@ -218,7 +219,7 @@ def findings_of(case: Case, names: tuple[str, ...] | None = None, *, with_nan: b
         values = rng.normal(size=len(names)) * 10.0 ** rng.integers(-12, 13, size=len(names))
         if with_nan:
             values[len(names) // 2] = np.nan
-        measured.append(MeasuredLesion(lesion, FeatureVector(names, values)))
+        measured.append(MeasuredLesion(lesion, FeatureVector(names, values), diameters(lesion.mask, case.ct.grid)))
     mask = case.lesions[0].mask
     texture = np.where(mask.voxels, rng.normal(4.0, 1.0, mask.voxels.shape), 0.0).astype(np.float32)
     return Findings(
