@@ -16,13 +16,18 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from node import __version__
 from node.adapters.ledger import SqlLedger, open_engine
 from node.adapters.spool import FileSpool
+from node.adapters.steps.boards import BoardAddress, OwnBoard, PeerBoard, Wanted, send_event
+from node.adapters.steps.scp import StepScp
+from node.adapters.steps.store import SqlSteps, SqlTasks
 from node.adapters.storage_scp import StorageScp
 from node.adapters.storage_scu import PeerAddress, StorageScu
 from node.errors import ConfigError
 from node.logs import Log
-from node.ports import Destination
+from node.ports import Destination, StepBoard, StepEvent
 from node.services.assemble import Assembler
 from node.services.deliver import Deliverer
+from node.services.notify import Notifier
+from node.services.perform import Performer
 from node.services.receive import Receiver
 from node.settings import Peer, Settings, read_secret
 from pipelines.domain.identifiers import CaseId, SopClassUID
@@ -53,6 +58,8 @@ class Stores:
 
     spool: FileSpool
     ledger: SqlLedger
+    steps: SqlSteps
+    tasks: SqlTasks
 
 
 def packaged_config() -> Path:
@@ -81,7 +88,7 @@ def open_stores(settings: Settings) -> Stores:
     url = settings.ledger.url or f"sqlite:///{data_dir / 'ledger.sqlite3'}"
     engine = open_engine(url, password=read_secret(settings.ledger.password_file))
     spool = FileSpool(data_dir / "spool", min_free_bytes=settings.receive.min_free_mb * 2**20)
-    return Stores(spool, SqlLedger(engine, pipeline=PIPELINE))
+    return Stores(spool, SqlLedger(engine, pipeline=PIPELINE), SqlSteps(engine), SqlTasks(engine))
 
 
 def device_uid(settings: Settings) -> str:
@@ -115,7 +122,54 @@ def make_scp(settings: Settings, stores: Stores) -> StorageScp:
         max_pdu_bytes=receive.max_pdu_bytes,
         max_associations=receive.max_associations,
         network_timeout_s=receive.network_timeout_s,
+        services=[make_step_scp(settings, stores).service] if settings.tasks.serve else [],
     )
+
+
+def make_step_scp(settings: Settings, stores: Stores) -> StepScp:
+    """The node's own worklist, as others reach it."""
+    names = {peer.ae_title: peer.name for peer in settings.peers}
+
+    def cancel_requested(keeper: str, step: str) -> bool:
+        return stores.tasks.cancel_requested(names.get(keeper, "") if keeper else "", step)
+
+    return StepScp(stores.steps, utc_now, Log("worklist"), cancel_requested=cancel_requested, receivers=tuple(names))
+
+
+def board_address(peer: Peer) -> BoardAddress:
+    """A configured peer as the adapter of worklists knows it."""
+    return BoardAddress(peer.name, peer.ae_title, peer.host, peer.port, peer.timeout_s)
+
+
+def make_performer(settings: Settings, stores: Stores) -> Performer:
+    """The service that claims procedure steps and tells how they end."""
+    tasks = settings.tasks
+    wanted = Wanted(settings.node.ae_title, frozenset(tasks.workitems))
+    boards: dict[str, StepBoard] = {"": OwnBoard(stores.steps, utc_now, wanted)} if tasks.serve else {}
+    for peer in settings.peers:
+        if peer.tasks:
+            boards[peer.name] = PeerBoard(settings.node.ae_title, board_address(peer), wanted)
+    return Performer(
+        boards,
+        stores.tasks,
+        stores.ledger,
+        utc_now,
+        Log("worklist"),
+        station=settings.node.ae_title,
+        destinations=[settings.peer(name).ae_title for name in settings.delivery.destinations],
+        input_timeout=timedelta(seconds=tasks.input_timeout_s),
+    )
+
+
+def make_notifier(settings: Settings, stores: Stores) -> Notifier:
+    """The service that tells subscribers of procedure steps."""
+    addresses = {peer.ae_title: board_address(peer) for peer in settings.peers}
+
+    def send(event: StepEvent) -> bool:
+        address = addresses.get(event.receiving_ae_title)
+        return address is not None and send_event(settings.node.ae_title, address, event)
+
+    return Notifier(stores.steps, send, utc_now, Log("worklist"))
 
 
 def peer_address(peer: Peer) -> PeerAddress:

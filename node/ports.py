@@ -1,11 +1,13 @@
 """What the services need from the outside, and the values that cross that border."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
+
+from pydicom import Dataset
 
 from pipelines.domain.case import SeriesKey
 from pipelines.domain.case_state import CaseState
@@ -273,6 +275,147 @@ class Overview:
     refusals: tuple[RefusalRow, ...] = field(default=())
     conflicts: int = 0
     """Instances kept beside another one with the same SOP Instance UID and other bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepInputs:
+    """What a procedure step wants processed, by UID; any of them may be empty."""
+
+    studies: tuple[str, ...] = ()
+    series: tuple[str, ...] = ()
+    instances: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledStep:
+    """A procedure step that waits for a performer.
+
+    Attributes
+    ----------
+    board
+        Where it is kept: the name of a peer, empty for the node itself.
+    """
+
+    board: str
+    sop_instance: str
+    inputs: StepInputs
+
+
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """What became of a procedure step that was carried out.
+
+    Attributes
+    ----------
+    series
+        (SOP Class UID, SOP Instance UID) of the results, by their series.
+    stored_at
+        AE titles of the archives that have them.
+    """
+
+    station: str
+    started_at: datetime
+    ended_at: datetime
+    summary: str
+    study: str
+    series: Mapping[str, Sequence[tuple[str, str]]]
+    stored_at: tuple[str, ...]
+
+
+class TaskState(StrEnum):
+    """Where a procedure step stands that the node performs."""
+
+    CLAIMING = "claiming"
+    """The claim may have been lost on its way."""
+    WAITING = "waiting"
+    """Its inputs have not made a case yet."""
+    WORKING = "working"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class StepTask:
+    """A procedure step that the node performs."""
+
+    board: str
+    sop_instance: str
+    transaction_uid: str
+    state: TaskState
+    inputs: StepInputs
+    case: CaseId | None
+    progress: int
+    detail: str
+    cancel_requested: bool
+    claimed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StepEvent:
+    """A notification about a procedure step that is to be sent to a subscriber.
+
+    Attributes
+    ----------
+    event_type
+        Event Type ID (PS3.4 table CC.2.4-1).
+    """
+
+    id: int
+    receiving_ae_title: str
+    sop_instance: str
+    event_type: int
+    dataset: Dataset
+    attempts: int
+
+
+class StepNotifications(Protocol):
+    """The notifications that wait."""
+
+    def due_events(self, *, at: datetime) -> Sequence[StepEvent]:
+        """Those that are to be sent now, oldest first."""
+
+    def event_sent(self, event: StepEvent) -> None:
+        """Forget one."""
+
+    def event_postponed(self, event: StepEvent, *, until: datetime) -> None:
+        """Try one again later."""
+
+
+class StepBoard(Protocol):
+    """Where procedure steps are scheduled: the node itself, or a peer. All but `scheduled` return a DIMSE status."""
+
+    def scheduled(self) -> Sequence[ScheduledStep]:
+        """Steps that the node may claim; raises `TransientError` when the board cannot be reached."""
+
+    def claim(self, step: str, transaction_uid: str) -> int:
+        """Take a step."""
+
+    def progress(self, step: str, transaction_uid: str, percent: int, text: str) -> int:
+        """Tell how far the work is."""
+
+    def complete(self, step: str, transaction_uid: str, performed: Performed) -> int:
+        """Tell what was done and end the step."""
+
+    def cancel(self, step: str, transaction_uid: str, reason: str, at: datetime) -> int:
+        """Tell why the work was given up and end the step."""
+
+
+class TaskBook(Protocol):
+    """The procedure steps that the node performs."""
+
+    def taken(self, task: StepTask, *, at: datetime) -> bool:
+        """Note a step before it is claimed; False when it is known already."""
+
+    def noted(self, task: StepTask, *, at: datetime) -> None:
+        """Replace what is known of a task."""
+
+    def dropped(self, task: StepTask) -> None:
+        """Forget a step that somebody else has claimed."""
+
+    def open(self) -> Sequence[StepTask]:
+        """Tasks that have not ended."""
+
+    def case_for(self, inputs: StepInputs) -> CaseId | None:
+        """The newest case of a segmentation among the inputs, or in their series, or in their study."""
 
 
 class Spool(Protocol):

@@ -222,6 +222,23 @@ class OutputSettings(_Section):
         return self
 
 
+class TaskSettings(_Section):
+    """Unified Procedure Steps: the worklist of tasks for the node."""
+
+    serve: bool = Field(
+        True, description="Keep a worklist of its own, so that a PACS or a viewer can push tasks to the node."
+    )
+    workitems: tuple[str, ...] = Field(
+        (),
+        description="Code Values of Scheduled Workitem Code Sequence that the node takes. Empty: every task that names "
+        "the node's AE title as its station, and every task pushed to it that names no station.",
+    )
+    poll_s: float = Field(10, ge=0.2, le=3600, description="Seconds between two looks at the worklists.")
+    input_timeout_s: float = Field(
+        3600, ge=1, le=604800, description="Seconds to wait for the inputs of a claimed task before it is cancelled."
+    )
+
+
 class DeliverySettings(_Section):
     """Where results go."""
 
@@ -246,6 +263,9 @@ class Peer(_Section):
     port: int = Field(ge=1, le=65535, description="Its TCP port.")
     timeout_s: float = Field(30, ge=1, le=600, description="Seconds to wait for its answers.")
     outputs: tuple[OutputKind, ...] = Field((), description="Kinds of results that it gets. Empty: all that are made.")
+    tasks: bool = Field(
+        False, description="Look for tasks in its worklist, by Unified Procedure Step Pull, and report to it."
+    )
     deflate: bool = Field(
         True,
         description="Offer reports and maps also in Deflated Explicit VR Little Endian, a tenth to a thirtieth of the "
@@ -278,6 +298,7 @@ class Settings(BaseSettings):
     scoring: ScoringSettings = ScoringSettings()
     maps: MapSettings = MapSettings()
     outputs: OutputSettings = OutputSettings()
+    tasks: TaskSettings = TaskSettings()
     delivery: DeliverySettings = DeliverySettings()
     log: LogSettings = LogSettings()
     peers: tuple[Peer, ...] = ()

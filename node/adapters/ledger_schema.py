@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -22,7 +23,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """Grows with every change of a table."""
 
 
@@ -180,4 +181,56 @@ delivery = Table(
     UniqueConstraint("result", "destination"),
     Index("delivery_due", "destination", "state", "next_at"),
     Index("delivery_case", "case"),
+)
+
+procedure_step = Table(
+    "procedure_step",
+    metadata,
+    Column("sop_instance", _UID, primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("transaction_uid", _UID, nullable=False),
+    Column("performer", String(16), nullable=False),
+    Column("dataset", LargeBinary, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Index("procedure_step_state", "state"),
+)
+
+step_subscription = Table(
+    "step_subscription",
+    metadata,
+    Column("receiving_ae_title", String(16), primary_key=True),
+    # the UID of a step, or the well-known UID that stands for all of them
+    Column("sop_instance", _UID, primary_key=True),
+)
+
+step_event = Table(
+    "step_event",
+    metadata,
+    Column("id", _ID, primary_key=True, autoincrement=True),
+    Column("receiving_ae_title", String(16), nullable=False),
+    Column("sop_instance", _UID, nullable=False),
+    Column("event_type", Integer, nullable=False),
+    Column("dataset", LargeBinary, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", UtcDateTime, nullable=False),
+    Index("step_event_due", "next_at"),
+)
+
+step_task = Table(
+    "step_task",
+    metadata,
+    # where the step is kept: the name of a peer, empty for the node itself
+    Column("board", String(40), primary_key=True),
+    Column("sop_instance", _UID, primary_key=True),
+    Column("transaction_uid", _UID, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("inputs", JSON, nullable=False),
+    Column("case", _ID, ForeignKey("case.id")),
+    Column("progress", Integer, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("claimed_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Index("step_task_state", "state"),
 )

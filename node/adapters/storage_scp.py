@@ -1,7 +1,7 @@
 """The DICOM service that others send to: Verification and Storage as SCP."""
 
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from pydicom.dataset import FileMetaDataset
@@ -10,6 +10,7 @@ from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import UID
 from pynetdicom import AE, evt
 
+from node.adapters.dimse_services import DimseService, handlers_of
 from node.logs import Log
 from node.ports import Sender
 from node.services.receive import Announced, Receiver
@@ -54,6 +55,8 @@ class StorageScp:
         SOP classes to accept; all others are refused at negotiation.
     calling_ae_titles
         AE titles that may call; empty for any.
+    services
+        What else is answered on the same port.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class StorageScp:
         max_pdu_bytes: int,
         max_associations: int,
         network_timeout_s: float,
+        services: Sequence[DimseService] = (),
     ) -> None:
         self._receiver = receiver
         self._log = log
@@ -84,6 +88,12 @@ class StorageScp:
         self._ae.add_supported_context(VERIFICATION)
         for sop_class in sorted(storage_classes):
             self._ae.add_supported_context(sop_class, list(TRANSFER_SYNTAXES))
+        self._services = tuple(services)
+        for service in self._services:
+            for uid in service.sop_classes:
+                # both roles: notifications come from the side that is the SCP of the service, whoever calls
+                roles = (True, True) if uid in service.reversed_roles else (None, None)
+                self._ae.add_supported_context(uid, scu_role=roles[0], scp_role=roles[1])
 
     def start(self, bind: str, port: int) -> int:
         """Listen in the background; the port that was bound.
@@ -99,6 +109,7 @@ class StorageScp:
             (evt.EVT_CONN_OPEN, self._opened),
             (evt.EVT_ACCEPTED, self._accepted),
             (evt.EVT_REJECTED, self._rejected),
+            *handlers_of(self._services),
         ]
         server: Any = self._ae.start_server((bind, port), block=False, evt_handlers=handlers)
         bound: int = server.socket.getsockname()[1]

@@ -67,6 +67,7 @@ def dispatcher(settings: Settings) -> None:
         )
         for peer in settings.peers
     ]
+    threads.append(threading.Thread(target=_worklist, args=(settings, stores, stop, log), name="worklist"))
     for thread in threads:
         thread.start()
     log.info("dispatching", destinations=", ".join(settings.delivery.destinations) or "none")
@@ -98,6 +99,17 @@ def worker(settings: Settings) -> int:
         hostname=f"pulmonode-{os.getpid()}@{socket.gethostname()}",
         log_level=settings.log.level,
     )
+
+
+def _worklist(settings: Settings, stores: bootstrap.Stores, stop: threading.Event, log: Log) -> None:
+    performer = bootstrap.make_performer(settings, stores)
+    notifier = bootstrap.make_notifier(settings, stores)
+
+    def look() -> None:
+        performer.tick()
+        notifier.tick()
+
+    _repeat(look, stop, timedelta(seconds=settings.tasks.poll_s), log)
 
 
 def _delivery(deliverer: Deliverer, peer: str, stop: threading.Event) -> Callable[[], None]:

@@ -1,0 +1,102 @@
+"""A worklist behind a real port, and a client that calls it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydicom import Dataset
+from pynetdicom import AE, evt
+from sqlalchemy import Engine
+
+from node.adapters.dimse_services import handlers_of
+from node.adapters.ledger import open_engine
+from node.adapters.steps.boards import BoardAddress
+from node.adapters.steps.scp import EVENT, STEP_CLASSES, StepScp
+from node.adapters.steps.store import SqlSteps, SqlTasks
+from node.logs import Log
+
+
+def new_step(**attributes: object) -> Dataset:
+    """A step as a PACS would push it."""
+    made = Dataset()
+    made.SpecificCharacterSet = "ISO_IR 192"
+    made.ProcedureStepState = "SCHEDULED"
+    made.ScheduledProcedureStepPriority = "MEDIUM"
+    made.ProcedureStepLabel = "Radiomics"
+    made.ScheduledProcedureStepStartDateTime = "20260301100000"
+    made.InputReadinessState = "READY"
+    made.PatientName = "王^小东"
+    made.PatientID = "P-1"
+    made.InputInformationSequence = []
+    for keyword, value in attributes.items():
+        setattr(made, keyword, value)
+    return made
+
+
+@dataclass
+class Worklist:
+    """The node's worklist and how to reach it."""
+
+    steps: SqlSteps
+    tasks: SqlTasks
+    port: int
+    address: BoardAddress = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.address = BoardAddress("NODE", "NODE", "127.0.0.1", self.port, 10)
+
+    @contextmanager
+    def called(self, ae_title: str = "CLIENT") -> Iterator[Any]:
+        ae = AE(ae_title)
+        for sop_class in STEP_CLASSES:
+            ae.add_requested_context(sop_class)
+        association = ae.associate("127.0.0.1", self.port, ae_title="NODE")
+        assert association.is_established
+        yield association
+        association.release()
+
+
+@pytest.fixture
+def engine(database: str) -> Engine:
+    return open_engine(database)
+
+
+@pytest.fixture
+def worklist(engine: Engine) -> Iterator[Worklist]:
+    steps, tasks = SqlSteps(engine), SqlTasks(engine)
+
+    def cancel_requested(keeper: str, step: str) -> bool:
+        return tasks.cancel_requested(keeper, step)
+
+    scp = StepScp(
+        steps,
+        lambda: datetime.now(UTC),
+        Log("test"),
+        cancel_requested=cancel_requested,
+        receivers=["WATCHER", "PERFORMER"],
+    )
+    ae = AE("NODE")
+    for sop_class in STEP_CLASSES:
+        ae.add_supported_context(sop_class)
+    server: Any = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers_of([scp.service]))
+    yield Worklist(steps, tasks, server.socket.getsockname()[1])
+    ae.shutdown()
+
+
+@pytest.fixture
+def watcher() -> Iterator[tuple[BoardAddress, Callable[[], list[tuple[str, int, Dataset]]]]]:
+    """A subscriber, and what it has been told: UID, event type and attributes."""
+    told: list[tuple[str, int, Dataset]] = []
+
+    def notified(event: Any) -> tuple[int, None]:
+        told.append((str(event.request.AffectedSOPInstanceUID), event.event_type, event.event_information))
+        return 0x0000, None
+
+    ae = AE("WATCHER")
+    ae.add_supported_context(EVENT, scu_role=True, scp_role=True)
+    server: Any = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_N_EVENT_REPORT, notified)])
+    yield BoardAddress("WATCHER", "WATCHER", "127.0.0.1", server.socket.getsockname()[1], 10), lambda: told
+    ae.shutdown()

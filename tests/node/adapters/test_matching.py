@@ -1,0 +1,67 @@
+import pytest
+from pydicom import Dataset
+
+from node.adapters.matching import answer, matches
+
+
+def step(**attributes: object) -> Dataset:
+    made = Dataset()
+    for keyword, value in attributes.items():
+        setattr(made, keyword, value)
+    return made
+
+
+HELD = step(
+    SpecificCharacterSet="ISO_IR 192",
+    PatientName="Wang^XiaoDong=王^小东",
+    PatientID="P-1",
+    StudyDate="20260301",
+    StudyTime="101500",
+    ModalitiesInStudy=["CT", "SEG"],
+    StudyInstanceUID="1.2.3",
+    ScheduledStationNameCodeSequence=[step(CodeValue="PULMONODE", CodingSchemeDesignator="99X")],
+)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "asked", "expected"),
+    [
+        ("PatientID", "P-1", True),
+        ("PatientID", "P-2", False),
+        ("PatientID", "P-?", True),
+        ("PatientID", "*1", True),
+        ("PatientID", "P", False),
+        ("PatientID", "", True),
+        ("PatientName", "wang*", True),
+        ("PatientName", "*小东", True),
+        ("PatientName", "Wang.XiaoDong*", False),
+        ("StudyDate", "20260301", True),
+        ("StudyDate", "20260201-20260331", True),
+        ("StudyDate", "20260302-", False),
+        ("StudyDate", "-20260301", True),
+        ("StudyDate", "-20260228", False),
+        ("StudyTime", "1000-1100", True),
+        ("ModalitiesInStudy", "SEG", True),
+        ("ModalitiesInStudy", "MR", False),
+        ("StudyInstanceUID", ["1.2.4", "1.2.3"], True),
+        ("StudyInstanceUID", "1.2.*", False),
+        ("AccessionNumber", "", True),
+        ("AccessionNumber", "A", False),
+        ("ScheduledStationNameCodeSequence", [], True),
+        ("ScheduledStationNameCodeSequence", [Dataset()], True),
+        ("ScheduledStationNameCodeSequence", [step(CodeValue="PULMONODE")], True),
+        ("ScheduledStationNameCodeSequence", [step(CodeValue="OTHER")], False),
+        ("ScheduledWorkitemCodeSequence", [step(CodeValue="X")], False),
+        ("SpecificCharacterSet", "GB18030", True),
+    ],
+)
+def test_a_key_matches_as_its_value_representation_says(keyword: str, asked: object, expected: bool) -> None:
+    assert matches(step(**{keyword: asked}), HELD) is expected
+
+
+def test_the_answer_has_what_was_asked_for_and_leaves_empty_what_is_not_there() -> None:
+    found = answer(step(PatientID="", AccessionNumber="", ScheduledWorkitemCodeSequence=[]), HELD)
+    assert (found.PatientID, found.AccessionNumber) == ("P-1", None)
+    assert len(found.ScheduledWorkitemCodeSequence) == 0
+    assert "StudyDate" not in found
+    assert found.SpecificCharacterSet == "ISO_IR 192"
