@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from node import __version__
+from node.adapters.archive_index import ArchiveIndex
 from node.adapters.ledger import SqlLedger, open_engine
 from node.adapters.spool import FileSpool
 from node.adapters.steps.boards import BoardAddress, OwnBoard, PeerBoard, Wanted, send_event
@@ -21,9 +22,10 @@ from node.adapters.steps.scp import StepScp
 from node.adapters.steps.store import SqlSteps, SqlTasks
 from node.adapters.storage_scp import StorageScp
 from node.adapters.storage_scu import PeerAddress, StorageScu
+from node.adapters.stow import Archives, StowClient, WebArchive
 from node.errors import ConfigError
 from node.logs import Log
-from node.ports import Destination, StepBoard, StepEvent
+from node.ports import Archive, Destination, StepBoard, StepEvent
 from node.services.assemble import Assembler
 from node.services.deliver import Deliverer
 from node.services.notify import Notifier
@@ -39,6 +41,7 @@ from pipelines.imaging.assembly import Patience
 # each process imports only what it needs: the receiver neither Celery nor what a worker computes with
 if TYPE_CHECKING:
     from celery import Celery
+    from starlette.applications import Starlette
 
     from node.adapters.queue_celery import CeleryQueue
     from node.services.process import Processor
@@ -60,6 +63,7 @@ class Stores:
     ledger: SqlLedger
     steps: SqlSteps
     tasks: SqlTasks
+    index: ArchiveIndex
 
 
 def packaged_config() -> Path:
@@ -88,7 +92,7 @@ def open_stores(settings: Settings) -> Stores:
     url = settings.ledger.url or f"sqlite:///{data_dir / 'ledger.sqlite3'}"
     engine = open_engine(url, password=read_secret(settings.ledger.password_file))
     spool = FileSpool(data_dir / "spool", min_free_bytes=settings.receive.min_free_mb * 2**20)
-    return Stores(spool, SqlLedger(engine, pipeline=PIPELINE), SqlSteps(engine), SqlTasks(engine))
+    return Stores(spool, SqlLedger(engine, pipeline=PIPELINE), SqlSteps(engine), SqlTasks(engine), ArchiveIndex(engine))
 
 
 def device_uid(settings: Settings) -> str:
@@ -124,6 +128,22 @@ def make_scp(settings: Settings, stores: Stores) -> StorageScp:
         network_timeout_s=receive.network_timeout_s,
         services=[make_step_scp(settings, stores).service] if settings.tasks.serve else [],
     )
+
+
+def make_web(settings: Settings, stores: Stores) -> "Starlette":
+    """The HTTP application."""
+    from node.web.app import make_app as make_web_app
+    from node.web.dicomweb import DicomWeb
+
+    log = Log("web")
+    service = DicomWeb(
+        stores.index,
+        Receiver(stores.spool, stores.ledger, utc_now, log),
+        stores.spool.path,
+        log,
+        max_request_bytes=settings.web.max_request_mb * 2**20,
+    )
+    return make_web_app(service.routes(), token=read_secret(settings.web.token_file))
 
 
 def make_step_scp(settings: Settings, stores: Stores) -> StepScp:
@@ -202,12 +222,24 @@ def make_assembler(settings: Settings, stores: Stores, queue: "CeleryQueue") -> 
     )
 
 
+def make_archive(settings: Settings, locate: Callable[..., Path]) -> Archive:
+    """Every peer by the protocol that it is configured for."""
+    scu = make_scu(settings, locate)
+    archives = [
+        WebArchive(peer.name, peer.stow_url, peer.timeout_s, read_secret(peer.stow_token_file))
+        for peer in settings.peers
+        if peer.stow_url
+    ]
+    stow = StowClient(archives, locate)
+    return Archives({archive.name: stow for archive in archives}, scu)
+
+
 def make_deliverer(settings: Settings, stores: Stores) -> Deliverer:
     """The service that brings results to their destinations."""
     delivery = settings.delivery
     return Deliverer(
         stores.ledger,
-        make_scu(settings, stores.spool.path),
+        make_archive(settings, stores.spool.path),
         utc_now,
         Log("deliver"),
         retry_first=timedelta(seconds=delivery.retry_first_s),

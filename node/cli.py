@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 from node import __version__, logs
-from node.bootstrap import Stores, destination, load_pipeline, make_scu, open_stores, packaged_config, utc_now
+from node.bootstrap import Stores, destination, load_pipeline, make_archive, open_stores, packaged_config, utc_now
 from node.commands import roles
 from node.commands.views import case_view, diagnosis_view, overview_view
 from node.errors import ConfigError, TransientError
@@ -98,7 +98,7 @@ def serve(node: Node, *, no_worker: bool) -> None:
     open_stores(settings)
     load_pipeline(settings)
     base = [sys.executable, "-m", "node", *(["--config", str(node.config)] if node.config else []), "role"]
-    names = ["receiver", "dispatcher"] if no_worker else ["receiver", "dispatcher", "worker"]
+    names = ["receiver", "dispatcher", *([] if no_worker else ["worker"]), *(["web"] if settings.web.enabled else [])]
     log = Log("serve")
     log.info("starting", version=__version__, ae=settings.node.ae_title, data=str(settings.data_dir))
     sys.exit(Supervisor({name: [*base, name] for name in names}, log).run(roles.stop_on_signals()))
@@ -117,7 +117,7 @@ def worker(node: Node) -> None:
 
 
 @cli.command(hidden=True)
-@click.argument("name", type=click.Choice(["receiver", "dispatcher", "worker"]))
+@click.argument("name", type=click.Choice(["receiver", "dispatcher", "worker", "web"]))
 @click.pass_obj
 @reporting_errors
 def role(node: Node, name: str) -> None:
@@ -125,7 +125,7 @@ def role(node: Node, name: str) -> None:
     settings = node.settings()
     if name == "worker":
         sys.exit(roles.worker(settings))
-    {"receiver": roles.receiver, "dispatcher": roles.dispatcher}[name](settings)
+    {"receiver": roles.receiver, "dispatcher": roles.dispatcher, "web": roles.web}[name](settings)
 
 
 @cli.command()
@@ -238,7 +238,7 @@ def echo(node: Node, peer: str) -> None:
     """
     settings = node.settings()
     _require_peer(settings, peer)
-    fault = make_scu(settings, lambda file: Path(file.path)).echo(peer)
+    fault = make_archive(settings, lambda file: Path(file.path)).echo(peer)
     if fault is not None:
         _fail(1, str(fault))
     click.echo(f"{peer} answers.")

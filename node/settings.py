@@ -262,6 +262,13 @@ class Peer(_Section):
     host: str = Field(min_length=1, description="Its host name or address.")
     port: int = Field(ge=1, le=65535, description="Its TCP port.")
     timeout_s: float = Field(30, ge=1, le=600, description="Seconds to wait for its answers.")
+    stow_url: str = Field(
+        "",
+        pattern=r"^(https?://.+)?$",
+        description="Root of its DICOMweb service, such as https://pacs/dicom-web. Results are then sent by STOW-RS "
+        "and not by C-STORE.",
+    )
+    stow_token_file: Path | None = Field(None, description="File with the bearer token for it.")
     outputs: tuple[OutputKind, ...] = Field((), description="Kinds of results that it gets. Empty: all that are made.")
     tasks: bool = Field(
         False, description="Look for tasks in its worklist, by Unified Procedure Step Pull, and report to it."
@@ -271,6 +278,30 @@ class Peer(_Section):
         description="Offer reports and maps also in Deflated Explicit VR Little Endian, a tenth to a thirtieth of the "
         "size, and use it where the peer accepts it. Set false for a peer that accepts it and shows nothing.",
     )
+
+
+class WebSettings(_Section):
+    """What the node serves over HTTP."""
+
+    enabled: bool = Field(False, description="Serve DICOMweb (QIDO-RS, WADO-RS, STOW-RS) under /dicom-web.")
+    bind: str = Field(
+        "127.0.0.1",
+        description="Address on which it listens. Put a proxy with TLS and accounts in front of it before it serves "
+        "other machines.",
+    )
+    port: int = Field(8042, ge=0, le=65535, description="TCP port.")
+    token_file: Path | None = Field(
+        None,
+        description="File with a secret that every request must carry as `Authorization: Bearer SECRET`. Needed on "
+        "any address but this machine's own.",
+    )
+    max_request_mb: int = Field(4096, ge=1, description="Largest request that is taken by STOW-RS, in megabytes.")
+
+    @model_validator(mode="after")
+    def _guarded(self) -> "WebSettings":
+        if self.enabled and self.token_file is None and self.bind not in ("127.0.0.1", "::1", "localhost"):
+            raise ValueError("serves other machines without token_file")
+        return self
 
 
 class LogSettings(_Section):
@@ -300,6 +331,7 @@ class Settings(BaseSettings):
     outputs: OutputSettings = OutputSettings()
     tasks: TaskSettings = TaskSettings()
     delivery: DeliverySettings = DeliverySettings()
+    web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()
     peers: tuple[Peer, ...] = ()
 

@@ -115,8 +115,11 @@ class Orthanc:
 
 
 @contextmanager
-def orthanc(folder: Path, *, dicom_port: int | None = None) -> Iterator[Orthanc]:
-    """An Orthanc with an empty store."""
+def orthanc(folder: Path, *, dicom_port: int | None = None, dicomweb: bool = False) -> Iterator[Orthanc]:
+    """An Orthanc with an empty store, with its DICOMweb service under /dicom-web when asked for."""
+    plugin = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+    if dicomweb and not plugin.exists():
+        pytest.skip("orthanc-dicomweb is not installed")
     program = tool("Orthanc", "orthanc")
     folder.mkdir(parents=True, exist_ok=True)
     peer = Orthanc("ORTHANC", dicom_port or free_port(), free_port())
@@ -131,7 +134,8 @@ def orthanc(folder: Path, *, dicom_port: int | None = None) -> Iterator[Orthanc]
         "RemoteAccessAllowed": False,
         "AuthenticationEnabled": False,
         "DefaultEncoding": "Utf8",
-        "Plugins": [],
+        "Plugins": [str(plugin)] if dicomweb else [],
+        "DicomWeb": {"Enable": dicomweb, "Root": "/dicom-web/"},
     }
     path = folder / "orthanc.json"
     path.write_text(json.dumps(config))

@@ -4,13 +4,11 @@ import socket
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from pydicom.dataset import FileMetaDataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import UID
 from pynetdicom import AE, evt
 
 from node.adapters.dimse_services import DimseService, handlers_of
+from node.adapters.part10_file import part10
 from node.logs import Log
 from node.ports import Sender
 from node.services.receive import Announced, Receiver
@@ -127,7 +125,12 @@ class StorageScp:
             SopClassUID(str(request.AffectedSOPClassUID)), SopInstanceUID(str(request.AffectedSOPInstanceUID))
         )
         try:
-            data = _part10(announced, event.context.transfer_syntax, event.encoded_dataset(include_meta=False))
+            data = part10(
+                announced.sop_class,
+                announced.sop_instance,
+                event.context.transfer_syntax,
+                event.encoded_dataset(include_meta=False),
+            )
             return self._receiver.receive(data, announced, sender)
         except Exception:
             self._log.error("receive_failed", traceback=True, ae=sender.calling_ae_title)
@@ -152,22 +155,3 @@ class StorageScp:
         self._log.warning(
             "association_rejected", ae=requestor.ae_title.strip(), called=called.strip(), address=requestor.address
         )
-
-
-def _part10(announced: Announced, transfer_syntax: str, dataset: bytes) -> bytes:
-    """The data set as it came, as a file.
-
-    The file meta information says nothing of the sender, so that an instance that two systems send is the same file.
-    """
-    meta = FileMetaDataset()
-    meta.FileMetaInformationVersion = b"\0\1"
-    meta.MediaStorageSOPClassUID = UID(announced.sop_class)
-    meta.MediaStorageSOPInstanceUID = UID(announced.sop_instance)
-    meta.TransferSyntaxUID = UID(transfer_syntax)
-    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
-    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
-    head = DicomBytesIO()
-    head.is_little_endian = True
-    head.is_implicit_VR = False
-    write_file_meta_info(head, meta)
-    return b"".join((bytes(128), b"DICM", head.getvalue(), dataset))

@@ -77,6 +77,31 @@ def dispatcher(settings: Settings) -> None:
     log.info("stopped")
 
 
+def web(settings: Settings) -> None:
+    """Serve HTTP until SIGTERM.
+
+    Raises
+    ------
+    ConfigError
+        If the address cannot be bound.
+    """
+    import uvicorn
+
+    log = Log("web")
+    app = bootstrap.make_web(settings, bootstrap.open_stores(settings))
+    listening = socket.socket(socket.AF_INET6 if ":" in settings.web.bind else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.web.bind, settings.web.port))
+    except OSError as fault:
+        raise ConfigError([f"web.port: {settings.web.bind}:{settings.web.port}: {fault.strerror}"]) from fault
+    log.info("serving", address=settings.web.bind, port=listening.getsockname()[1])
+    # no access log: its lines would name what a query asks for, and that may be a patient
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False))
+    server.run(sockets=[listening])
+    log.info("stopped")
+
+
 def worker(settings: Settings) -> int:
     """Compute cases until SIGTERM; the exit code.
 

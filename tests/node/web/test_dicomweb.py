@@ -1,0 +1,193 @@
+"""DICOMweb as a client sees it: what is stored comes back bit for bit, and is found by its attributes."""
+
+import json
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom import Dataset, dcmread
+from starlette.testclient import TestClient
+
+from node.adapters.archive_index import ArchiveIndex
+from node.adapters.ledger import SqlLedger, open_engine
+from node.adapters.spool import FileSpool
+from node.logs import Log
+from node.services.receive import Receiver
+from node.web.app import make_app
+from node.web.dicomweb import DicomWeb
+from tests.dicom import as_bytes, ct_series, seg_of
+from tests.node.client import dataset_of
+from tests.node.doubles import SetClock
+
+ROOT = "/dicom-web"
+BOUNDARY = "b0undary"
+
+
+@pytest.fixture(scope="module")
+def instances() -> list[Dataset]:
+    ct = ct_series(slices=3, rows=16, columns=16)
+    return [*ct, seg_of(ct)]
+
+
+@pytest.fixture
+def client(tmp_path: Path, clock: SetClock) -> Iterator[TestClient]:
+    with TestClient(application(tmp_path, clock)) as made:
+        yield made
+
+
+def application(folder: Path, clock: SetClock, *, token: str | None = None, max_request_bytes: int = 2**24) -> Any:
+    engine = open_engine(f"sqlite:///{folder / 'ledger.sqlite3'}")
+    spool = FileSpool(folder / "spool", min_free_bytes=0)
+    receiver = Receiver(spool, SqlLedger(engine, pipeline="test"), clock, Log("test"))
+    service = DicomWeb(ArchiveIndex(engine), receiver, spool.path, Log("test"), max_request_bytes=max_request_bytes)
+    return make_app(service.routes(), token=token)
+
+
+def body_of(*files: bytes) -> bytes:
+    parts = [f"--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode() + file + b"\r\n" for file in files]
+    return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
+
+
+def store(client: TestClient, *files: bytes, study: str = "") -> Any:
+    kind = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
+    where = f"{ROOT}/studies/{study}" if study else f"{ROOT}/studies"
+    return client.post(where, content=body_of(*files), headers={"Content-Type": kind})
+
+
+@pytest.fixture
+def filled(client: TestClient, instances: list[Dataset]) -> TestClient:
+    assert store(client, *map(as_bytes, instances)).status_code == 200
+    return client
+
+
+def parts_of(answer: Any) -> list[bytes]:
+    boundary = answer.headers["content-type"].split("boundary=")[1].encode()
+    pieces = answer.content.split(b"--" + boundary)[1:-1]
+    return [piece.split(b"\r\n\r\n", 1)[1][:-2] for piece in pieces]
+
+
+def values(item: dict[str, Any], tag: str) -> list[Any]:
+    found: list[Any] = item.get(tag, {}).get("Value", [])
+    return found
+
+
+def url_of(instance: Dataset, *more: str) -> str:
+    uids = (instance.StudyInstanceUID, instance.SeriesInstanceUID, instance.SOPInstanceUID)
+    return "/".join([f"{ROOT}/studies/{uids[0]}/series/{uids[1]}/instances/{uids[2]}", *more])
+
+
+def test_what_is_stored_is_retrieved_unchanged(filled: TestClient, instances: list[Dataset]) -> None:
+    study = instances[0].StudyInstanceUID
+    for where, expected in (
+        (f"{ROOT}/studies/{study}", instances),
+        (f"{ROOT}/studies/{study}/series/{instances[0].SeriesInstanceUID}", instances[:3]),
+        (url_of(instances[3]), instances[3:]),
+    ):
+        answer = filled.get(where)
+        assert answer.status_code == 200
+        found = {str(dcmread(BytesIO(part)).SOPInstanceUID): dataset_of(part) for part in parts_of(answer)}
+        assert found == {str(one.SOPInstanceUID): dataset_of(as_bytes(one)) for one in expected}
+
+
+def test_studies_series_and_instances_are_found(filled: TestClient, instances: list[Dataset]) -> None:
+    study = instances[0].StudyInstanceUID
+    (found,) = filled.get(f"{ROOT}/studies").json()
+    assert values(found, "0020000D") == [study]
+    assert values(found, "00080061") == ["CT", "SEG"]
+    assert values(found, "00201208") == [4]
+    series = filled.get(f"{ROOT}/studies/{study}/series", params={"Modality": "SEG"}).json()
+    assert [values(one, "0020000E") for one in series] == [[instances[3].SeriesInstanceUID]]
+    within = filled.get(f"{ROOT}/studies/{study}/series/{instances[0].SeriesInstanceUID}/instances").json()
+    assert {values(one, "00080018")[0] for one in within} == {str(one.SOPInstanceUID) for one in instances[:3]}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "count"),
+    [
+        ({}, 1),
+        ({"StudyInstanceUID": "1.2.3"}, 0),
+        ({"00100020": "nobody"}, 0),
+        ({"PatientID": "*"}, 1),
+        ({"limit": "0"}, 0),
+        ({"offset": "1"}, 0),
+        ({"PatientID": "*", "offset": "1"}, 0),
+        ({"includefield": "all", "fuzzymatching": "true"}, 1),
+        ({"nonsense": "x", "12": "y"}, 1),
+    ],
+)
+def test_a_search_goes_by_attributes_and_pages(filled: TestClient, parameters: dict[str, str], count: int) -> None:
+    answer = filled.get(f"{ROOT}/studies", params=parameters)
+    assert answer.status_code == 200
+    assert len(answer.json()) == count
+
+
+def test_metadata_is_the_header_as_dicom_json(filled: TestClient, instances: list[Dataset]) -> None:
+    (found,) = filled.get(url_of(instances[0], "metadata")).json()
+    assert values(found, "00280010") == [16]
+    assert "7FE00010" not in found
+    again = Dataset.from_json(json.dumps(found), lambda tag, vr, uri: b"")
+    assert again.ImagePositionPatient == instances[0].ImagePositionPatient
+
+
+def test_frames_come_as_they_are_stored(filled: TestClient, instances: list[Dataset]) -> None:
+    answer = filled.get(url_of(instances[1], "frames", "1"))
+    (frame,) = parts_of(answer)
+    assert np.array_equal(
+        np.frombuffer(frame, dtype="<i2").reshape(16, 16), instances[1].pixel_array.astype("<i2", copy=False)
+    )
+    assert filled.get(url_of(instances[1], "frames", "2")).status_code == 404
+    assert filled.get(url_of(instances[1], "frames", "x")).status_code == 400
+
+
+def test_what_is_not_held_is_not_found(filled: TestClient) -> None:
+    for where in ("studies/1.2", "studies/1.2/metadata", "studies/1.2/series/1.3/instances/1.4/frames/1"):
+        assert filled.get(f"{ROOT}/{where}").status_code == 404
+
+
+def test_each_instance_of_a_request_has_its_own_answer(client: TestClient, instances: list[Dataset]) -> None:
+    answer = store(client, as_bytes(instances[0]), b"nothing that could be DICOM", as_bytes(instances[1]))
+    assert answer.status_code == 202
+    found = answer.json()
+    assert len(found["00081199"]["Value"]) == 2
+    (failed,) = found["00081198"]["Value"]
+    assert failed["00081197"]["Value"] == [0xC000]
+
+
+def test_a_study_in_the_address_takes_no_instance_of_another(client: TestClient, instances: list[Dataset]) -> None:
+    answer = store(client, as_bytes(instances[0]), study="1.2.3")
+    assert answer.status_code == 409
+    assert answer.json()["00081198"]["Value"][0]["00081197"]["Value"] == [0xA900]
+
+
+@pytest.mark.parametrize("damage", ["cut", "no boundary", "other kind"])
+def test_a_body_that_is_not_what_it_says_is_refused(client: TestClient, instances: list[Dataset], damage: str) -> None:
+    body = body_of(as_bytes(instances[0]))
+    kind = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
+    if damage == "cut":
+        body = body[:-30]
+    elif damage == "no boundary":
+        kind = "multipart/related"
+    else:
+        kind = "application/json"
+    assert client.post(f"{ROOT}/studies", content=body, headers={"Content-Type": kind}).status_code == 400
+
+
+def test_a_request_that_is_too_large_is_refused(tmp_path: Path, clock: SetClock, instances: list[Dataset]) -> None:
+    with TestClient(application(tmp_path, clock, max_request_bytes=100)) as small:
+        assert store(small, as_bytes(instances[0])).status_code == 413
+
+
+def test_with_a_token_only_who_carries_it_is_answered(tmp_path: Path, clock: SetClock) -> None:
+    with TestClient(application(tmp_path, clock, token="secret")) as guarded:
+        assert guarded.get(f"{ROOT}/studies").status_code == 401
+        assert guarded.get(f"{ROOT}/studies", headers={"Authorization": "Bearer wrong"}).status_code == 401
+        assert guarded.get(f"{ROOT}/studies", headers={"Authorization": "Bearer secret"}).status_code == 200
+
+
+def test_an_instance_by_stow_and_by_c_store_is_one_file(filled: TestClient, instances: list[Dataset]) -> None:
+    again = store(filled, as_bytes(instances[0]))
+    assert again.status_code == 200
+    assert "00081196" not in again.json()["00081199"]["Value"][0]
