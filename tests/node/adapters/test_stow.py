@@ -78,8 +78,15 @@ def answering(status: int, body: bytes = b"") -> Iterator[str]:
 
 @pytest.mark.parametrize(
     ("status", "code", "permanent"),
-    [(401, "NET-002", False), (403, "NET-002", False), (404, "NET-004", True), (415, "NET-004", True)]
-    + [(500, "NET-003", False), (503, "NET-003", False), (400, "NET-003", True)],
+    [
+        (400, "NET-003", True),
+        (401, "NET-002", False),
+        (403, "NET-002", False),
+        (404, "NET-004", True),
+        (415, "NET-004", True),
+        (500, "NET-003", False),
+        (503, "NET-003", False),
+    ],
 )
 def test_an_error_says_what_it_is_and_whether_trying_again_can_help(
     results: list[StoredResult], status: int, code: str, permanent: bool
