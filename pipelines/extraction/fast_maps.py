@@ -193,9 +193,7 @@ def _parts(count: int) -> Iterator[slice]:
         yield slice(first, min(first + _BLOCK, count))
 
 
-def _keep(
-    found: Values, part: slice, family: str, names: Sequence[str | None], columns: NDArray[np.float64]
-) -> None:
+def _keep(found: Values, part: slice, family: str, names: Sequence[str | None], columns: NDArray[np.float64]) -> None:
     for column, name in enumerate(names):
         if f"{family}_{name}" in found:
             found[f"{family}_{name}"][part] = columns[:, column]

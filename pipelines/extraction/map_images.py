@@ -75,6 +75,4 @@ def filtered_images(
     if missing:
         return Unsupported(f"the CT around the lesion is too small for {', '.join(missing)}")
     shown = shown_voxels(lesion, resampled.mask, positions_of(ct, lesion, settings), spacing)
-    return {
-        name: MapImage(mask.voxels, images[name][mask.voxels], shown, math.prod(spacing)) for name in image_types
-    }
+    return {name: MapImage(mask.voxels, images[name][mask.voxels], shown, math.prod(spacing)) for name in image_types}

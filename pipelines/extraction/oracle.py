@@ -135,9 +135,7 @@ def _original_values(
 ) -> dict[str, NDArray[np.float64]]:
     box = _box_around(ct, lesion, margin=radius + 1)
     mask = lesion.mask.on(ct.grid)[box]
-    found = _executed(
-        _image(ct, box), _with_geometry(mask.astype(np.uint8), ct, box), features, settings, radius
-    )
+    found = _executed(_image(ct, box), _with_geometry(mask.astype(np.uint8), ct, box), features, settings, radius)
     return {feature: values[mask] for feature, values in found.items()}
 
 
@@ -169,7 +167,7 @@ def _executed(
     for feature in features:
         image_type, family, name = feature.split("_")
         by_image.setdefault(image_type, {}).setdefault(family, []).append(name)
-    found = {}
+    found: dict[str, NDArray[np.float64]] = {}
     for image_type, by_family in by_image.items():
         extractor = RadiomicsFeatureExtractor(
             additionalInfo=False,
