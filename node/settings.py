@@ -194,8 +194,8 @@ class MapSettings(_Section):
 
     features: tuple[str, ...] = Field(
         ("model",),
-        description="Features to map voxel by voxel, the most wanted first; of the original image or of a filtered one, "
-        "but for shape. model: those that the model weighs most, or original_firstorder_Entropy without a model. "
+        description="Features to map voxel by voxel, the most wanted first; of the original image or of a filtered "
+        "one, but for shape. model: those that the model weighs most, or original_firstorder_Entropy without a model. "
         "Empty: no maps.",
     )
     model_features: int = Field(

@@ -116,7 +116,7 @@ def voxel_values(
     if small is not None:
         return small
     _quiet()
-    found = {}
+    found: dict[str, NDArray[np.float64]] = {}
     try:
         for filtered in (False, True):
             wanted = [feature for feature in features if filtered != feature.startswith("original_")]

@@ -63,9 +63,9 @@ def map_objects(findings: Findings, producer: Producer) -> Iterator[ResultObject
         _describe_image(made, case_map)
         sources = [FrameSource(index) for index in range(grid.shape[0])]
         add_frames(made, findings.case, sources, FEATURE_MAP_DERIVATION, result_uid(findings, *what, "dimensions"))
-        frames = frames_of(findings, case_map)
-        _add_shared_groups(made, case_map, frames)
-        yield result_object(identity, made, *pixel_element(_FLOAT_PIXEL_DATA, "OF", frames.data.cast("B")))
+        _add_shared_groups(made, case_map)
+        pixels = frames_of(findings, case_map).data.cast("B")
+        yield result_object(identity, made, *pixel_element(_FLOAT_PIXEL_DATA, "OF", pixels))
 
 
 def case_maps(findings: Findings) -> list[CaseMap]:
@@ -127,7 +127,7 @@ def _describe_image(made: Dataset, case_map: CaseMap) -> None:
     made.AcquisitionContextSequence = []
 
 
-def _add_shared_groups(made: Dataset, case_map: CaseMap, frames: NDArray[np.float32]) -> None:
+def _add_shared_groups(made: Dataset, case_map: CaseMap) -> None:
     """What all frames of a map have in common (PS3.3 C.8.32.3)."""
     frame_type = Dataset()
     frame_type.FrameType = made.ImageType
@@ -142,15 +142,16 @@ def _add_shared_groups(made: Dataset, case_map: CaseMap, frames: NDArray[np.floa
     shared.ParametricMapFrameTypeSequence = [frame_type]
     shared.FrameAnatomySequence = [anatomy]
     shared.PixelValueTransformationSequence = [transformation]
-    shared.RealWorldValueMappingSequence = [_real_world_values(case_map, frames)]
+    shared.RealWorldValueMappingSequence = [_real_world_values(case_map)]
 
 
-def _real_world_values(case_map: CaseMap, frames: NDArray[np.float32]) -> Dataset:
+def _real_world_values(case_map: CaseMap) -> Dataset:
     feature = describe(case_map.feature)
+    finite = [part.values[np.isfinite(part.values)] for part in case_map.parts]
     mapping = Dataset()
     # the range covers the 0 outside the lesions
-    mapping.DoubleFloatRealWorldValueFirstValueMapped = float(np.nanmin(frames, initial=0.0))
-    mapping.DoubleFloatRealWorldValueLastValueMapped = float(np.nanmax(frames, initial=0.0))
+    mapping.DoubleFloatRealWorldValueFirstValueMapped = min(float(values.min(initial=0.0)) for values in finite)
+    mapping.DoubleFloatRealWorldValueLastValueMapped = max(float(values.max(initial=0.0)) for values in finite)
     mapping.RealWorldValueIntercept = 0.0
     mapping.RealWorldValueSlope = 1.0
     mapping.LUTExplanation = clipped(case_map.feature)
