@@ -23,7 +23,8 @@ from pydicom import dcmread
 from pipelines.domain.case import Case, Lesion
 from pipelines.domain.features import FeatureVector
 from pipelines.domain.volume import CtVolume
-from pipelines.extraction import fast, fast_maps, oracle
+from pipelines.extraction import fast, oracle
+from pipelines.extraction.engine import feature_maps
 from pipelines.extraction.names import features_of
 from pipelines.extraction.settings import load_profile
 from pipelines.imaging.case import read_case
@@ -33,7 +34,7 @@ _SHAPE: Final = (200, 512, 512)
 _SPACING: Final = (0.75, 0.75, 1.25)
 _SETTINGS: Final = load_profile("recommended")
 _MAPS: Final = (
-    *(f"original_glcm_{name}" for name in features_of("glcm") if name not in ("Imc1", "Imc2")),
+    *(f"original_glcm_{name}" for name in features_of("glcm")[:14]),
     *(f"original_firstorder_{name}" for name in ("Mean", "Entropy", "Variance", "Minimum", "Maximum", "Energy")),
 )
 
@@ -119,7 +120,7 @@ def _compare(ct: CtVolume, lesion: Lesion) -> dict[str, float]:
 
 def _maps(ct: CtVolume, lesion: Lesion) -> dict[str, float]:
     return {
-        "maps_s": _best(lambda: fast_maps.feature_maps(ct, lesion, _MAPS, _SETTINGS), 3),
+        "maps_s": _best(lambda: feature_maps(ct, lesion, _MAPS, _SETTINGS), 3),
         "voxels": lesion.mask.count,
     }
 

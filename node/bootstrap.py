@@ -32,6 +32,7 @@ from node.services.notify import Notifier
 from node.services.perform import Performer
 from node.services.receive import Receiver
 from node.settings import Peer, Settings, read_secret
+from pipelines.domain.feature_codes import can_be_mapped
 from pipelines.domain.identifiers import CaseId, SopClassUID
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
@@ -304,17 +305,21 @@ def load_pipeline(settings: Settings) -> "Pipeline":
     module = importlib.import_module(f"pipelines.{PIPELINE.replace('-', '_')}")
     names = importlib.import_module("pipelines.extraction.names")
     extraction = extraction_settings(settings)
-    available = names.feature_names(extraction)
+    images = names.image_types(extraction)
     problems = [
-        f"maps.features: {feature} is no feature of the original image that can be mapped"
+        f"maps.features: {feature} is no feature that can be mapped"
         for feature in settings.maps.features
-        if feature not in available or not feature.startswith("original_") or "_shape_" in feature
+        if feature != "model" and (feature.partition("_")[0] not in images or not can_be_mapped(feature))
     ]
     made: Pipeline | Rejected = module.pipeline(
         extraction,
         model_package=model_package(settings),
-        map_features=settings.maps.features,
-        kernel_radius_voxels=settings.maps.kernel_radius_voxels,
+        maps=module.MapSettings(
+            settings.maps.features,
+            settings.maps.model_features,
+            settings.maps.kernel_radius_voxels,
+            settings.maps.max_mb,
+        ),
         engine=settings.extraction.engine,
         kinds=settings.outputs.kinds,
     )

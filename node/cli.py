@@ -292,8 +292,9 @@ def config_check(node: Node) -> None:
     \b
     Example: pulmonode --config node.toml config check
     """
-    load_pipeline(node.settings())
+    pipeline = load_pipeline(node.settings())
     click.echo(f"The configuration is right ({node.config or 'defaults'}).")
+    click.echo(f"Maps: {pipeline.maps or 'none'}.")
 
 
 @config.command("show")

@@ -191,12 +191,22 @@ class ScoringSettings(_Section):
 
 
 class MapSettings(_Section):
-    """Which Parametric Maps are made of every lesion."""
+    """Which Parametric Maps are made of every case."""
 
     features: tuple[str, ...] = Field(
-        ("original_firstorder_Entropy",),
-        description="Features of the original image to map voxel by voxel. First-order features take seconds, texture "
-        "features minutes. Empty: no maps.",
+        ("model",),
+        description="Features to map voxel by voxel, the most wanted first; of the original image or of a filtered "
+        "one, but for shape. model: those that the model weighs most, or original_firstorder_Entropy without a model. "
+        "Empty: no maps.",
+    )
+    model_features: int = Field(
+        2, ge=1, le=20, description="How many of the model's features to map, those with the largest coefficients."
+    )
+    max_mb: int = Field(
+        800,
+        ge=1,
+        description="Megabytes that the maps of one case may take together; the last ones are left out, and the report "
+        "says so. A map takes four bytes for each voxel of the CT: 200 MB for 200 slices, 1,000 MB for 1,000.",
     )
     kernel_radius_voxels: int = Field(
         1, ge=1, le=3, description="Neighbourhood of a voxel: 1 for a cube of 3 x 3 x 3 voxels."

@@ -31,6 +31,8 @@ class Pipeline:
         Makes the findings, or tells why there are none.
     outputs
         Builders, in the order in which their objects are sent.
+    maps
+        Which features are mapped and why, for people to read; empty when none.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Pipeline:
     accepts: Accepts
     measure: Callable[[Case], Findings | Rejected]
     outputs: tuple[OutputBuilder, ...]
+    maps: str = ""
 
 
 def build_objects(pipeline: Pipeline, findings: Findings, producer: Producer) -> Iterator[ResultObject | Rejected]:

@@ -9,12 +9,13 @@ from importlib import metadata
 from typing import Final
 
 from pipelines.base import Accepts, OutputBuilder, Pipeline
-from pipelines.domain.case import Case, Findings, MeasuredLesion, Method
+from pipelines.domain.case import Case, Findings, Lesion, MeasuredLesion, Method
 from pipelines.domain.features import FeatureMap
 from pipelines.domain.outcome import OUTPUT_KINDS, OutputKind
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
-from pipelines.extraction.engine import Engine, extract, feature_map
+from pipelines.domain.volume import CtVolume
+from pipelines.extraction.engine import Engine, extract, feature_maps
 from pipelines.extraction.names import feature_names
 from pipelines.extraction.oracle import software
 from pipelines.extraction.settings import ExtractionSettings
@@ -25,6 +26,7 @@ from pipelines.outputs.key_objects import key_objects
 from pipelines.outputs.measurement_report import feature_report
 from pipelines.outputs.parametric_map import map_objects
 from pipelines.outputs.segmentation import segmentation_objects
+from pipelines.scoring.map_choice import MapChoice, choose_maps
 from pipelines.scoring.model import Model, load_model
 from pipelines.scoring.signature import score
 
@@ -40,12 +42,33 @@ _BUILDERS: Final[dict[OutputKind, OutputBuilder]] = {
 """In the order in which the objects are sent: what others refer to goes first."""
 
 
+@dataclass(frozen=True, slots=True)
+class MapSettings:
+    """Which features are mapped, how, and how much room the maps may take.
+
+    Attributes
+    ----------
+    features
+        By name, the most wanted first; "model" stands for the model's own.
+    model_features
+        How many of the model's own.
+    kernel_radius_voxels
+        How far a voxel's neighbourhood reaches.
+    max_mb
+        Megabytes that the maps of a case may take together.
+    """
+
+    features: tuple[str, ...]
+    model_features: int
+    kernel_radius_voxels: int
+    max_mb: int
+
+
 def pipeline(
     extraction: ExtractionSettings,
     *,
     model_package: str | None,
-    map_features: Sequence[str],
-    kernel_radius_voxels: int,
+    maps: MapSettings,
     engine: Engine = "fast",
     kinds: Collection[OutputKind] = OUTPUT_KINDS,
 ) -> Pipeline | Rejected:
@@ -55,8 +78,8 @@ def pipeline(
     ----------
     model_package
         Text of the model package that scores the patient; None to measure without scoring.
-    map_features
-        Features of the original image to map voxel by voxel in every lesion.
+    maps
+        Which features to map voxel by voxel in every lesion.
     engine
         What computes them; the fast engine hands over to PyRadiomics what it does not support.
     kinds
@@ -79,6 +102,8 @@ def pipeline(
     # the pipeline changes with the distribution, and so do the UIDs of what it makes
     version = metadata.version("pulmonode")
 
+    mapped = maps.features if "map" in kinds else ()
+    choice = choose_maps(mapped, model, model_features=maps.model_features)
     method = Method(
         pipeline=NAME,
         pipeline_version=version,
@@ -86,11 +111,11 @@ def pipeline(
         settings_digest=extraction.digest,
         settings=(*extraction.described(), ("engine", engine)),
         software=software(),
+        maps=_described(choice, maps),
     )
-    mapping = Mapping(tuple(map_features), kernel_radius_voxels)
 
     def measure(case: Case) -> Findings | Rejected:
-        return _measure(case, extraction, engine, model, mapping, method)
+        return _measure(case, extraction, engine, model, choice.features, maps, method)
 
     return Pipeline(
         NAME,
@@ -98,19 +123,24 @@ def pipeline(
         Accepts(CT_IMAGES, SEGMENTATIONS),
         measure,
         tuple(build for kind, build in _BUILDERS.items() if kind in kinds),
+        method.maps,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
-    """Which features are mapped, and how far a voxel's neighbourhood reaches."""
-
-    features: tuple[str, ...]
-    kernel_radius_voxels: int
+def _described(choice: MapChoice, maps: MapSettings) -> str:
+    if not choice.features:
+        return ""
+    return f"{choice}; cubes of {2 * maps.kernel_radius_voxels + 1} voxels, {maps.max_mb} MB at most"
 
 
 def _measure(
-    case: Case, extraction: ExtractionSettings, engine: Engine, model: Model | None, mapping: Mapping, method: Method
+    case: Case,
+    extraction: ExtractionSettings,
+    engine: Engine,
+    model: Model | None,
+    map_features: Sequence[str],
+    map_settings: MapSettings,
+    method: Method,
 ) -> Findings | Rejected:
     notes = list(case.notes)
     lesions = []
@@ -124,27 +154,46 @@ def _measure(
     refused = [measured.features for measured in lesions if isinstance(measured.features, Rejected)]
     if len(refused) == len(lesions):
         return refused[0]
+    fitting = _fitting(case.ct, map_features, map_settings.max_mb)
+    if len(fitting) < len(map_features):
+        notes.append(_left_out(map_features[len(fitting) :], map_settings.max_mb))
     maps: list[FeatureMap] = []
     for measured in lesions:
-        if isinstance(measured.features, Rejected):
+        if isinstance(measured.features, Rejected) or not fitting:
             continue
-        for feature in mapping.features:
-            made = feature_map(
-                case.ct,
-                measured.lesion,
-                feature,
-                extraction,
-                kernel_radius_voxels=mapping.kernel_radius_voxels,
-                engine=engine,
-            )
-            if isinstance(made, Rejected):
-                notes.append(made)
-            else:
-                maps.append(made)
+        made, remarks = _maps(case.ct, measured.lesion, fitting, extraction, engine, map_settings.kernel_radius_voxels)
+        maps += made
+        notes += remarks
     return Findings(
         case=replace(case, notes=tuple(notes)),
         lesions=tuple(lesions),
         score=None if model is None else score(model, lesions),
         maps=tuple(maps),
         method=method,
+    )
+
+
+def _maps(
+    ct: CtVolume, lesion: Lesion, features: Sequence[str], extraction: ExtractionSettings, engine: Engine, radius: int
+) -> tuple[list[FeatureMap], list[Rejected]]:
+    """The maps of one lesion, and what a reader should know of them."""
+    mapping = feature_maps(ct, lesion, features, extraction, kernel_radius_voxels=radius, engine=engine)
+    remarks = [outcome for outcome in mapping.outcomes if isinstance(outcome, Rejected)]
+    remarks += [
+        Rejected("ROI-004", f"PyRadiomics mapped {', '.join(named)} of segment {lesion.number}: {reason}.", "Nothing.")
+        for named, reason in mapping.reasons
+    ]
+    return [outcome for outcome in mapping.outcomes if isinstance(outcome, FeatureMap)], remarks
+
+
+def _fitting(ct: CtVolume, features: Sequence[str], max_mb: int) -> Sequence[str]:
+    """The first of `features`, as many as have room: each takes a whole volume in single precision."""
+    return features[: max_mb * 2**20 // (4 * ct.hu.size)]
+
+
+def _left_out(features: Sequence[str], max_mb: int) -> Rejected:
+    return Rejected(
+        "MAP-001",
+        f"No map of {', '.join(features)}: the maps of this CT would take more than {max_mb} MB.",
+        "Raise maps.max_mb, or name fewer features in maps.features.",
     )

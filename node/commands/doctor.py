@@ -80,7 +80,11 @@ def _pipeline(settings: Settings) -> Check:
         )
     model = settings.scoring.model or "none, cases are not scored"
     note = " (demonstration, not for clinical use)" if model == "demo" else ""
-    return Check("pipeline and model", ok=True, found=f"{pipeline.name} {pipeline.version}, model {model}{note}")
+    return Check(
+        "pipeline and model",
+        ok=True,
+        found=f"{pipeline.name} {pipeline.version}, model {model}{note}; maps: {pipeline.maps or 'none'}",
+    )
 
 
 def _disk(settings: Settings) -> Check:

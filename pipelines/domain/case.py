@@ -112,6 +112,8 @@ class Method:
         The settings as (name, value) pairs for people to read.
     software
         (name, version) of everything that touched the numbers.
+    maps
+        Which features were to be mapped and why, for people to read; empty when none.
     """
 
     pipeline: str
@@ -120,6 +122,7 @@ class Method:
     settings_digest: str
     settings: tuple[tuple[str, str], ...]
     software: tuple[tuple[str, str], ...]
+    maps: str = ""
 
 
 @dataclass(frozen=True, slots=True)

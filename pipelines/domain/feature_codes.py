@@ -197,6 +197,16 @@ def _unit(family: str, feature: str, *, original: bool) -> Code:
     return HU2 if feature in ("Variance", "Energy") else HU
 
 
+def can_be_mapped(name: str) -> bool:
+    """False for a feature of the mask alone, which has no value around a voxel, and for what is no feature.
+
+    >>> can_be_mapped("wavelet-LLH_glcm_Id"), can_be_mapped("original_shape_Sphericity"), can_be_mapped("glcm_Id")
+    (True, False, False)
+    """
+    image_type, _, key = name.partition("_")
+    return bool(image_type) and key in CONCEPTS and not key.startswith("shape_")
+
+
 def describe(name: str) -> FeatureDescription:
     """Tell how feature `name` is coded.
 

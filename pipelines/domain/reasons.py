@@ -57,6 +57,8 @@ CODES: Final[dict[str, str]] = {
     "ROI-002": "The segment is empty",
     "ROI-003": "The features of the lesion could not be computed",
     "ROI-004": "The lesion was measured by PyRadiomics itself",
+    # feature maps
+    "MAP-001": "A feature map was left out",
     # the model package
     "MODEL-001": "The model package is damaged or altered",
     "MODEL-002": "The model package needs features that the node does not compute",

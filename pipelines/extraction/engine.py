@@ -1,5 +1,6 @@
 """The features of a lesion: from the fast engine where it can, from PyRadiomics where it must."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,18 +42,45 @@ def extract(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings, *, engin
     return Extraction(oracle.extract(ct, lesion, settings), "pyradiomics")
 
 
-def feature_map(
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """The maps of a lesion and how they came about.
+
+    Attributes
+    ----------
+    outcomes
+        Maps, and why there are no others.
+    reasons
+        What PyRadiomics computed in place of the fast engine, and why: (features, reason).
+    """
+
+    outcomes: tuple[FeatureMap | Rejected, ...]
+    reasons: tuple[tuple[tuple[str, ...], str], ...] = ()
+
+
+def feature_maps(
     ct: CtVolume,
     lesion: Lesion,
-    feature: str,
+    features: Sequence[str],
     settings: ExtractionSettings,
     *,
     kernel_radius_voxels: int = 1,
     engine: Engine = "fast",
-) -> FeatureMap | Rejected:
-    """Compute `feature` around every voxel of `lesion`, on the grid of the CT."""
-    if engine == "fast":
-        made = fast_maps.feature_map(ct, lesion, feature, settings, kernel_radius_voxels=kernel_radius_voxels)
-        if not isinstance(made, Unsupported):
-            return made
-    return oracle.feature_map(ct, lesion, feature, settings, kernel_radius_voxels=kernel_radius_voxels)
+) -> Mapping:
+    """Compute `features` around every voxel of `lesion`, on the grid of the CT; each class of an image once."""
+    by_reason: dict[str, list[str]] = {}
+    for feature in features:
+        reason = fast_maps.supports(ct, feature, settings, kernel_radius_voxels) if engine == "fast" else None
+        by_reason.setdefault(reason or "", []).append(feature)
+    outcomes: list[FeatureMap | Rejected] = []
+    reasons = []
+    for reason, group in by_reason.items():
+        made: tuple[FeatureMap, ...] | Rejected | Unsupported = Unsupported(reason)
+        if engine == "fast" and not reason:
+            made = fast_maps.feature_maps(ct, lesion, group, settings, kernel_radius_voxels=kernel_radius_voxels)
+        if isinstance(made, Unsupported):
+            if engine == "fast":
+                reasons.append((tuple(group), made.reason))
+            made = oracle.feature_maps(ct, lesion, group, settings, kernel_radius_voxels=kernel_radius_voxels)
+        outcomes += [made] if isinstance(made, Rejected) else made
+    return Mapping(tuple(outcomes), tuple(reasons))

@@ -1,6 +1,6 @@
-"""Feature maps from the fast engine: first-order and co-occurrence features around every voxel of a lesion."""
+"""Feature maps from the fast engine: features in a cube around every voxel of a lesion."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -12,8 +12,11 @@ from pipelines.domain.reasons import Rejected
 from pipelines.domain.volume import CtVolume
 from pipelines.extraction import native
 from pipelines.extraction.limits import Unsupported, too_small
+from pipelines.extraction.map_images import MapImage, filtered_images, original_image
+from pipelines.extraction.names import image_types
+from pipelines.extraction.placement import feature_map
 from pipelines.extraction.settings import ExtractionSettings
-from pipelines.extraction.textures import GLCM_FEATURES, bin_edges
+from pipelines.extraction.textures import GLCM_FEATURES, SIZE_FEATURES, bin_edges
 
 # in the order of kernels.c
 _FIRSTORDER: Final = (
@@ -35,37 +38,37 @@ _FIRSTORDER: Final = (
     "Uniformity",
     "Variance",
 )
-# two levels that are independent of each other: zero in arithmetic, noise or NaN in PyRadiomics
-_LEFT_OUT: Final = frozenset({"Imc1", "Imc2"})
+_KNOWN: Final[dict[str, frozenset[str | None]]] = {
+    "firstorder": frozenset({*_FIRSTORDER, "TotalEnergy"}),
+    "glcm": frozenset({*GLCM_FEATURES, "SumAverage"}),
+    **{family: frozenset(names) for family, names in SIZE_FEATURES.items()},
+}
 # how many voxels PyRadiomics computes at once: it shows in JointAverage
 _BATCH: Final = 1000
 _MOST_LEVELS: Final = 2000
+# voxels whose features of a class are in memory at once, whether they are wanted or not
+_BLOCK: Final = 1 << 15
+
+Values = dict[str, NDArray[np.float64]]
 
 
-def supports(ct: CtVolume, feature: str, kernel_radius_voxels: int) -> str | None:
-    """Why a map of `feature` needs PyRadiomics; None when the fast engine computes it."""
+def supports(ct: CtVolume, feature: str, settings: ExtractionSettings, kernel_radius_voxels: int) -> str | None:
+    """Why a map of `feature` needs PyRadiomics; None when the fast engine computes it.
+
+    A few reasons show only while it computes: then `feature_maps` returns `Unsupported`.
+    """
     image_type, family, name = feature.split("_")
-    known = {
-        "firstorder": {*_FIRSTORDER, "TotalEnergy"},
-        "glcm": set(GLCM_FEATURES) - _LEFT_OUT,
-    }
-    if image_type != "original" or name not in known.get(family, set()):
+    if image_type not in image_types(settings) or name not in _KNOWN.get(family, ()):
         return f"{feature} has no fast map"
     if native.kernels_path() is None:
         return "the kernels have not been built"
     if ct.hu.dtype != np.int16:
         return f"the CT holds {ct.hu.dtype} values, not int16"
+    if image_type != "original" and settings.interpolator not in ("sitkBSpline", "sitkNearestNeighbor"):
+        return f"the interpolator is {settings.interpolator}"
     if not 1 <= kernel_radius_voxels <= native.MAX_RADIUS:
         return f"the radius of the cubes is {kernel_radius_voxels} voxels"
     return None
-
-
-def feature_map(
-    ct: CtVolume, lesion: Lesion, feature: str, settings: ExtractionSettings, *, kernel_radius_voxels: int = 1
-) -> FeatureMap | Rejected | Unsupported:
-    """One of `feature_maps`."""
-    made = feature_maps(ct, lesion, [feature], settings, kernel_radius_voxels=kernel_radius_voxels)
-    return made if isinstance(made, Rejected | Unsupported) else made[0]
 
 
 def feature_maps(
@@ -78,60 +81,129 @@ def feature_maps(
 ) -> tuple[FeatureMap, ...] | Rejected | Unsupported:
     """Compute `features` in a cube around every voxel of `lesion`, on the grid of the CT.
 
-    Equal to those of `pipelines.extraction.oracle.feature_map`; all features of a class cost as much as one.
+    All features of a class on one image cost as much as one. Those of the original image are computed on the CT as it
+    is; those of a filtered image on the resampled grid of the profile, where each voxel of the CT shows the nearest.
+    """
+    found = voxel_values(ct, lesion, features, settings, kernel_radius_voxels=kernel_radius_voxels)
+    if isinstance(found, Rejected | Unsupported):
+        return found
+    return tuple(feature_map(lesion, feature, found[feature], kernel_radius_voxels) for feature in features)
+
+
+def voxel_values(
+    ct: CtVolume,
+    lesion: Lesion,
+    features: Sequence[str],
+    settings: ExtractionSettings,
+    *,
+    kernel_radius_voxels: int = 1,
+) -> Values | Rejected | Unsupported:
+    """The values of `feature_maps` for each voxel of the lesion, in the order of the array; NaN where there is none.
+
+    Equal to `pipelines.extraction.oracle.voxel_values`, but for Imc2 where the grey levels of a direction are
+    independent of each other: it is 0 there, in PyRadiomics noise of 1e-8, 0 or left out of the mean.
     """
     small = too_small(lesion)
     if small is not None:
         return small
     for feature in features:
-        reason = supports(ct, feature, kernel_radius_voxels)
+        reason = supports(ct, feature, settings, kernel_radius_voxels)
         if reason is not None:
             return Unsupported(reason)
-    mask = lesion.mask.voxels
-    native_values = ct.hu[lesion.mask.box][mask]
-    edges = bin_edges(native_values, settings.bin_width_hu)
-    if edges.size - 1 > _MOST_LEVELS:
-        return Unsupported(f"there are more than {_MOST_LEVELS} grey levels")
-    of_voxels = native_values.astype(np.float64)
-    levels_of_voxels = np.empty(of_voxels.size, dtype=np.uint16)
-    native.grey_levels(of_voxels, edges, settings.bin_width_hu, levels_of_voxels)
-    radius = kernel_radius_voxels
-    framed = [size + 2 * radius for size in mask.shape]
-    inner = (slice(radius, -radius),) * 3
-    levels, values = np.zeros(framed, dtype=np.uint16), np.zeros(framed)
-    levels[inner][mask] = levels_of_voxels
-    values[inner][mask] = of_voxels
-
-    by_name: dict[str, NDArray[np.float64]] = {}
-    families = {feature.split("_")[1] for feature in features}
-    if "firstorder" in families:
-        by_name |= _firstorder(levels, values, radius, shift=settings.voxel_array_shift_hu, voxel_mm3=ct.grid.voxel_mm3)
-    if "glcm" in families:
-        by_name |= _glcm(levels, radius)
-    return tuple(_map(lesion, feature, by_name[feature], radius) for feature in features)
-
-
-def _firstorder(
-    levels: NDArray[np.uint16], values: NDArray[np.float64], radius: int, *, shift: float, voxel_mm3: float
-) -> dict[str, NDArray[np.float64]]:
-    features = native.firstorder_maps(levels, values, radius, shift=shift)
-    found = {f"original_firstorder_{name}": features[:, column] for column, name in enumerate(_FIRSTORDER)}
-    found["original_firstorder_TotalEnergy"] = found["original_firstorder_Energy"] * voxel_mm3
+    wanted: dict[str, list[str]] = {}
+    for feature in features:
+        image_type, _, of_image = feature.partition("_")
+        wanted.setdefault(image_type, []).append(of_image)
+    images = _images(ct, lesion, [*wanted], settings)
+    if isinstance(images, Unsupported):
+        return images
+    found: Values = {}
+    for image_type, names in wanted.items():
+        values = _image_values(images[image_type], names, settings, kernel_radius_voxels)
+        if isinstance(values, Unsupported):
+            return values
+        shown = images[image_type].shown
+        found |= {f"{image_type}_{name}": values[name][shown] for name in names}
     return found
 
 
-def _glcm(levels: NDArray[np.uint16], radius: int) -> dict[str, NDArray[np.float64]]:
-    features, directions = native.glcm_maps(levels, radius)
-    found = {f"original_glcm_{name}": features[:, column] for column, name in enumerate(GLCM_FEATURES)}
-    average = found["original_glcm_JointAverage"]
-    # PyRadiomics leaves out the directions that are empty in a whole batch; where another one is empty, its mean is NaN
+def _images(
+    ct: CtVolume, lesion: Lesion, wanted: Sequence[str], settings: ExtractionSettings
+) -> Mapping[str, MapImage] | Unsupported:
+    images = {"original": original_image(ct, lesion)} if "original" in wanted else {}
+    filtered = [image_type for image_type in wanted if image_type != "original"]
+    if not filtered:
+        return images
+    made = filtered_images(ct, lesion, filtered, settings)
+    return made if isinstance(made, Unsupported) else images | made
+
+
+def _image_values(
+    image: MapImage, wanted: Sequence[str], settings: ExtractionSettings, radius: int
+) -> Values | Unsupported:
+    """Values of `wanted` (`class_Feature`) around each voxel of `image`."""
+    found: Values = {name: np.empty(image.values.size) for name in wanted}
+    families = {name.split("_")[0] for name in wanted}
+    textures = _cubes(image, image.values, settings, radius)
+    # PyRadiomics bins single-precision images in double precision here, and in single precision for textures
+    as_double = image.values.astype(np.float64)
+    single = image.values.dtype == np.float32
+    plain = _cubes(image, as_double, settings, radius) if single and "firstorder" in families else textures
+    if isinstance(textures, Unsupported):
+        return textures
+    if isinstance(plain, Unsupported):
+        return plain
+    directions = np.zeros(image.values.size, dtype=np.uint16)
+    framed = np.zeros(textures.levels.shape)
+    framed.reshape(-1)[textures.centres] = as_double
+    for part in _parts(image.values.size):
+        if "firstorder" in families:
+            columns = native.firstorder_maps(plain, framed, part, shift=settings.voxel_array_shift_hu)
+            _keep(found, part, "firstorder", _FIRSTORDER, columns)
+            if "firstorder_TotalEnergy" in found:
+                energy = columns[:, _FIRSTORDER.index("Energy")]
+                found["firstorder_TotalEnergy"][part] = energy * image.voxel_mm3
+        if "glcm" in families:
+            columns, directions[part] = native.glcm_maps(textures, part)
+            _keep(found, part, "glcm", GLCM_FEATURES, columns)
+            if "glcm_SumAverage" in found:
+                found["glcm_SumAverage"][part] = 2.0 * columns[:, GLCM_FEATURES.index("JointAverage")]
+        for family in families & set(native.SIZE_MAPS):
+            _keep(found, part, family, SIZE_FEATURES[family], native.size_maps(textures, part, family))
+    if "glcm_JointAverage" in found:
+        _leave_out_empty_directions(found["glcm_JointAverage"], directions)
+    return found
+
+
+def _cubes(
+    image: MapImage, values: NDArray[np.generic], settings: ExtractionSettings, radius: int
+) -> native.Cubes | Unsupported:
+    edges = bin_edges(values, settings.bin_width_hu)
+    if edges.size - 1 > _MOST_LEVELS:
+        return Unsupported(f"there are more than {_MOST_LEVELS} grey levels")
+    of_voxels = np.empty(values.size, dtype=np.uint16)
+    native.grey_levels(values.astype(np.float64), edges, settings.bin_width_hu, of_voxels)
+    levels = np.zeros([size + 2 * radius for size in image.mask.shape], dtype=np.uint16)
+    levels[(slice(radius, -radius),) * 3][image.mask] = of_voxels
+    return native.cubes_of(levels, radius)
+
+
+def _parts(count: int) -> Iterator[slice]:
+    for first in range(0, count, _BLOCK):
+        yield slice(first, min(first + _BLOCK, count))
+
+
+def _keep(found: Values, part: slice, family: str, names: Sequence[str | None], columns: NDArray[np.float64]) -> None:
+    for column, name in enumerate(names):
+        if f"{family}_{name}" in found:
+            found[f"{family}_{name}"][part] = columns[:, column]
+
+
+def _leave_out_empty_directions(average: NDArray[np.float64], directions: NDArray[np.uint16]) -> None:
+    """Make `average` NaN where PyRadiomics' is.
+
+    It leaves out the directions that are empty in a whole batch; where another one is empty, its mean is NaN.
+    """
     for first in range(0, directions.size, _BATCH):
         batch = directions[first : first + _BATCH]
         average[first : first + _BATCH][batch != np.bitwise_or.reduce(batch)] = np.nan
-    return found
-
-
-def _map(lesion: Lesion, feature: str, values: NDArray[np.float64], radius: int) -> FeatureMap:
-    whole = np.zeros(lesion.mask.voxels.shape, dtype=np.float32)
-    whole[lesion.mask.voxels] = np.nan_to_num(values)
-    return FeatureMap(feature, lesion.number, radius, lesion.mask.offset, whole)

@@ -1173,10 +1173,13 @@ enum {
     RANGE, ROBUST_MEAN_ABSOLUTE_DEVIATION, ROOT_MEAN_SQUARED, SKEWNESS, UNIFORMITY, VARIANCE, FIRSTORDER_MAPS
 };
 
-/* -p log2(p + EPSILON) for p = part / whole, from logarithms of whole numbers: EPSILON takes EPSILON / ln 2 off. */
+/* What EPSILON takes off -p log2(p + EPSILON), whatever p: EPSILON / ln 2. */
+#define EPSILON_BITS (EPSILON * 1.4426950408889634)
+
+/* -p log2(p + EPSILON) for p = part / whole, from logarithms of whole numbers. */
 static double surprise_of(int part, int whole, const double *log2_of)
 {
-    return (double)part / whole * (log2_of[whole] - log2_of[part]) - EPSILON * 1.4426950408889634;
+    return (double)part / whole * (log2_of[whole] - log2_of[part]) - EPSILON_BITS;
 }
 
 /* Quantile of ascending values between the two nearest ranks (Hyndman & Fan's type 7, as numpy interpolates). */
@@ -1294,13 +1297,21 @@ typedef struct {
     uint16_t *differences; /* by difference of levels */
 } tallies_t;
 
-/* Add the features of `n` pairs of levels (lower, higher) in one direction, and leave the tallies zero. */
+/*
+ * Add the features of `n` pairs of levels (lower, higher) in one direction, and leave the tallies zero.
+ *
+ * The two measures of information need the marginal distribution alone, since the levels of the symmetric matrix share
+ * it: HXY1 = HXY2 = 2 HX. Where the levels are independent, which whole numbers decide, both are 0: PyRadiomics' sums
+ * leave a difference of about 1e-16 there, of either sign.
+ */
 static void pairs_of(const uint16_t (*pair)[2], int n, index_t level_count, const tallies_t *t, const double *log2_of,
                      double *f)
 {
     const index_t side = level_count + 1;
     const double levels = (double)level_count, ends = 2.0 * n;
     double sum = 0.0, mean, variance = 0.0, covariance = 0.0, average = 0.0, largest = 0.0;
+    double joint = 0.0, marginal = 0.0;
+    int filled = 0, kinds = 0, independent = 1;
 
     for (int k = 0; k < n; k++) {
         const uint16_t a = pair[k][0], b = pair[k][1];
@@ -1321,16 +1332,13 @@ static void pairs_of(const uint16_t (*pair)[2], int n, index_t level_count, cons
             /* a pair of unlike levels stands in two cells of the symmetric matrix */
             const int halves = a == b ? 2 * *c : *c, cells = a == b ? 1 : 2;
             const double p = halves / ends;
-            f[JOINT_ENTROPY] += cells * surprise_of(halves, 2 * n, log2_of);
+            joint += cells * surprise_of(halves, 2 * n, log2_of);
+            filled += cells;
+            independent &= halves * 2 * n == t->singles[a] * t->singles[b];
             f[JOINT_ENERGY] += cells * p * p;
             largest = p > largest ? p : largest;
             covariance += cells * p * (a - mean) * (b - mean);
             *c = 0;
-        }
-        for (int end = 0; end < 2; end++) {
-            uint16_t *single = t->singles + pair[k][end];
-            variance += *single / ends * (pair[k][end] - mean) * (pair[k][end] - mean);
-            *single = 0;
         }
         c = t->sums + a + b;
         if (*c) {
@@ -1356,16 +1364,33 @@ static void pairs_of(const uint16_t (*pair)[2], int n, index_t level_count, cons
             *c = 0;
         }
     }
+    for (int k = 0; k < n; k++)
+        for (int end = 0; end < 2; end++) {
+            const uint16_t level = pair[k][end];
+            const int c = t->singles[level];
+            if (!c)
+                continue;
+            variance += c / ends * (level - mean) * (level - mean);
+            marginal += c / ends * (log2_of[2 * n] - log2_of[c]);
+            kinds++;
+            t->singles[level] = 0;
+        }
+    f[JOINT_ENTROPY] += joint;
     f[JOINT_AVERAGE] += mean;
     f[DIFFERENCE_AVERAGE] += average;
     f[MAXIMUM_PROBABILITY] += largest;
     f[SUM_SQUARES] += variance;
     f[CORRELATION] += variance == 0.0 ? 1.0 : covariance / (variance + EPSILON);
+    if (!independent || filled != kinds * kinds) {
+        const double information = 2.0 * marginal - kinds * kinds * EPSILON_BITS - joint;
+        f[IMC1] += (joint - 2.0 * marginal) / (marginal - kinds * EPSILON_BITS);
+        f[IMC2] += information > 0.0 ? sqrt(1.0 - exp(-2.0 * information)) : 0.0;
+    }
 }
 
 /*
  * Co-occurrence features in a cube around each of `count` voxels of a lesion, averaged over the directions that hold a
- * pair; NaN if none does. Imc1 and Imc2 are left 0: in so few voxels they hang on rounding.
+ * pair; NaN if none does.
  *
  * Arguments as for `firstorder_maps`; `directions` gets a bit for each direction that holds a pair.
  */
@@ -1413,5 +1438,241 @@ int glcm_maps(const uint16_t *levels, index_t rows, index_t columns, const index
             f[k] /= used;
     }
     free(memory);
+    return 0;
+}
+
+/* A run, a zone or a voxel: its grey level, and its length, its volume or its dependence. */
+typedef struct {
+    uint16_t level, size;
+} thing_t;
+
+/* Counters, all zero between cubes, and numbers looked up. */
+typedef struct {
+    uint16_t *cells;    /* by level * reach + size */
+    uint16_t *by_level;
+    uint16_t *by_size;
+    const double *log2_of;
+    const double *inverse_square;
+    index_t reach;      /* more than any size */
+} census_t;
+
+/*
+ * Add the features of `n` things (at least one) in a cube that holds `voxels` voxels, and leave the counters zero.
+ *
+ * The definitions are those of `size_features`.
+ */
+static void things_of(const thing_t *things, int n, int voxels, const census_t *c, double *f)
+{
+    const double total = n;
+    double g[SIZE_FEATURES] = {0}, mean_level = 0.0, mean_size = 0.0;
+
+    for (int k = 0; k < n; k++) {
+        const thing_t at = things[k];
+        c->cells[at.level * c->reach + at.size]++;
+        c->by_level[at.level]++;
+        c->by_size[at.size]++;
+        mean_level += at.level;
+        mean_size += at.size;
+    }
+    mean_level /= total, mean_size /= total;
+    for (int k = 0; k < n; k++) {
+        const thing_t at = things[k];
+        const double i = at.level, j = at.size, i2 = i * i, j2 = j * j;
+        const double low = c->inverse_square[at.level], small = c->inverse_square[at.size];
+        g[SMALL] += small;
+        g[LARGE] += j2;
+        g[LOW_LEVEL] += low;
+        g[HIGH_LEVEL] += i2;
+        g[SMALL_LOW] += small * low;
+        g[SMALL_HIGH] += small * i2;
+        g[LARGE_LOW] += j2 * low;
+        g[LARGE_HIGH] += j2 * i2;
+        g[LEVEL_VARIANCE] += (i - mean_level) * (i - mean_level);
+        g[SIZE_VARIANCE] += (j - mean_size) * (j - mean_size);
+        uint16_t *count = c->cells + at.level * c->reach + at.size;
+        if (*count)
+            f[SIZE_ENTROPY] += surprise_of(*count, n, c->log2_of);
+        *count = 0;
+        /* zero from the second thing of a level or size on */
+        g[LEVEL_NONUNIFORMITY] += (double)c->by_level[at.level] * c->by_level[at.level];
+        g[SIZE_NONUNIFORMITY] += (double)c->by_size[at.size] * c->by_size[at.size];
+        c->by_level[at.level] = c->by_size[at.size] = 0;
+    }
+    g[LEVEL_NONUNIFORMITY_NORMALISED] = g[LEVEL_NONUNIFORMITY] / total;
+    g[SIZE_NONUNIFORMITY_NORMALISED] = g[SIZE_NONUNIFORMITY] / total;
+    g[PERCENTAGE] = total * total / voxels;
+    for (int k = 0; k < SIZE_FEATURES; k++)
+        f[k] += g[k] / total;
+}
+
+/* A cube with a border of level 0 one voxel wide. */
+enum { MAX_SIDE = 2 * MAX_RADIUS + 3, MAX_BORDERED = MAX_SIDE * MAX_SIDE * MAX_SIDE };
+
+/* The voxels of a cube line by line along one direction, and which of them begin a line. */
+typedef struct {
+    uint16_t at[MAX_CUBE];
+    uint8_t begins[MAX_CUBE];
+} lines_t;
+
+/* Whether index `i` of a bordered cube lies in its border. */
+static int in_border(int i, int side)
+{
+    const int z = i / (side * side), y = i / side % side, x = i % side;
+    return z == 0 || y == 0 || x == 0 || z == side - 1 || y == side - 1 || x == side - 1;
+}
+
+static void lines_along(int step, int side, lines_t *lines)
+{
+    int n = 0;
+    for (int i = 0; i < side * side * side; i++) {
+        if (in_border(i, side) || !in_border(i - step, side))
+            continue;
+        for (int k = i; !in_border(k, side); k += step) {
+            lines->begins[n] = k == i;
+            lines->at[n++] = (uint16_t)k;
+        }
+    }
+}
+
+/*
+ * Runs along one direction; none where no line holds two voxels of the lesion, whether or not they touch: PyRadiomics
+ * leaves such a direction out.
+ */
+static int runs_of(const uint16_t *cube, const lines_t *lines, int cells, thing_t *runs)
+{
+    int n = 0, on_line = 0, lined = 0;
+    uint16_t before = 0;
+
+    for (int k = 0; k < cells; k++) {
+        const uint16_t level = cube[lines->at[k]];
+        if (lines->begins[k])
+            before = 0, on_line = 0;
+        if (level) {
+            lined |= on_line++;
+            if (level == before)
+                runs[n - 1].size++;
+            else
+                runs[n++] = (thing_t){level, 1};
+        }
+        before = level;
+    }
+    return lined ? n : 0;
+}
+
+/* Zones of equal level, found by flooding; `cube` is spent. */
+static int zones_of(uint16_t *cube, const uint16_t *inner, int cells, const int *steps, thing_t *zones)
+{
+    uint16_t open[MAX_CUBE];
+    int n = 0;
+
+    for (int k = 0; k < cells; k++) {
+        const uint16_t level = cube[inner[k]];
+        int waiting = 0;
+        uint16_t size = 0;
+        if (!level)
+            continue;
+        open[waiting++] = inner[k];
+        cube[inner[k]] = 0;
+        while (waiting) {
+            const int at = open[--waiting];
+            size++;
+            for (int d = 0; d < 2 * DIRECTIONS; d++) {
+                const int next = at + (d < DIRECTIONS ? steps[d] : -steps[d - DIRECTIONS]);
+                if (cube[next] == level) {
+                    cube[next] = 0;
+                    open[waiting++] = (uint16_t)next;
+                }
+            }
+        }
+        zones[n++] = (thing_t){level, size};
+    }
+    return n;
+}
+
+/* Every voxel with one more than the number of its neighbours of the same level. */
+static int dependences_of(const uint16_t *cube, const uint16_t *inner, int cells, const int *steps, thing_t *voxels)
+{
+    int n = 0;
+
+    for (int k = 0; k < cells; k++) {
+        const int at = inner[k];
+        const uint16_t level = cube[at];
+        uint16_t alike = 1;
+        if (!level)
+            continue;
+        for (int d = 0; d < DIRECTIONS; d++)
+            alike = (uint16_t)(alike + (cube[at + steps[d]] == level) + (cube[at - steps[d]] == level));
+        voxels[n++] = (thing_t){level, alike};
+    }
+    return n;
+}
+
+/* The three kinds of things in the order of SIZE_MAPS in native.py. */
+enum { RUNS, ZONES, DEPENDENCES };
+
+/*
+ * Run length, size zone or dependence features (`kind`) in a cube around each of `count` voxels of a lesion. Those of
+ * runs are averaged over the directions with a line that holds two voxels; NaN if none does.
+ *
+ * Arguments as for `firstorder_maps`; features  (count, SIZE_FEATURES)
+ */
+int size_maps(const uint16_t *levels, index_t rows, index_t columns, const index_t *centres, index_t count,
+              int radius, index_t level_count, int kind, double *features)
+{
+    const int side = 2 * radius + 3, reach = MAX_CUBE + 1;
+    const size_t level_side = (size_t)level_count + 1, numbers = level_side > MAX_CUBE ? level_side : MAX_CUBE + 1;
+    double log2_of[MAX_CUBE + 1];
+    uint16_t cube[MAX_BORDERED] = {0}, inner[MAX_CUBE];
+    thing_t things[MAX_CUBE];
+    int steps[DIRECTIONS], cells = 0;
+    uint16_t *counters = calloc(level_side * reach + level_side + reach, sizeof *counters);
+    double *inverse_square = malloc(numbers * sizeof *inverse_square);
+    lines_t *lines = malloc(DIRECTIONS * sizeof *lines);
+
+    if (!counters || !inverse_square || !lines) {
+        free(counters), free(inverse_square), free(lines);
+        return -1;
+    }
+    for (int i = 1; i <= MAX_CUBE; i++)
+        log2_of[i] = log2(i);
+    inverse_square[0] = 0.0;
+    for (size_t i = 1; i < numbers; i++)
+        inverse_square[i] = 1.0 / ((double)i * (double)i);
+    for (int i = 0; i < side * side * side; i++)
+        if (!in_border(i, side))
+            inner[cells++] = (uint16_t)i;
+    for (int d = 0; d < DIRECTIONS; d++) {
+        steps[d] = (STEP[d][0] * side + STEP[d][1]) * side + STEP[d][2];
+        lines_along(steps[d], side, lines + d);
+    }
+    const census_t census = {counters,       counters + level_side * reach,
+                             counters + level_side * reach + level_side, log2_of, inverse_square, reach};
+
+    for (index_t v = 0; v < count; v++) {
+        double *f = features + v * SIZE_FEATURES;
+        int voxels = 0, used = 0;
+        memset(f, 0, sizeof *f * SIZE_FEATURES);
+        for (index_t z = -radius, k = 0; z <= radius; z++)
+            for (index_t y = -radius; y <= radius; y++)
+                for (index_t x = -radius; x <= radius; x++, k++) {
+                    const uint16_t level = levels[centres[v] + (z * rows + y) * columns + x];
+                    cube[inner[k]] = level;
+                    voxels += level > 0;
+                }
+        if (kind != RUNS) {
+            const int n = kind == ZONES ? zones_of(cube, inner, cells, steps, things)
+                                        : dependences_of(cube, inner, cells, steps, things);
+            things_of(things, n, voxels, &census, f);
+            continue;
+        }
+        for (int d = 0; d < DIRECTIONS; d++) {
+            const int n = runs_of(cube, lines + d, cells, things);
+            if (n)
+                things_of(things, n, voxels, &census, f), used++;
+        }
+        for (int k = 0; k < SIZE_FEATURES; k++)
+            f[k] /= used;
+    }
+    free(counters), free(inverse_square), free(lines);
     return 0;
 }

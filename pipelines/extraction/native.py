@@ -3,6 +3,7 @@
 import ctypes
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
@@ -23,6 +24,8 @@ FIRSTORDER_VALUES: Final = 17
 TAPS: Final = 6
 MAX_RADIUS: Final = 3
 """Of the cubes that feature maps are made of."""
+SIZE_MAPS: Final = ("glrlm", "glszm", "gldm")
+"""Classes whose maps `size_maps` makes, in the order of kernels.c."""
 
 _INT = ctypes.c_int64
 _REAL = ctypes.c_double
@@ -63,6 +66,7 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "widest": (r, (i64, i, f64)),
         "firstorder_maps": (ctypes.c_int, (u16, f64, i, i, i64, i, ctypes.c_int, i, r, f64)),
         "glcm_maps": (ctypes.c_int, (u16, i, i, i64, i, ctypes.c_int, i, f64, u16)),
+        "size_maps": (ctypes.c_int, (u16, i, i, i64, i, ctypes.c_int, i, ctypes.c_int, f64)),
         "widest_in_plane": (r, (i64, i, ctypes.c_int, f64, u8)),
     }
 
@@ -334,56 +338,100 @@ def widest_in_plane(points: NDArray[np.int64], axis: int, unit: NDArray[np.float
     return best, corner.view(np.bool_)
 
 
-def firstorder_maps(
-    levels: NDArray[np.uint16], values: NDArray[np.float64], radius: int, *, shift: float
-) -> NDArray[np.float64]:
-    """The 17 first-order features around each voxel of a lesion, in the order of the array and of kernels.c.
+@dataclass(frozen=True, slots=True, eq=False)
+class Cubes:
+    """The cubes around the voxels of a lesion, made by `cubes_of`.
 
-    Parameters
-    ----------
-    levels, values
-        Volumes with a border of `radius` voxels; level 0 is outside of the lesion.
-    """
-    centres, level_count = _centres(levels, radius)
-    if values.shape != levels.shape:
-        raise ValueError("levels and values differ in shape")
-    features = np.empty((centres.size, FIRSTORDER_VALUES))
-    _enough_memory(
-        _library().firstorder_maps(
-            levels, values, *levels.shape[1:], centres, centres.size, radius, level_count, shift, features
-        )
-    )
-    return features
-
-
-def glcm_maps(levels: NDArray[np.uint16], radius: int) -> tuple[NDArray[np.float64], NDArray[np.uint16]]:
-    """The 22 co-occurrence features around each voxel, without Imc1 and Imc2, and the directions that hold a pair.
-
-    Parameters
+    Attributes
     ----------
     levels
-        Volume with a border of `radius` voxels; level 0 is outside of the lesion.
-
-    Returns
-    -------
-    features, directions
-        Shape (voxels, 22); one bit for each of the thirteen directions.
+        Grey levels with a border of `radius` voxels; level 0 is outside of the lesion.
+    centres
+        Flat index of each voxel of the lesion, in the order of the array.
     """
-    centres, level_count = _centres(levels, radius)
-    features = np.empty((centres.size, GLCM_VALUES))
-    directions = np.empty(centres.size, dtype=np.uint16)
-    _enough_memory(
-        _library().glcm_maps(
-            levels, *levels.shape[1:], centres, centres.size, radius, level_count, features, directions
-        )
-    )
-    return features, directions
+
+    levels: NDArray[np.uint16]
+    radius: int
+    centres: NDArray[np.int64]
+    level_count: int
 
 
-def _centres(levels: NDArray[np.uint16], radius: int) -> tuple[NDArray[np.int64], int]:
+def cubes_of(levels: NDArray[np.uint16], radius: int) -> Cubes:
+    """The cubes of (2 `radius` + 1)^3 voxels in a volume of `levels` that has a border of `radius` voxels."""
     if not 1 <= radius <= MAX_RADIUS:
         raise ValueError(f"a cube has a radius of 1 to {MAX_RADIUS} voxels")
     inner = levels[radius:-radius, radius:-radius, radius:-radius]
     if np.count_nonzero(inner) != np.count_nonzero(levels):
         raise ValueError("the border of a map holds voxels of the lesion")
-    return np.flatnonzero(levels).astype(np.int64), int(levels.max())
+    return Cubes(levels, radius, np.flatnonzero(levels).astype(np.int64), int(levels.max()))
+
+
+def firstorder_maps(cubes: Cubes, values: NDArray[np.float64], part: slice, *, shift: float) -> NDArray[np.float64]:
+    """The 17 first-order features around the voxels `part` of a lesion, in the order of kernels.c.
+
+    Parameters
+    ----------
+    values
+        Volume of the shape of the levels.
+    """
+    if values.shape != cubes.levels.shape:
+        raise ValueError("levels and values differ in shape")
+    centres = cubes.centres[part]
+    features = np.empty((centres.size, FIRSTORDER_VALUES))
+    rows, columns = cubes.levels.shape[1:]
+    _enough_memory(
+        _library().firstorder_maps(
+            cubes.levels,
+            values,
+            rows,
+            columns,
+            centres,
+            centres.size,
+            cubes.radius,
+            cubes.level_count,
+            shift,
+            features,
+        )
+    )
+    return features
+
+
+def glcm_maps(cubes: Cubes, part: slice) -> tuple[NDArray[np.float64], NDArray[np.uint16]]:
+    """The 22 co-occurrence features around the voxels `part`, and which of the thirteen directions hold a pair.
+
+    Returns
+    -------
+    features, directions
+        Shape (voxels, 22); one bit for each direction.
+    """
+    centres = cubes.centres[part]
+    features = np.empty((centres.size, GLCM_VALUES))
+    directions = np.empty(centres.size, dtype=np.uint16)
+    rows, columns = cubes.levels.shape[1:]
+    _enough_memory(
+        _library().glcm_maps(
+            cubes.levels, rows, columns, centres, centres.size, cubes.radius, cubes.level_count, features, directions
+        )
+    )
+    return features, directions
+
+
+def size_maps(cubes: Cubes, part: slice, kind: str) -> NDArray[np.float64]:
+    """The 16 features of runs, zones or dependences (`kind` of `SIZE_MAPS`) around the voxels `part`."""
+    centres = cubes.centres[part]
+    features = np.empty((centres.size, SIZE_VALUES))
+    rows, columns = cubes.levels.shape[1:]
+    _enough_memory(
+        _library().size_maps(
+            cubes.levels,
+            rows,
+            columns,
+            centres,
+            centres.size,
+            cubes.radius,
+            cubes.level_count,
+            SIZE_MAPS.index(kind),
+            features,
+        )
+    )
+    return features

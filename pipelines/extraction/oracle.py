@@ -1,6 +1,7 @@
 """PyRadiomics as the reference engine; no other module imports it."""
 
 import logging
+from collections.abc import Sequence
 from importlib import metadata
 from typing import Any, Final
 
@@ -11,11 +12,14 @@ from radiomics import imageoperations
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 
 from pipelines.domain.case import Lesion
+from pipelines.domain.feature_codes import describe
 from pipelines.domain.features import FeatureMap, FeatureVector
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.volume import CtVolume
 from pipelines.extraction.limits import refused, too_small
 from pipelines.extraction.names import FEATURE_CLASSES, feature_names, features_of
+from pipelines.extraction.placement import feature_map, shown_voxels
+from pipelines.extraction.resampling import positions_of
 from pipelines.extraction.settings import ExtractionSettings
 
 _WHOLE: Final = (slice(0, None), slice(0, None), slice(0, None))
@@ -75,57 +79,124 @@ def extract(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> Featu
     return FeatureVector(names, np.array([float(found.get(name, np.nan)) for name in names], dtype=np.float64))
 
 
-def feature_map(
-    ct: CtVolume, lesion: Lesion, feature: str, settings: ExtractionSettings, *, kernel_radius_voxels: int = 1
-) -> FeatureMap | Rejected:
-    """Compute `feature` in a cube around every voxel of `lesion`, on the grid of the CT.
+def feature_maps(
+    ct: CtVolume,
+    lesion: Lesion,
+    features: Sequence[str],
+    settings: ExtractionSettings,
+    *,
+    kernel_radius_voxels: int = 1,
+) -> tuple[FeatureMap, ...] | Rejected:
+    """Compute `features` in a cube around every voxel of `lesion`, on the grid of the CT.
 
     Parameters
     ----------
-    feature
-        A feature of the original image such as `original_firstorder_Entropy`.
+    features
+        Of the original image, which is mapped on the CT as it is, or of filtered images, which are mapped on the
+        resampled grid of the profile; each voxel of the CT shows the nearest one of that grid.
     kernel_radius_voxels
         1 for a cube of 3 x 3 x 3 voxels; only voxels of the lesion count.
     """
+    found = voxel_values(ct, lesion, features, settings, kernel_radius_voxels=kernel_radius_voxels)
+    if isinstance(found, Rejected):
+        return found
+    return tuple(feature_map(lesion, feature, found[feature], kernel_radius_voxels) for feature in features)
+
+
+def voxel_values(
+    ct: CtVolume,
+    lesion: Lesion,
+    features: Sequence[str],
+    settings: ExtractionSettings,
+    *,
+    kernel_radius_voxels: int = 1,
+) -> dict[str, NDArray[np.float64]] | Rejected:
+    """The values of `feature_maps` for each voxel of the lesion, in the order of the array; NaN where there is none."""
     small = too_small(lesion)
     if small is not None:
         return small
-    image_type, family, name = feature.split("_")
-    if image_type != "original":
-        raise ValueError(f"{feature} is not a feature of the original image")
-    box = _box_around(ct, lesion, margin=kernel_radius_voxels + 1)
-    image = _image(ct, box)
-    mask = _with_geometry(lesion.mask.on(ct.grid)[box].astype(np.uint8), ct, box)
     _quiet()
-    extractor = RadiomicsFeatureExtractor(
-        additionalInfo=False,
-        binWidth=settings.bin_width_hu,
-        voxelArrayShift=settings.voxel_array_shift_hu,
-        kernelRadius=kernel_radius_voxels,
-        maskedKernel=True,
-        initValue=0,
-        voxelBatch=_VOXEL_BATCH,
-    )
-    extractor.disableAllFeatures()
-    extractor.enableFeaturesByName(**{family: [name]})
+    found: dict[str, NDArray[np.float64]] = {}
     try:
-        found = extractor.execute(image, mask, voxelBased=True)
+        for filtered in (False, True):
+            wanted = [feature for feature in features if filtered != feature.startswith("original_")]
+            if wanted and filtered:
+                found |= _filtered_values(ct, lesion, wanted, settings, kernel_radius_voxels)
+            elif wanted:
+                found |= _original_values(ct, lesion, wanted, settings, kernel_radius_voxels)
     except ValueError as fault:
         return refused(lesion, fault)
-    # PyRadiomics crops the map to the lesion; its geometry says where that is
-    on_box = sitk.Resample(found[feature], mask, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0, sitk.sitkFloat64)
-    inner = tuple(
-        slice(offset - part.start, offset - part.start + size)
-        for offset, part, size in zip(lesion.mask.offset, box, lesion.mask.voxels.shape, strict=True)
+    missing = [feature for feature in features if feature not in found]
+    return refused(lesion, ValueError(f"no map of {', '.join(missing)}")) if missing else found
+
+
+def _original_values(
+    ct: CtVolume, lesion: Lesion, features: Sequence[str], settings: ExtractionSettings, radius: int
+) -> dict[str, NDArray[np.float64]]:
+    box = _box_around(ct, lesion, margin=radius + 1)
+    mask = lesion.mask.on(ct.grid)[box]
+    found = _executed(_image(ct, box), _with_geometry(mask.astype(np.uint8), ct, box), features, settings, radius)
+    return {feature: values[mask] for feature, values in found.items()}
+
+
+def _filtered_values(
+    ct: CtVolume, lesion: Lesion, features: Sequence[str], settings: ExtractionSettings, radius: int
+) -> dict[str, NDArray[np.float64]]:
+    image, mask = imageoperations.resampleImage(
+        _image(ct, _WHOLE),
+        _with_geometry(lesion.mask.on(ct.grid).astype(np.uint8), ct, _WHOLE),
+        resampledPixelSpacing=[settings.resampled_spacing_mm] * 3,
+        interpolator=settings.interpolator,
+        padDistance=settings.pad_distance_mm,
+        label=1,
     )
-    values = np.nan_to_num(sitk.GetArrayFromImage(on_box)[inner])
-    return FeatureMap(
-        feature,
-        lesion.number,
-        kernel_radius_voxels,
-        lesion.mask.offset,
-        np.where(lesion.mask.voxels, values, 0.0).astype(np.float32),
-    )
+    if settings.gaussian_sigma_mm > 0:
+        image = sitk.SmoothingRecursiveGaussian(sitk.Cast(image, sitk.sitkFloat64), settings.gaussian_sigma_mm)
+    found = _executed(image, mask, features, settings, radius)
+    voxels = sitk.GetArrayFromImage(mask).astype(np.bool_)
+    x, y, z = mask.GetSpacing()
+    shown = shown_voxels(lesion, voxels, positions_of(ct, lesion, settings), (z, y, x))
+    return {feature: values[voxels][shown] for feature, values in found.items()}
+
+
+def _executed(
+    image: sitk.Image, mask: sitk.Image, features: Sequence[str], settings: ExtractionSettings, radius: int
+) -> dict[str, NDArray[np.float64]]:
+    """PyRadiomics' maps on the grid of `mask`, each class computed once for each image."""
+    by_image: dict[str, dict[str, list[str]]] = {}
+    for feature in features:
+        image_type, family, name = feature.split("_")
+        by_image.setdefault(image_type, {}).setdefault(family, []).append(name)
+    found: dict[str, NDArray[np.float64]] = {}
+    for image_type, by_family in by_image.items():
+        extractor = RadiomicsFeatureExtractor(
+            additionalInfo=False,
+            binWidth=settings.bin_width_hu,
+            voxelArrayShift=settings.voxel_array_shift_hu,
+            kernelRadius=radius,
+            maskedKernel=True,
+            initValue=0,
+            voxelBatch=_VOXEL_BATCH,
+        )
+        extractor.disableAllImageTypes()
+        if image_type == "original":
+            extractor.enableImageTypeByName("Original")
+        elif image_type.startswith("wavelet-"):
+            extractor.enableImageTypeByName("Wavelet")
+        else:
+            sigma = describe(f"{image_type}_firstorder_Mean").log_sigma_mm
+            extractor.enableImageTypeByName("LoG", customArgs={"sigma": [sigma]})
+        extractor.disableAllFeatures()
+        extractor.enableFeaturesByName(**by_family)
+        made = extractor.execute(image, mask, voxelBased=True)
+        for feature in features:
+            if feature.startswith(f"{image_type}_") and feature in made:
+                # PyRadiomics crops the map to the lesion; its geometry says where that is
+                whole = sitk.Resample(
+                    made[feature], mask, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0, sitk.sitkFloat64
+                )
+                found[feature] = sitk.GetArrayFromImage(whole)
+    return found
 
 
 def _quiet() -> None:

@@ -76,12 +76,29 @@ def resample(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> Resa
     return Resampled(image, mask, new_spacing)
 
 
-def _cropped(ct: CtVolume, lesion: Lesion, pad: int) -> Resampled:
-    """The CT as it is, `pad` voxels around the lesion."""
-    box = tuple(
+def positions_of(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> Positions:
+    """Where the voxels lie that `resample` gives, as continuous indices in the CT volume."""
+    extents = np.array(lesion.mask.voxels.shape[::-1])
+    spacing = np.array(ct.grid.spacing_mm)
+    wanted = np.where(extents != 1, settings.resampled_spacing_mm, spacing)
+    if np.allclose(spacing, wanted):
+        z, y, x = (
+            np.arange(part.start, part.stop, dtype=np.float64) for part in _padded(ct, lesion, settings.pad_distance_mm)
+        )
+        return z, y, x
+    return _grid(ct.grid, lesion, wanted, settings.pad_distance_mm)[0]
+
+
+def _padded(ct: CtVolume, lesion: Lesion, pad: int) -> tuple[slice, ...]:
+    return tuple(
         slice(max(0, part.start - pad), min(size, part.stop + pad))
         for part, size in zip(lesion.mask.box, ct.grid.shape, strict=True)
     )
+
+
+def _cropped(ct: CtVolume, lesion: Lesion, pad: int) -> Resampled:
+    """The CT as it is, `pad` voxels around the lesion."""
+    box = _padded(ct, lesion, pad)
     mask = np.zeros([part.stop - part.start for part in box], dtype=np.bool_)
     inner = tuple(
         slice(part.start - outer.start, part.stop - outer.start)

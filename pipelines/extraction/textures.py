@@ -39,7 +39,7 @@ GLCM_FEATURES: Final = (
 """Names of the co-occurrence features that the kernels compute."""
 
 # in the order of kernels.c; a dependence matrix has no feature for None
-_SIZE_FEATURES: Final[dict[str, tuple[str | None, ...]]] = {
+SIZE_FEATURES: Final[dict[str, tuple[str | None, ...]]] = {
     "glrlm": (
         "ShortRunEmphasis",
         "LongRunEmphasis",
@@ -164,7 +164,7 @@ def _matrix_features(region: Region, histogram: NDArray[np.int64]) -> dict[str, 
     }
     found = {"glcm": _glcm_features(pairs, histogram)}
     for family, values in by_size.items():
-        named = zip(_SIZE_FEATURES[family], values.tolist(), strict=True)
+        named = zip(SIZE_FEATURES[family], values.tolist(), strict=True)
         found[family] = {name: value for name, value in named if name is not None}
     return found
 

@@ -172,6 +172,7 @@ def _method(method: Method) -> str:
         f"{method.pipeline} {method.pipeline_version}, profile {method.profile} "
         f"(settings SHA-256 {method.settings_digest}), with {software}. "
         f"Every feature is in the report {FEATURES_DESCRIPTION!r}."
+        f"{f' Maps: {method.maps}.' if method.maps else ''}"
     )
 
 

@@ -349,13 +349,13 @@ def _key_object_faults(read: _Read, _: ResultObject, findings: Findings) -> Iter
 
 def _map_faults(read: _Read, made: ResultObject, findings: Findings) -> Iterator[str]:
     grid = findings.case.ct.grid
-    by_name = {(kind, m.lesion_number): m for kind, m in parametric_map.named_maps(findings)}
-    feature_map = by_name.get((made.kind, made.lesion_number or 0))
-    if feature_map is None:
+    by_kind = {case_map.kind: case_map for case_map in parametric_map.case_maps(findings)}
+    case_map = by_kind.get(made.kind)
+    if case_map is None:
         yield "there is no such map among the findings"
     elif list(_slices(read.dataset, grid)) != list(range(grid.shape[0])):
         yield "its frames are not those of the CT slices in ascending order"
-    elif not _same_frames(read, parametric_map.frames_of(feature_map, grid)):
+    elif not _same_frames(read, parametric_map.frames_of(findings, case_map)):
         yield "the values of its frames differ"
 
 

@@ -69,7 +69,9 @@ def result_uid(findings: Findings, *what: str) -> str:
     made_of = (findings.case.inputs_digest, method.pipeline, method.pipeline_version, method.settings_digest, model)
     # another version of a library may give other numbers, and other numbers need another UID
     software = (f"{name} {version}" for name, version in (*method.settings, *method.software))
-    return derived_uid("result", *made_of, *software, *what)
+    # the report says which maps were chosen
+    maps = [method.maps] if method.maps else []
+    return derived_uid("result", *made_of, *software, *maps, *what)
 
 
 def coded(code: Code) -> Dataset:

@@ -167,27 +167,31 @@ def test_dcmqi_reads_every_measurement(result: Result, tmp_path: Path) -> None:
     assert len(groups[0]["measurementItems"]) == 1218
 
 
-def test_dcmqi_reads_the_map_on_the_grid_of_the_ct(result: Result, tmp_path: Path) -> None:
-    [path] = result.files[MAP]
-    done = subprocess.run(
-        [tool("paramap2itkimage", "dcmqi"), "--inputDICOM", path, "--outputDirectory", tmp_path],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    read = sitk.ReadImage(str(tmp_path / "pmap.nrrd"))
+def test_dcmqi_reads_the_models_maps_on_the_grid_of_the_ct(result: Result, tmp_path: Path) -> None:
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(result.case / "ct")))
     ct = reader.Execute()
-    assert read.GetSize() == ct.GetSize()
-    assert read.GetOrigin() == pytest.approx(ct.GetOrigin(), abs=1e-3)
-    assert read.GetSpacing() == pytest.approx(ct.GetSpacing(), abs=1e-3)
     label = next(result.case.glob("label_original.nrrd"), None) or next(result.case.glob("label*consensus*.nrrd"), None)
     mask = sitk.GetArrayFromImage(sitk.ReadImage(str(label or result.case / "label.nrrd"))) > 0
-    values = sitk.GetArrayFromImage(read)
-    assert (values[~mask] == 0).all()
-    assert (values[mask] > 0).mean() > 0.9
+    # one of the CT itself and one of a filtered image on another grid
+    assert len(result.files[MAP]) == 2
+    for place, path in enumerate(result.files[MAP]):
+        into = tmp_path / str(place)
+        into.mkdir()
+        done = subprocess.run(
+            [tool("paramap2itkimage", "dcmqi"), "--inputDICOM", path, "--outputDirectory", into],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        read = sitk.ReadImage(str(into / "pmap.nrrd"))
+        assert read.GetSize() == ct.GetSize()
+        assert read.GetOrigin() == pytest.approx(ct.GetOrigin(), abs=1e-3)
+        assert read.GetSpacing() == pytest.approx(ct.GetSpacing(), abs=1e-3)
+        values = sitk.GetArrayFromImage(read)
+        assert (values[~mask] == 0).all()
+        assert (values[mask] > 0).mean() > 0.9
 
 
 def test_a_structure_set_comes_back_as_a_segmentation_that_the_report_refers_to(result: Result) -> None:

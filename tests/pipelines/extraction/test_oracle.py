@@ -7,10 +7,10 @@ import pytest
 from pydicom import dcmread
 
 from pipelines.domain.case import Case
-from pipelines.domain.features import FeatureMap, FeatureVector
+from pipelines.domain.features import FeatureVector
 from pipelines.domain.reasons import Rejected
 from pipelines.extraction.names import feature_names
-from pipelines.extraction.oracle import extract, feature_map
+from pipelines.extraction.oracle import extract, feature_maps
 from pipelines.extraction.settings import load_profile
 from pipelines.imaging.case import read_case
 from tests.dicom import centred_ball, ct_series, seg_of
@@ -97,7 +97,7 @@ def test_a_lesion_of_one_voxel_is_rejected_as_roi_001() -> None:
     assert isinstance(case, Case)
     for outcome in (
         extract(case.ct, case.lesions[0], load_profile("recommended")),
-        feature_map(case.ct, case.lesions[0], "original_firstorder_Entropy", load_profile("recommended")),
+        feature_maps(case.ct, case.lesions[0], ["original_firstorder_Entropy"], load_profile("recommended")),
     ):
         assert isinstance(outcome, Rejected)
         assert outcome.code == "ROI-001"
@@ -106,8 +106,9 @@ def test_a_lesion_of_one_voxel_is_rejected_as_roi_001() -> None:
 def test_a_map_of_the_local_mean_equals_the_mean_of_the_neighbours_in_the_lesion() -> None:
     case = synthetic()
     lesion = case.lesions[0]
-    made = feature_map(case.ct, lesion, "original_firstorder_Mean", load_profile("recommended"))
-    assert isinstance(made, FeatureMap)
+    maps = feature_maps(case.ct, lesion, ["original_firstorder_Mean"], load_profile("recommended"))
+    assert isinstance(maps, tuple)
+    (made,) = maps
     assert made.values.shape == lesion.mask.voxels.shape
     assert (made.values[~lesion.mask.voxels] == 0).all()
     whole = lesion.mask.on(case.ct.grid)

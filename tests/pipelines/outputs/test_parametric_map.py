@@ -11,11 +11,12 @@ import pytest
 import SimpleITK as sitk
 from pydicom import Dataset, dcmread
 
-from pipelines.domain.case import Findings
+from pipelines.domain.case import Findings, MeasuredLesion
 from pipelines.domain.features import FeatureMap
 from pipelines.domain.outcome import ResultObject
-from pipelines.domain.volume import Grid
-from pipelines.outputs.parametric_map import frames_of, map_objects
+from pipelines.domain.volume import Grid, Mask
+from pipelines.outputs.check import check
+from pipelines.outputs.parametric_map import case_maps, frames_of, map_objects
 from tests.pipelines.outputs import synthetic
 from tests.pipelines.outputs.tools import dciodvfy_errors, run
 
@@ -25,7 +26,7 @@ def read(made: ResultObject) -> Dataset:
 
 
 def expected_frames(findings: Findings) -> np.ndarray:
-    return frames_of(findings.maps[0], findings.case.ct.grid)
+    return frames_of(findings, case_maps(findings)[0])
 
 
 def positions(dataset: Dataset) -> list[list[float]]:
@@ -77,13 +78,73 @@ def test_the_body_part_is_that_of_the_ct_or_the_chest(of_ct: str, written: str, 
     assert (dataset.BodyPartExamined, anatomy.AnatomicRegionSequence[0].CodeMeaning) == (written, region)
 
 
-def test_further_maps_of_a_lesion_have_kinds_and_uids_of_their_own(findings: Findings) -> None:
+def test_maps_of_further_features_have_kinds_and_uids_of_their_own(findings: Findings) -> None:
     first = findings.maps[0]
     others = (replace(first, feature="original_glcm_Id"), replace(first, kernel_radius_voxels=2))
     made = list(map_objects(replace(findings, maps=(first, *others)), synthetic.PRODUCER))
     assert [one.kind for one in made] == ["map", "map-2", "map-3"]
     assert len({one.sop_instance for one in made}) == len({one.series for one in made}) == 3
-    assert {one.lesion_number for one in made} == {1}
+    assert {one.lesion_number for one in made} == {None}
+
+
+def drawn(ct: list[Dataset], masks: list[np.ndarray]) -> Findings:
+    """Findings of lesions with a map each, whose value is the number of its lesion."""
+    case = synthetic.case_of(ct, masks)
+    findings = synthetic.findings_of(case, synthetic.feature_names()[:2])
+    maps = tuple(
+        FeatureMap(
+            "original_glcm_Id",
+            lesion.number,
+            1,
+            lesion.mask.offset,
+            lesion.mask.voxels.astype(np.float32) * lesion.number,
+        )
+        for lesion in case.lesions
+    )
+    return replace(findings, maps=maps)
+
+
+def test_all_lesions_of_a_case_stand_in_one_map_and_the_smaller_is_drawn_over_the_larger(ct: list[Dataset]) -> None:
+    shape = (len(ct), int(ct[0].Rows), int(ct[0].Columns))
+    masks = [np.zeros(shape, dtype=np.bool_) for _ in range(3)]
+    masks[0][2:8, 10:20, 10:20] = True  # number 1 holds number 2 and touches the box of number 3
+    masks[0][2:8, 10:14, 10:14] = False
+    masks[1][3:6, 15:18, 15:18] = True
+    masks[2][3:6, 10:13, 10:13] = True
+    findings = drawn(ct, masks)
+    (made,) = map_objects(findings, synthetic.PRODUCER)
+    found = np.frombuffer(read(made).FloatPixelData, "<f4").reshape(shape)
+    wanted = np.select([masks[1], masks[2], masks[0]], [2, 3, 1], 0)
+    np.testing.assert_array_equal(found, wanted)
+    assert check(made, findings) is None
+
+
+def test_of_two_lesions_of_a_size_the_one_with_the_lower_number_is_in_front(ct: list[Dataset]) -> None:
+    shape = (len(ct), int(ct[0].Rows), int(ct[0].Columns))
+    masks = [np.zeros(shape, dtype=np.bool_) for _ in range(2)]
+    masks[0][2:6, 10:14, 10:14] = True
+    masks[1][2:6, 12:16, 10:14] = True
+    findings = drawn(ct, masks)
+    # in whatever order they were computed
+    for maps in (findings.maps, findings.maps[::-1]):
+        (made,) = map_objects(replace(findings, maps=maps), synthetic.PRODUCER)
+        found = np.frombuffer(read(made).FloatPixelData, "<f4").reshape(shape)
+        np.testing.assert_array_equal(found, np.where(masks[0], 1, np.where(masks[1], 2, 0)))
+
+
+def test_a_map_of_a_filtered_image_names_the_filter(findings: Findings) -> None:
+    filtered = tuple(
+        replace(findings.maps[0], feature=name)
+        for name in ("log-sigma-2-0-mm-3D_firstorder_Range", "wavelet-HLH_firstorder_Range")
+    )
+    log, wavelet = (read(made) for made in map_objects(replace(findings, maps=filtered), synthetic.PRODUCER))
+    assert log.SeriesDescription == "AI: Intensity Range of log-sigma-2-0-mm-3D"
+    quantity = [
+        dataset.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence[0].QuantityDefinitionSequence
+        for dataset in (log, wavelet)
+    ]
+    assert [item.ConceptCodeSequence[0].CodeValue for item in quantity[1][1:3]] == ["WAVELET", "HLH"]
+    assert [float(item.NumericValue) for item in quantity[0] if item.ValueType == "NUMERIC"] == [2.0, 1.0]
 
 
 def test_values_that_are_no_numbers_are_kept_and_do_not_spoil_the_range(findings: Findings) -> None:
@@ -154,9 +215,12 @@ def test_a_map_on_a_hundred_full_slices_is_written_within_two_seconds(findings: 
     )
     values = np.ones((40, 60, 60), dtype=np.float32)
     feature_map = FeatureMap("original_firstorder_Entropy", 1, 1, (30, 200, 200), values)
+    lesion = replace(findings.case.lesions[0], mask=Mask((30, 200, 200), values > 0))
+    lesions = (MeasuredLesion(lesion, findings.lesions[0].features),)
     start = time.process_time()
     (made,) = map_objects(
-        replace(findings, case=replace(findings.case, ct=big), maps=(feature_map,)), synthetic.PRODUCER
+        replace(findings, case=replace(findings.case, ct=big), lesions=lesions, maps=(feature_map,)),
+        synthetic.PRODUCER,
     )
     assert time.process_time() - start < 2.0
     assert len(made.data) > 4 * math.prod(shape)
