@@ -21,7 +21,13 @@ pulmonode: every setting with its default. Remove the # before a key to change i
 Environment variables go before this file: {ENVIRONMENT_PREFIX}NODE__PORT=104 sets node.port, lists are written as JSON.
 Unknown keys and wrong values are errors: `pulmonode config check` lists them all. Passwords never stand here: the
 *_file keys name files that hold them."""
-_EXAMPLE_PEER: Final = {"name": "PACS", "ae_title": "ORTHANC", "host": "192.0.2.10", "port": 104}
+_EXAMPLE_PEER: Final = {
+    "name": "PACS",
+    "ae_title": "ORTHANC",
+    "host": "192.0.2.10",
+    "port": 104,
+    "stow_token_file": "/etc/pulmonode/pacs.token",
+}
 
 
 def template() -> str:
