@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from node import __version__
+from node.adapters.association import PeerAddress
 from node.adapters.ledger import SqlLedger, open_engine
 from node.adapters.spool import FileSpool
 from node.adapters.storage_scp import StorageScp
-from node.adapters.storage_scu import PeerAddress, StorageScu
+from node.adapters.storage_scu import StorageScu
 from node.errors import ConfigError
 from node.logs import Log
 from node.services.assemble import Assembler

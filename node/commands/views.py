@@ -21,7 +21,8 @@ _COLOURS: Final = {
     CaseState.RUNNING: "blue",
     CaseState.WAITING: "yellow",
     CaseState.REPORTED: "green",
-    CaseState.DELIVERED: "bold green",
+    CaseState.DELIVERED: "green",
+    CaseState.COMMITTED: "bold green",
     CaseState.REJECTED: "yellow",
     CaseState.FAILED: "bold red",
 }
