@@ -15,14 +15,20 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from node import __version__
 from node.adapters.association import PeerAddress
+from node.adapters.commitment import CommitmentScu, commitment_service
 from node.adapters.ledger import SqlLedger, open_engine
+from node.adapters.ledger_commitments import SqlCommitments
+from node.adapters.ledger_workflow import SqlWorkflow
+from node.adapters.query_retrieve import QueryRetrieveScu, Source
 from node.adapters.spool import FileSpool
-from node.adapters.storage_scp import StorageScp
+from node.adapters.storage_scp import TRANSFER_SYNTAXES, StorageScp
 from node.adapters.storage_scu import StorageScu
 from node.errors import ConfigError
 from node.logs import Log
 from node.services.assemble import Assembler
+from node.services.commit import Committer, Custodian
 from node.services.deliver import Deliverer
+from node.services.prefetch import Prefetcher
 from node.services.receive import Receiver
 from node.settings import Peer, Settings, read_secret
 from pipelines.domain.identifiers import CaseId, SopClassUID
@@ -53,6 +59,8 @@ class Stores:
 
     spool: FileSpool
     ledger: SqlLedger
+    commitments: SqlCommitments
+    workflow: SqlWorkflow
 
 
 def packaged_config() -> Path:
@@ -81,7 +89,14 @@ def open_stores(settings: Settings) -> Stores:
     url = settings.ledger.url or f"sqlite:///{data_dir / 'ledger.sqlite3'}"
     engine = open_engine(url, password=read_secret(settings.ledger.password_file))
     spool = FileSpool(data_dir / "spool", min_free_bytes=settings.receive.min_free_mb * 2**20)
-    return Stores(spool, SqlLedger(engine, pipeline=PIPELINE))
+    delivery = settings.delivery
+    commitments = SqlCommitments(
+        engine,
+        retry_first=timedelta(seconds=delivery.retry_first_s),
+        retry_max=timedelta(seconds=delivery.retry_max_s),
+        give_up_after=timedelta(hours=delivery.give_up_after_h),
+    )
+    return Stores(spool, SqlLedger(engine, pipeline=PIPELINE), commitments, SqlWorkflow(engine))
 
 
 def device_uid(settings: Settings) -> str:
@@ -105,6 +120,8 @@ def storage_classes(settings: Settings) -> frozenset[SopClassUID]:
 def make_scp(settings: Settings, stores: Stores) -> StorageScp:
     """The receiving service."""
     receive = settings.receive
+    take = make_committer(settings, stores).take
+    commitment = commitment_service(make_custodian(settings, stores), take, Log("commit"))
     return StorageScp(
         Receiver(stores.spool, stores.ledger, utc_now, Log("receive")),
         Log("receive"),
@@ -115,6 +132,8 @@ def make_scp(settings: Settings, stores: Stores) -> StorageScp:
         max_pdu_bytes=receive.max_pdu_bytes,
         max_associations=receive.max_associations,
         network_timeout_s=receive.network_timeout_s,
+        services=[commitment],
+        turned_away=lambda refused: stores.workflow.turned_away(refused, at=utc_now()),
     )
 
 
@@ -153,6 +172,74 @@ def make_deliverer(settings: Settings, stores: Stores) -> Deliverer:
         retry_first=timedelta(seconds=delivery.retry_first_s),
         retry_max=timedelta(seconds=delivery.retry_max_s),
         give_up_after=timedelta(hours=delivery.give_up_after_h),
+    )
+
+
+def make_commitment_scu(settings: Settings) -> CommitmentScu:
+    """The service that asks and answers about storage commitment on associations of its own."""
+    addresses = [peer_address(peer) for peer in settings.peers]
+    return CommitmentScu(settings.node.ae_title, addresses, hold_s=settings.delivery.commitment_hold_s)
+
+
+def make_query(settings: Settings, stores: Stores) -> QueryRetrieveScu:
+    """The service that finds and retrieves."""
+    node = settings.node.ae_title
+    sources = [Source(peer_address(peer), peer.retrieve, peer.move_destination or node) for peer in settings.peers]
+    return QueryRetrieveScu(
+        node,
+        sources,
+        Receiver(stores.spool, stores.ledger, utc_now, Log("receive")),
+        Log("query"),
+        storage_classes=CT_IMAGES,
+        transfer_syntaxes=TRANSFER_SYNTAXES,
+        retrieve_timeout_s=settings.prefetch.retrieve_timeout_s,
+    )
+
+
+def make_committer(settings: Settings, stores: Stores) -> Committer:
+    """The service that makes sure that destinations keep the results."""
+    delivery = settings.delivery
+    return Committer(
+        stores.commitments,
+        make_commitment_scu(settings),
+        make_query(settings, stores),
+        utc_now,
+        Log("commit"),
+        new_uid=lambda: f"2.25.{uuid.uuid4().int}",
+        timeout=timedelta(seconds=delivery.commitment_timeout_s),
+        retry_first=timedelta(seconds=delivery.retry_first_s),
+        retry_max=timedelta(seconds=delivery.retry_max_s),
+    )
+
+
+def make_custodian(settings: Settings, stores: Stores) -> Custodian:
+    """The service that answers those who ask whether we keep what they sent."""
+    delivery = settings.delivery
+    return Custodian(
+        stores.commitments,
+        stores.spool,
+        utc_now,
+        Log("commit"),
+        requesters={peer.ae_title: peer.name for peer in reversed(settings.peers)},
+        retry_first=timedelta(seconds=delivery.retry_first_s),
+        retry_max=timedelta(seconds=delivery.retry_max_s),
+        give_up_after=timedelta(hours=delivery.give_up_after_h),
+    )
+
+
+def make_prefetcher(settings: Settings, stores: Stores) -> Prefetcher:
+    """The service that fetches what cases lack."""
+    after_s = min(settings.prefetch.after_s, settings.assembly.missing_timeout_s / 2)
+    return Prefetcher(
+        stores.ledger,
+        stores.workflow,
+        make_query(settings, stores),
+        utc_now,
+        Log("prefetch"),
+        peers=[peer.name for peer in settings.peers if peer.query],
+        after=timedelta(seconds=after_s),
+        max_attempts=settings.prefetch.max_attempts,
+        retry_max=timedelta(seconds=settings.delivery.retry_max_s),
     )
 
 

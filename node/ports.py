@@ -594,6 +594,27 @@ class RetrievalLedger(Protocol):
         """Record a try, and what came of it, in the history of the case."""
 
 
+# orders
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLookup:
+    """What a worklist answered about a case; `file` holds the order, None when there is not exactly one."""
+
+    file: StoredFile | None
+    detail: str
+
+
+class OrderLedger(Protocol):
+    """What worklists answered."""
+
+    def order_lookup(self, case: CaseId, inputs_digest: str) -> OrderLookup | None:
+        """What was found for a case with these inputs; None when nobody asked."""
+
+    def order_looked_up(self, case: CaseId, inputs_digest: str, lookup: OrderLookup, *, at: datetime) -> None:
+        """Record an answer before it is used."""
+
+
 # refused associations
 
 

@@ -98,6 +98,16 @@ class Orthanc:
             content: bytes = answer.read()
             return content
 
+    def post(self, path: str, body: bytes) -> bytes:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.http_port}{path}", data=body, method="POST")
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            content: bytes = answer.read()
+            return content
+
+    def delete(self, path: str) -> None:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.http_port}{path}", method="DELETE")
+        urllib.request.urlopen(request, timeout=30).close()
+
     def instances(self) -> list[str]:
         """Orthanc's own IDs of all instances."""
         ids: list[str] = json.loads(self.get("/instances"))
@@ -115,8 +125,10 @@ class Orthanc:
 
 
 @contextmanager
-def orthanc(folder: Path, *, dicom_port: int | None = None) -> Iterator[Orthanc]:
-    """An Orthanc with an empty store."""
+def orthanc(
+    folder: Path, *, dicom_port: int | None = None, modalities: Mapping[str, tuple[str, int]] | None = None
+) -> Iterator[Orthanc]:
+    """An Orthanc with an empty store, which knows `modalities` by name, AE title and port on loopback."""
     program = tool("Orthanc", "orthanc")
     folder.mkdir(parents=True, exist_ok=True)
     peer = Orthanc("ORTHANC", dicom_port or free_port(), free_port())
@@ -132,6 +144,16 @@ def orthanc(folder: Path, *, dicom_port: int | None = None) -> Iterator[Orthanc]
         "AuthenticationEnabled": False,
         "DefaultEncoding": "Utf8",
         "Plugins": [],
+        "DicomModalities": {
+            name: {
+                "AET": ae_title,
+                "Host": "127.0.0.1",
+                "Port": port,
+                "AllowStorageCommitment": True,
+                "AllowTranscoding": False,
+            }
+            for name, (ae_title, port) in (modalities or {}).items()
+        },
     }
     path = folder / "orthanc.json"
     path.write_text(json.dumps(config))
@@ -210,7 +232,11 @@ def node_command(config: Path, *arguments: str) -> subprocess.CompletedProcess[s
 
 
 def write_config(
-    folder: Path, *, destinations: Mapping[str, tuple[str, int]] | None = None, **sections: Mapping[str, Any]
+    folder: Path,
+    *,
+    destinations: Mapping[str, tuple[str, int]] | None = None,
+    peer: Mapping[str, Any] | None = None,
+    **sections: Mapping[str, Any],
 ) -> Path:
     """A configuration for tests: free port, short waiting times, and what `sections` changes.
 
@@ -218,6 +244,8 @@ def write_config(
     ----------
     destinations
         AE title and port on loopback of each destination, by name.
+    peer
+        What else is set for each of them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     peers = destinations or {}
@@ -240,6 +268,7 @@ def write_config(
             f'ae_title = "{ae_title}"',
             'host = "127.0.0.1"',
             f"port = {port}",
+            *(f"{key} = {json.dumps(value)}" for key, value in (peer or {}).items()),
             "",
         ]
     path = folder / "node.toml"
