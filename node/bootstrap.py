@@ -23,11 +23,13 @@ from node.adapters.query_retrieve import QueryRetrieveScu, Source
 from node.adapters.spool import FileSpool
 from node.adapters.storage_scp import TRANSFER_SYNTAXES, StorageScp
 from node.adapters.storage_scu import StorageScu
+from node.adapters.worklist import WorklistScu
 from node.errors import ConfigError
 from node.logs import Log
 from node.services.assemble import Assembler
 from node.services.commit import Committer, Custodian
 from node.services.deliver import Deliverer
+from node.services.orders import Orders
 from node.services.prefetch import Prefetcher
 from node.services.receive import Receiver
 from node.settings import Peer, Settings, read_secret
@@ -262,7 +264,17 @@ def make_processor(settings: Settings, stores: Stores) -> "Processor":
         lease=timedelta(seconds=settings.queue.lease_s),
         retry_after=timedelta(seconds=settings.delivery.retry_first_s),
         out_of_time=OutOfTime,
+        orders=make_orders(settings, stores),
     )
+
+
+def make_orders(settings: Settings, stores: Stores) -> Orders | None:
+    """The service that fills in what the worklist knows; None when no peer has one."""
+    peer = next((peer for peer in settings.peers if peer.worklist), None)
+    if peer is None:
+        return None
+    worklist = WorklistScu(settings.node.ae_title, peer_address(peer))
+    return Orders(worklist, stores.workflow, stores.spool, utc_now, Log("worklist"))
 
 
 def extraction_settings(settings: Settings) -> ExtractionSettings:

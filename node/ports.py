@@ -19,6 +19,7 @@ from pipelines.domain.identifiers import (
     digest_of,
 )
 from pipelines.domain.instance import InstanceRef
+from pipelines.domain.order import Order
 from pipelines.domain.reasons import Rejected
 from pipelines.imaging.assembly import SegmentationArrival, SeriesArrival
 
@@ -603,6 +604,13 @@ class OrderLookup:
 
     file: StoredFile | None
     detail: str
+
+
+class Worklist(Protocol):
+    """Another application that knows which procedures were ordered."""
+
+    def orders(self, patient: PatientIdentity, *, accession_number: str) -> Sequence[Order] | Rejected:
+        """Orders of a patient; with an accession number only those that bear it."""
 
 
 class OrderLedger(Protocol):

@@ -67,6 +67,7 @@ _STUDY: Final = (
     "NameOfPhysiciansReadingStudy",
     "PhysiciansReadingStudyIdentificationSequence",
     "ReferencedStudySequence",
+    "RequestAttributesSequence",
     "RequestingService",
     "RequestingServiceCodeSequence",
     "ReasonForPerformedProcedureCodeSequence",
