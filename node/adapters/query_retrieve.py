@@ -162,16 +162,6 @@ class QueryRetrieveScu:
                 return Retrieved(completed, failed, done.fault)
         return Retrieved(completed, failed)
 
-    def offered(self, peer: str) -> frozenset[str] | Rejected:
-        """Which of the query and retrieve classes `peer` accepts."""
-        asked = (STUDY_ROOT_FIND, STUDY_ROOT_MOVE, STUDY_ROOT_GET)
-        association = associate(self._ae_title, self._sources[peer].address, [Context(uid) for uid in asked])
-        if isinstance(association, Rejected):
-            return association
-        accepted = frozenset(str(context.abstract_syntax) for context in association.accepted_contexts)
-        close(association)
-        return accepted
-
     def _find(self, peer: str, keys: Dataset) -> list[Dataset] | Rejected:
         association = associate(self._ae_title, self._sources[peer].address, [Context(STUDY_ROOT_FIND)])
         if isinstance(association, Rejected):

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from node.bootstrap import make_scp, open_stores
-from node.commands.doctor import Check, examine
+from node.commands.doctor import examine
+from node.commands.probe import Check
 from node.settings import load_settings
 from pipelines.domain.reasons import Rejected
 from tests.node.doubles import SetClock

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console, RenderableType
 
-from node.commands.doctor import Check
+from node.commands.probe import Check
 from node.commands.views import DEMONSTRATION, age, case_view, diagnosis_view, overview_view
 from node.ports import (
     CaseDetail,
