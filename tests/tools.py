@@ -163,6 +163,35 @@ def orthanc(
 
 
 @contextmanager
+def dcmqrscp(folder: Path, *, node_port: int) -> Iterator[int]:
+    """DCMTK's archive under the AE title DCMQRSCP, which knows PULMONODE at `node_port`; its port."""
+    program = tool("dcmqrscp", "dcmtk")
+    store = folder / "store"
+    store.mkdir(parents=True)
+    config = folder / "dcmqrscp.cfg"
+    config.write_text(
+        "MaxPDUSize = 16384\nMaxAssociations = 16\n"
+        f"HostTable BEGIN\nnode = (PULMONODE, 127.0.0.1, {node_port})\nHostTable END\n"
+        "VendorTable BEGIN\nVendorTable END\n"
+        f"AETable BEGIN\nDCMQRSCP {store} RW (200, 1024mb) ANY\nAETable END\n"
+    )
+    port = free_port()
+    with running([program, "-c", str(config), str(port)], folder / "dcmqrscp.log", port=port):
+        yield port
+
+
+@contextmanager
+def wlmscpfs(folder: Path) -> Iterator[int]:
+    """DCMTK's worklist under the AE title WORKLIST, over the files `*.wl` in `folder`/WORKLIST; its port."""
+    program = tool("wlmscpfs", "dcmtk")
+    (folder / "WORKLIST").mkdir(parents=True, exist_ok=True)
+    (folder / "WORKLIST" / "lockfile").touch()
+    port = free_port()
+    with running([program, "-dfr", "-dfp", str(folder), str(port)], folder / "wlmscpfs.log", port=port):
+        yield port
+
+
+@contextmanager
 def redis(folder: Path) -> Iterator[str]:
     """A Redis without persistence; its URL."""
     program = tool("redis-server", "redis-server")

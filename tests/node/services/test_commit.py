@@ -15,7 +15,6 @@ from node.logs import Log
 from node.ports import (
     CaseDetail,
     CommitmentReport,
-    DutyState,
     FoundSeries,
     FoundStudy,
     ObjectRef,
@@ -472,4 +471,3 @@ def test_somebody_unknown_is_answered_while_the_association_stands_and_then_neve
     keeper.clock.forward(3601)
     keeper.custodian.answer_due(keeper.peer)
     assert keeper.commitments.duties(at=keeper.clock(), limit=9) == []
-    assert DutyState.UNREPORTABLE == "unreportable"
