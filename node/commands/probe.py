@@ -84,10 +84,12 @@ def probed(settings: Settings, stores: bootstrap.Stores, peer: Peer) -> Iterator
     probe = make_probe(bootstrap.device_uid(settings))
     fault = _store(settings, stores, peer, probe)
     if fault is not None:
-        yield Check(f"peer {peer.name}: store", ok=False, found=_said(fault), remedy=fault.remedy)
+        yield Check(f"peer {peer.name}: probe stored", ok=False, found=_said(fault), remedy=fault.remedy)
         return
     patient = "patient PULMONODE-PROBE"
-    yield Check(f"peer {peer.name}: store", ok=True, found=f"stored one CT image of {patient}, which stays there")
+    yield Check(
+        f"peer {peer.name}: probe stored", ok=True, found=f"stored one CT image of {patient}, which stays there"
+    )
     if peer.commitment:
         yield _commit(settings, stores, peer, probe)
     yield from _find_and_retrieve(settings, stores, peer, probe)
@@ -142,7 +144,7 @@ def _store(settings: Settings, stores: bootstrap.Stores, peer: Peer, probe: Prob
 
 
 def _commit(settings: Settings, stores: bootstrap.Stores, peer: Peer, probe: Probe) -> Check:
-    what = f"peer {peer.name}: storage commitment"
+    what = f"peer {peer.name}: probe committed"
     transaction = f"2.25.{uuid.uuid4().int}"
     # the report may come to the receiving process, which knows transactions from the ledger
     stores.commitments.probe(transaction, peer.name, [probe.ref], at=bootstrap.utc_now())
@@ -177,7 +179,7 @@ def _commit(settings: Settings, stores: bootstrap.Stores, peer: Peer, probe: Pro
 
 def _find_and_retrieve(settings: Settings, stores: bootstrap.Stores, peer: Peer, probe: Probe) -> Iterator[Check]:
     query = bootstrap.make_query(settings, stores)
-    what = f"peer {peer.name}: find"
+    what = f"peer {peer.name}: probe found"
     found = query.instances(peer.name, probe.key, [probe.ref.sop_instance])
     if isinstance(found, Rejected):
         yield _unless_needed(peer, what, found)
@@ -188,7 +190,7 @@ def _find_and_retrieve(settings: Settings, stores: bootstrap.Stores, peer: Peer,
         return
     yield Check(what, ok=True, found="it finds the probe")
     got = query.retrieve(peer.name, probe.key, [probe.ref.sop_instance])
-    what = f"peer {peer.name}: {peer.retrieve}"
+    what = f"peer {peer.name}: probe sent back by C-{peer.retrieve.upper()}"
     here = stores.ledger.known(probe.ref.sop_instance) is not None
     if got.fault is not None:
         yield _unless_needed(peer, what, got.fault)

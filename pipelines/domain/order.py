@@ -40,6 +40,8 @@ def choose_order(
     2. The order with the accession number of the study.
     3. For a study without an accession number: the order for a CT on the day of the study.
 
+    An order with another accession number than the study has is none of it, whatever else fits.
+
     Returns
     -------
     tuple
@@ -47,16 +49,14 @@ def choose_order(
     """
     if not orders:
         return None, "The worklist has no order of the patient."
+    agreeing = [one for one in orders if accession_number in ("", one.accession_number)]
     rules = [
-        ([one for one in orders if one.study == study], "names the study"),
-        (
-            [one for one in orders if accession_number and one.accession_number == accession_number],
-            "has the accession number of the study",
-        ),
+        ([one for one in agreeing if one.study == study], "names the study"),
+        ([one for one in agreeing if accession_number], "has the accession number of the study"),
         (
             [
                 one
-                for one in orders
+                for one in agreeing
                 if not accession_number and study_date and one.modality == "CT" and one.scheduled_date == study_date
             ],
             "is for a CT on the day of the study",

@@ -67,7 +67,6 @@ _STUDY: Final = (
     "NameOfPhysiciansReadingStudy",
     "PhysiciansReadingStudyIdentificationSequence",
     "ReferencedStudySequence",
-    "RequestAttributesSequence",
     "RequestingService",
     "RequestingServiceCodeSequence",
     "ReasonForPerformedProcedureCodeSequence",
@@ -131,6 +130,12 @@ def inherited(header: Dataset) -> Dataset:
         if keyword not in made:
             setattr(made, keyword, None)
     return made
+
+
+def request_attributes(header: Dataset) -> list[Dataset]:
+    """Items of the Request Attributes Sequence of `header`, text decoded; none when it has none."""
+    made = _decoded(header, ("RequestAttributesSequence",))
+    return list(made.get("RequestAttributesSequence") or ())
 
 
 def _decoded(source: Dataset, keywords: tuple[str, ...] | None = None) -> Dataset:

@@ -110,7 +110,7 @@ def result_header(findings: Findings, producer: Producer, identity: Identity) ->
     made.SoftwareVersions = _versions(findings, producer)
     made.ContributingEquipmentSequence = _contributing(findings, producer, moment)
     made.CodingSchemeIdentificationSequence = [_private_scheme()]
-    place_request(made)
+    place_request(made, findings.case.header)
     return made
 
 

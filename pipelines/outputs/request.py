@@ -4,6 +4,8 @@ from typing import Final
 
 from pydicom import Dataset
 
+from pipelines.outputs.inherited import request_attributes
+
 # PS3.3 C.17.2.1, all of type 2 but the first
 _REFERENCED_REQUEST: Final = (
     "AccessionNumber",
@@ -14,22 +16,20 @@ _REFERENCED_REQUEST: Final = (
 )
 
 
-def place_request(made: Dataset) -> None:
-    """Move what `made` has inherited of its request to where an object of its kind says it.
+def place_request(made: Dataset, header: Dataset) -> None:
+    """Say in `made` which request it answers, where `header`, that of its CT, or the order of the study names one.
 
-    Images and segmentations keep the Request Attributes Sequence of their series (PS3.3 C.7.3.1); a report has a
-    Referenced Request Sequence (C.17.2.1), for each request that is named.
+    Images and segmentations have the Request Attributes Sequence of their series (PS3.3 C.7.3.1); a report has a
+    Referenced Request Sequence (C.17.2.1), with an item for each request that is named.
     """
-    requests = [item for item in made.get("RequestAttributesSequence") or () if item.get("RequestedProcedureID")]
-    made.pop("RequestAttributesSequence", None)
+    requests = [item for item in request_attributes(header) if item.get("RequestedProcedureID")]
     if not requests:
         return
     for item in requests:
-        if not item.get("RequestedProcedureCodeSequence"):
-            item.pop("RequestedProcedureCodeSequence", None)
-        if not item.get("ReferencedStudySequence"):
-            item.pop("ReferencedStudySequence", None)
-    if made.get("Modality") == "SR":
+        for keyword in ("RequestedProcedureCodeSequence", "ReferencedStudySequence"):
+            if keyword in item and not item.get(keyword):
+                delattr(item, keyword)
+    if made.Modality == "SR":
         made.ReferencedRequestSequence = [_referenced_request(item, made) for item in requests]
     else:
         made.RequestAttributesSequence = requests

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 
 from pipelines.domain.case_state import CaseState
 from tests.dicom import as_bytes, ct_series, seg_of, write_files
-from tests.tools import Orthanc, RunningNode, free_port, node, orthanc, wait_for, write_config
+from tests.node.adapters.test_worklist import write_order
+from tests.tools import Orthanc, RunningNode, free_port, node, orthanc, wait_for, wlmscpfs, write_config
 
 pytestmark = pytest.mark.e2e
 
@@ -103,3 +105,26 @@ def test_orthanc_that_sends_with_commitment_gets_its_promise(hospital: Hospital)
         told = wait_for("the report", report)
         assert told["Status"] == "Success"
         assert told["RemoteAET"] == "PULMONODE"
+
+
+def test_the_worklist_gives_results_the_number_that_the_ct_lacks(tmp_path: Path) -> None:
+    ct = ct_series(**SMALL, patient_id="SENTINEL-1")
+    folder = tmp_path / "worklist"
+    write_order(folder, "1", patient_id="SENTINEL-1", accession_number="SENTINEL-2", study=ct[0].StudyInstanceUID)
+    write_files([*ct, seg_of(ct)], tmp_path / "in")
+    with wlmscpfs(folder) as port:
+        config = write_config(
+            tmp_path, destinations={"RIS": ("WORKLIST", port)}, peer={"worklist": True}, delivery={"destinations": []}
+        )
+        with node(config) as running_node:
+            submit(running_node, tmp_path / "in")
+            detail = running_node.reaches(1, CaseState.REPORTED, timeout_s=120)
+            spool = running_node.settings.data_dir / "spool"
+            made = [dcmread(spool / row.result.file.path) for row in detail.results]
+            ledger = (running_node.settings.data_dir / "ledger.sqlite3").read_bytes()
+    assert {one.AccessionNumber for one in made} == {"SENTINEL-2"}
+    assert [event.detail for event in detail.events if event.event == "worklist"] == [
+        "One order of the worklist names the study."
+    ]
+    assert b"SENTINEL" not in ledger
+    assert "SENTINEL" not in (tmp_path / "node.log").read_text()

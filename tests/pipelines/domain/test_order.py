@@ -25,6 +25,10 @@ def test_without_the_study_the_accession_number_decides() -> None:
     assert choose(ORDER, accession_number="A3") is None
 
 
+def test_an_order_with_another_accession_number_is_none_of_the_study() -> None:
+    assert choose(replace(ORDER, study=STUDY), accession_number="A9") is None
+
+
 def test_a_study_without_a_number_takes_the_only_ct_of_its_day() -> None:
     mr = replace(ORDER, accession_number="A2", modality="MR")
     assert choose(ORDER, mr) == ORDER
