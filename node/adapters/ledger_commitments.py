@@ -158,16 +158,17 @@ class SqlCommitments:
         return None if row is None else (row.confirmed, row.denied)
 
     def silent(self, destination: str, *, at: datetime, limit: int) -> Sequence[Owed]:
-        with writing(self._engine) as connection:
-            overdue = _delivered(destination).where(w.commitment.c.next_at <= at)
-            for row in connection.execute(overdue.where(w.commitment.c.state == CommitmentState.ASKED)).all():
-                _change(connection, row.delivery, CommitmentEvent.UNANSWERED, "", next_at=at)
-            rows = connection.execute(
-                overdue.where(
-                    w.commitment.c.state == CommitmentState.SILENT,
-                    t.case.c.state.in_((CaseState.REPORTED, CaseState.DELIVERED)),
-                ).limit(limit)
-            ).all()
+        overdue = _delivered(destination).where(
+            w.commitment.c.next_at <= at,
+            w.commitment.c.state.in_((CommitmentState.ASKED, CommitmentState.SILENT)),
+            t.case.c.state.in_((CaseState.REPORTED, CaseState.DELIVERED)),
+        )
+        with reading(self._engine) as connection:
+            rows = connection.execute(overdue.limit(limit)).all()
+        if any(row.state == CommitmentState.ASKED for row in rows):
+            with writing(self._engine) as connection:
+                for row in rows:
+                    _change(connection, row.delivery, CommitmentEvent.UNANSWERED, "", next_at=at)
         return [_owed(row) for row in rows]
 
     def looked_up(self, owed: Owed, *, present: bool, at: datetime) -> None:

@@ -2,16 +2,21 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
+from pynetdicom import AE, evt
 
+from node.adapters.commitment import INSTANCE
 from pipelines.domain.case_state import CaseState
+from pipelines.domain.sop_classes import RESULT_CLASSES, STORAGE_COMMITMENT
 from tests.dicom import as_bytes, ct_series, seg_of, write_files
 from tests.node.adapters.test_worklist import write_order
-from tests.tools import Orthanc, RunningNode, free_port, node, orthanc, wait_for, wlmscpfs, write_config
+from tests.tools import Orthanc, RunningNode, free_port, kill_tree, node, orthanc, wait_for, wlmscpfs, write_config
 
 pytestmark = pytest.mark.e2e
 
@@ -128,3 +133,52 @@ def test_the_worklist_gives_results_the_number_that_the_ct_lacks(tmp_path: Path)
     ]
     assert b"SENTINEL" not in ledger
     assert "SENTINEL" not in (tmp_path / "node.log").read_text()
+
+
+def test_a_report_that_comes_after_a_power_cut_is_taken(tmp_path: Path) -> None:
+    ct = ct_series(**SMALL)
+    write_files([*ct, seg_of(ct)], tmp_path / "in")
+    with silent_pacs() as pacs:
+        config = write_config(tmp_path, destinations={"PACS": ("PACS", pacs.port)}, delivery={"commitment_hold_s": 600})
+        with node(config) as running_node:
+            submit(running_node, tmp_path / "in")
+            wait_for("the request", lambda: pacs.asked, timeout_s=120)
+            kill_tree(running_node.process)
+        with node(config) as running_node:
+            ae = AE("PACS")
+            ae.add_requested_context(STORAGE_COMMITMENT)
+            association = ae.associate("127.0.0.1", running_node.port, ae_title="PULMONODE")
+            status, _ = association.send_n_event_report(pacs.asked[0], 1, STORAGE_COMMITMENT, INSTANCE)
+            association.release()
+            assert status.Status == 0x0000
+            detail = running_node.reaches(1, CaseState.COMMITTED)
+            assert len(pacs.asked) == 1
+            assert [event.state for event in detail.events].count("delivered") == 1
+
+
+@dataclass
+class SilentPacs:
+    """What a PACS that takes everything and never reports has been asked."""
+
+    port: int = 0
+    asked: list[Dataset] = field(default_factory=list)
+
+
+@contextmanager
+def silent_pacs() -> Iterator[SilentPacs]:
+    ae = AE("PACS")
+    for uid in (*RESULT_CLASSES, STORAGE_COMMITMENT):
+        ae.add_supported_context(uid)
+    seen = SilentPacs()
+
+    def ask(event: Any) -> tuple[int, None]:
+        seen.asked.append(event.action_information)
+        return 0x0000, None
+
+    handlers: list[Any] = [(evt.EVT_C_STORE, lambda event: 0x0000), (evt.EVT_N_ACTION, ask)]
+    server: Any = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+    seen.port = server.socket.getsockname()[1]
+    try:
+        yield seen
+    finally:
+        ae.shutdown()
