@@ -18,6 +18,7 @@ from node.adapters.association import PeerAddress
 from node.adapters.commitment import CommitmentScu, commitment_service
 from node.adapters.ledger import SqlLedger, open_engine
 from node.adapters.ledger_commitments import SqlCommitments
+from node.adapters.ledger_duties import SqlDuties
 from node.adapters.ledger_workflow import SqlWorkflow
 from node.adapters.query_retrieve import QueryRetrieveScu, Source
 from node.adapters.spool import FileSpool
@@ -62,6 +63,7 @@ class Stores:
     spool: FileSpool
     ledger: SqlLedger
     commitments: SqlCommitments
+    duties: SqlDuties
     workflow: SqlWorkflow
 
 
@@ -98,7 +100,7 @@ def open_stores(settings: Settings) -> Stores:
         retry_max=timedelta(seconds=delivery.retry_max_s),
         give_up_after=timedelta(hours=delivery.give_up_after_h),
     )
-    return Stores(spool, SqlLedger(engine, pipeline=PIPELINE), commitments, SqlWorkflow(engine))
+    return Stores(spool, SqlLedger(engine, pipeline=PIPELINE), commitments, SqlDuties(engine), SqlWorkflow(engine))
 
 
 def device_uid(settings: Settings) -> str:
@@ -218,7 +220,7 @@ def make_custodian(settings: Settings, stores: Stores) -> Custodian:
     """The service that answers those who ask whether we keep what they sent."""
     delivery = settings.delivery
     return Custodian(
-        stores.commitments,
+        stores.duties,
         stores.spool,
         utc_now,
         Log("commit"),

@@ -433,7 +433,7 @@ class DutyState(StrEnum):
 
 
 class CommitmentLedger(Protocol):
-    """What has been promised by others and to others."""
+    """What destinations have promised."""
 
     def owed(self, destination: str, *, at: datetime, limit: int) -> Sequence[Owed]:
         """Delivered objects that `destination` is to be asked about."""
@@ -466,6 +466,10 @@ class CommitmentLedger(Protocol):
 
     def not_looked_up(self, owed: Owed, reason: Rejected, *, at: datetime, next_at: datetime) -> None:
         """Record that the destination cannot be queried: it is asked again."""
+
+
+class DutyLedger(Protocol):
+    """What senders have been promised."""
 
     def take_on(self, requester: str, transaction_uid: str, objects: Sequence[ObjectRef], *, at: datetime) -> bool:
         """Record a request of `requester`; False when it used the UID for other objects before."""

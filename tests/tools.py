@@ -24,7 +24,7 @@ from pipelines.domain.case_state import CaseState
 from pipelines.domain.identifiers import CaseId
 
 FROM_THE_PACKAGE_INDEX = frozenset({"dcmqi", "dicom3tools"})
-ENDED = frozenset({CaseState.DELIVERED, CaseState.REJECTED, CaseState.FAILED})
+ENDED = frozenset({CaseState.DELIVERED, CaseState.COMMITTED, CaseState.REJECTED, CaseState.FAILED})
 
 
 def tool(name: str, package: str) -> str:

@@ -1,4 +1,4 @@
-"""The part of the ledger about storage commitment: what others promised us, and what we promised others."""
+"""The part of the ledger about what destinations promised: storage commitment of our results."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -8,8 +8,8 @@ from sqlalchemy import Connection, Engine, Row, Select, insert, or_, select, upd
 
 from node.adapters import ledger_schema as t
 from node.adapters import workflow_schema as w
-from node.adapters.ledger import advance, note, reading, stored_file, writing
-from node.ports import CommitmentReport, DeliveryState, Duty, DutyState, ObjectRef, Owed, StoredFile
+from node.adapters.ledger import advance, note, reading, writing
+from node.ports import CommitmentReport, DeliveryState, ObjectRef, Owed
 from node.services.deliver import backoff
 from pipelines.domain.case_state import CaseEvent, CaseState
 from pipelines.domain.commitment import CommitmentEvent, CommitmentState, next_commitment
@@ -45,8 +45,6 @@ class SqlCommitments:
         self._retry_first = retry_first
         self._retry_max = retry_max
         self._give_up_after = give_up_after
-
-    # what others promise
 
     def owed(self, destination: str, *, at: datetime, limit: int) -> Sequence[Owed]:
         due = or_(
@@ -101,13 +99,8 @@ class SqlCommitments:
 
     def not_offered(self, owed: Sequence[Owed], reason: Rejected, *, at: datetime) -> None:
         with writing(self._engine) as connection:
-            changed = [
-                one.case
-                for one in owed
-                if _change(connection, one.delivery, CommitmentEvent.NOT_OFFERED, reason.detail, next_at=at)
-            ]
-            for case in sorted(set(changed)):
-                note(connection, case, "not committed", f"{reason.code} {reason.detail}", at)
+            for one in owed:
+                _change(connection, one.delivery, CommitmentEvent.NOT_OFFERED, reason.detail.rstrip("."), next_at=at)
 
     def report(self, report: CommitmentReport, *, at: datetime) -> bool:
         with writing(self._engine) as connection:
@@ -221,71 +214,6 @@ class SqlCommitments:
             advance(connection, CaseId(row.case), what, reason.detail, at, reason=reason)
         else:
             note(connection, CaseId(row.case), "not committed", f"{reason.code} {reason.detail}", at)
-
-    # what we promise
-
-    def take_on(self, requester: str, transaction_uid: str, objects: Sequence[ObjectRef], *, at: datetime) -> bool:
-        listed = [[one.sop_class, one.sop_instance] for one in objects]
-        same = (w.commitment_duty.c.requester == requester) & (w.commitment_duty.c.transaction_uid == transaction_uid)
-        with writing(self._engine) as connection:
-            known = connection.execute(select(w.commitment_duty).where(same).with_for_update()).first()
-            if known is not None:
-                if sorted(known.objects) != sorted(listed):
-                    return False
-                # asked once more: answered once more
-                connection.execute(
-                    update(w.commitment_duty)
-                    .where(same)
-                    .values(state=DutyState.PENDING, attempts=0, next_at=at, requested_at=at)
-                )
-                return True
-            connection.execute(
-                insert(w.commitment_duty).values(
-                    requester=requester,
-                    transaction_uid=transaction_uid,
-                    objects=listed,
-                    state=DutyState.PENDING,
-                    attempts=0,
-                    requested_at=at,
-                    next_at=at,
-                    detail="",
-                )
-            )
-        return True
-
-    def duties(self, *, at: datetime, limit: int) -> Sequence[Duty]:
-        with reading(self._engine) as connection:
-            rows = connection.execute(
-                select(w.commitment_duty)
-                .where(w.commitment_duty.c.state == DutyState.PENDING, w.commitment_duty.c.next_at <= at)
-                .order_by(w.commitment_duty.c.id)
-                .limit(limit)
-            ).all()
-        return [
-            Duty(
-                row.id,
-                row.requester,
-                row.transaction_uid,
-                tuple(ObjectRef(SopClassUID(a), SopInstanceUID(b)) for a, b in row.objects),
-                row.attempts + 1,
-                row.requested_at,
-            )
-            for row in rows
-        ]
-
-    def duty_settled(self, duty: Duty, state: DutyState, detail: str, *, at: datetime, next_at: datetime) -> None:
-        with writing(self._engine) as connection:
-            connection.execute(
-                update(w.commitment_duty)
-                # the same request may have come again meanwhile, and wants an answer of its own
-                .where(w.commitment_duty.c.id == duty.id, w.commitment_duty.c.requested_at == duty.requested_at)
-                .values(state=state, attempts=duty.attempts, detail=detail, next_at=next_at)
-            )
-
-    def held(self, sop_instance: SopInstanceUID) -> tuple[SopClassUID, StoredFile] | None:
-        with reading(self._engine) as connection:
-            row = connection.execute(select(t.instance).where(t.instance.c.sop_instance == sop_instance)).first()
-        return None if row is None else (SopClassUID(row.sop_class), stored_file(row))
 
 
 def _delivered(destination: str | None) -> Select[Any]:

@@ -146,8 +146,8 @@ class StorageScp:
     def _accepted(self, event: Any) -> None:
         requestor = event.assoc.requestor
         self._log.debug("association_accepted", ae=requestor.ae_title.strip(), address=requestor.address)
-        if not event.assoc.accepted_contexts:
-            wanted = sorted({str(context.abstract_syntax) for context in event.assoc.rejected_contexts})
+        wanted = sorted({str(context.abstract_syntax) for context in event.assoc.rejected_contexts})
+        if wanted and not event.assoc.accepted_contexts:
             self._refuse(
                 event,
                 f"It offered none of the object classes and transfer syntaxes that this node takes, but {wanted[0]}"

@@ -14,6 +14,7 @@ from node.ports import (
     CommitmentReport,
     Commitments,
     Duty,
+    DutyLedger,
     DutyState,
     ObjectRef,
     Owed,
@@ -153,7 +154,7 @@ class Custodian:
 
     def __init__(
         self,
-        ledger: CommitmentLedger,
+        ledger: DutyLedger,
         spool: Spool,
         clock: Clock,
         log: Log,

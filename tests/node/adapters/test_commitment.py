@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from node.adapters.association import PeerAddress
 from node.adapters.commitment import INSTANCE, CommitmentScu, commitment_service, read_report, report_dataset
 from node.adapters.ledger import SqlLedger
-from node.adapters.ledger_commitments import SqlCommitments
+from node.adapters.ledger_duties import SqlDuties
 from node.adapters.ledger_workflow import SqlWorkflow
 from node.adapters.spool import FileSpool
 from node.adapters.storage_scp import StorageScp
@@ -227,9 +227,8 @@ def _node(engine: Engine, tmp_path: Path, clock: SetClock, requesters: dict[str,
         SqlLedger(engine, pipeline="test"),
         SqlWorkflow(engine),
     )
-    commitments = SqlCommitments(engine, retry_first=HOUR, retry_max=HOUR, give_up_after=HOUR)
     custodian = Custodian(
-        commitments,
+        SqlDuties(engine),
         spool,
         clock,
         Log("commit"),
