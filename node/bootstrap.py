@@ -15,21 +15,31 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from node import __version__
 from node.adapters.archive_index import ArchiveIndex
+from node.adapters.association import PeerAddress
+from node.adapters.commitment import CommitmentScu, commitment_service
 from node.adapters.ledger import SqlLedger, open_engine
+from node.adapters.ledger_commitments import SqlCommitments
+from node.adapters.ledger_duties import SqlDuties
+from node.adapters.ledger_workflow import SqlWorkflow
+from node.adapters.query_retrieve import QueryRetrieveScu, Source
 from node.adapters.spool import FileSpool
-from node.adapters.steps.boards import BoardAddress, OwnBoard, PeerBoard, Wanted, send_event
+from node.adapters.steps.boards import OwnBoard, PeerBoard, Wanted, send_event
 from node.adapters.steps.scp import StepScp
 from node.adapters.steps.store import SqlSteps, SqlTasks
-from node.adapters.storage_scp import StorageScp
-from node.adapters.storage_scu import PeerAddress, StorageScu
+from node.adapters.storage_scp import TRANSFER_SYNTAXES, StorageScp
+from node.adapters.storage_scu import StorageScu
 from node.adapters.stow import Archives, StowClient, WebArchive
+from node.adapters.worklist import WorklistScu
 from node.errors import ConfigError
 from node.logs import Log
 from node.ports import Archive, Destination, StepBoard, StepEvent
 from node.services.assemble import Assembler
+from node.services.commit import Committer, Custodian
 from node.services.deliver import Deliverer
 from node.services.notify import Notifier
+from node.services.orders import Orders
 from node.services.perform import Performer
+from node.services.prefetch import Prefetcher
 from node.services.receive import Receiver
 from node.settings import Peer, Settings, read_secret
 from pipelines.domain.feature_codes import can_be_mapped
@@ -62,6 +72,9 @@ class Stores:
 
     spool: FileSpool
     ledger: SqlLedger
+    commitments: SqlCommitments
+    duties: SqlDuties
+    workflow: SqlWorkflow
     steps: SqlSteps
     tasks: SqlTasks
     index: ArchiveIndex
@@ -93,7 +106,23 @@ def open_stores(settings: Settings) -> Stores:
     url = settings.ledger.url or f"sqlite:///{data_dir / 'ledger.sqlite3'}"
     engine = open_engine(url, password=read_secret(settings.ledger.password_file))
     spool = FileSpool(data_dir / "spool", min_free_bytes=settings.receive.min_free_mb * 2**20)
-    return Stores(spool, SqlLedger(engine, pipeline=PIPELINE), SqlSteps(engine), SqlTasks(engine), ArchiveIndex(engine))
+    delivery = settings.delivery
+    commitments = SqlCommitments(
+        engine,
+        retry_first=timedelta(seconds=delivery.retry_first_s),
+        retry_max=timedelta(seconds=delivery.retry_max_s),
+        give_up_after=timedelta(hours=delivery.give_up_after_h),
+    )
+    return Stores(
+        spool,
+        SqlLedger(engine, pipeline=PIPELINE),
+        commitments,
+        SqlDuties(engine),
+        SqlWorkflow(engine),
+        SqlSteps(engine),
+        SqlTasks(engine),
+        ArchiveIndex(engine),
+    )
 
 
 def device_uid(settings: Settings) -> str:
@@ -117,6 +146,9 @@ def storage_classes(settings: Settings) -> frozenset[SopClassUID]:
 def make_scp(settings: Settings, stores: Stores) -> StorageScp:
     """The receiving service."""
     receive = settings.receive
+    take = make_committer(settings, stores).take
+    commitment = commitment_service(make_custodian(settings, stores), take, Log("commit"))
+    steps = make_step_scp(settings, stores)
     return StorageScp(
         Receiver(stores.spool, stores.ledger, utc_now, Log("receive")),
         Log("receive"),
@@ -127,7 +159,8 @@ def make_scp(settings: Settings, stores: Stores) -> StorageScp:
         max_pdu_bytes=receive.max_pdu_bytes,
         max_associations=receive.max_associations,
         network_timeout_s=receive.network_timeout_s,
-        services=[make_step_scp(settings, stores).service] if settings.tasks.serve else [],
+        services=[commitment, *(steps.services if settings.tasks.serve else steps.notified_services)],
+        turned_away=lambda refused: stores.workflow.turned_away(refused, at=utc_now()),
     )
 
 
@@ -157,11 +190,6 @@ def make_step_scp(settings: Settings, stores: Stores) -> StepScp:
     return StepScp(stores.steps, utc_now, Log("worklist"), cancel_requested=cancel_requested, receivers=tuple(names))
 
 
-def board_address(peer: Peer) -> BoardAddress:
-    """A configured peer as the adapter of worklists knows it."""
-    return BoardAddress(peer.name, peer.ae_title, peer.host, peer.port, peer.timeout_s)
-
-
 def make_performer(settings: Settings, stores: Stores) -> Performer:
     """The service that claims procedure steps and tells how they end."""
     tasks = settings.tasks
@@ -169,7 +197,7 @@ def make_performer(settings: Settings, stores: Stores) -> Performer:
     boards: dict[str, StepBoard] = {"": OwnBoard(stores.steps, utc_now, wanted)} if tasks.serve else {}
     for peer in settings.peers:
         if peer.tasks:
-            boards[peer.name] = PeerBoard(settings.node.ae_title, board_address(peer), wanted)
+            boards[peer.name] = PeerBoard(settings.node.ae_title, peer_address(peer), wanted)
     return Performer(
         boards,
         stores.tasks,
@@ -184,7 +212,7 @@ def make_performer(settings: Settings, stores: Stores) -> Performer:
 
 def make_notifier(settings: Settings, stores: Stores) -> Notifier:
     """The service that tells subscribers of procedure steps."""
-    addresses = {peer.ae_title: board_address(peer) for peer in settings.peers}
+    addresses = {peer.ae_title: peer_address(peer) for peer in settings.peers}
 
     def send(event: StepEvent) -> bool:
         address = addresses.get(event.receiving_ae_title)
@@ -249,6 +277,74 @@ def make_deliverer(settings: Settings, stores: Stores) -> Deliverer:
     )
 
 
+def make_commitment_scu(settings: Settings) -> CommitmentScu:
+    """The service that asks and answers about storage commitment on associations of its own."""
+    addresses = [peer_address(peer) for peer in settings.peers]
+    return CommitmentScu(settings.node.ae_title, addresses, hold_s=settings.delivery.commitment_hold_s)
+
+
+def make_query(settings: Settings, stores: Stores) -> QueryRetrieveScu:
+    """The service that finds and retrieves."""
+    node = settings.node.ae_title
+    sources = [Source(peer_address(peer), peer.retrieve, peer.move_destination or node) for peer in settings.peers]
+    return QueryRetrieveScu(
+        node,
+        sources,
+        Receiver(stores.spool, stores.ledger, utc_now, Log("receive")),
+        Log("query"),
+        storage_classes=CT_IMAGES,
+        transfer_syntaxes=TRANSFER_SYNTAXES,
+        retrieve_timeout_s=settings.prefetch.retrieve_timeout_s,
+    )
+
+
+def make_committer(settings: Settings, stores: Stores) -> Committer:
+    """The service that makes sure that destinations keep the results."""
+    delivery = settings.delivery
+    return Committer(
+        stores.commitments,
+        make_commitment_scu(settings),
+        make_query(settings, stores),
+        utc_now,
+        Log("commit"),
+        new_uid=lambda: f"2.25.{uuid.uuid4().int}",
+        timeout=timedelta(seconds=delivery.commitment_timeout_s),
+        retry_first=timedelta(seconds=delivery.retry_first_s),
+        retry_max=timedelta(seconds=delivery.retry_max_s),
+    )
+
+
+def make_custodian(settings: Settings, stores: Stores) -> Custodian:
+    """The service that answers those who ask whether we keep what they sent."""
+    delivery = settings.delivery
+    return Custodian(
+        stores.duties,
+        stores.spool,
+        utc_now,
+        Log("commit"),
+        requesters={peer.ae_title: peer.name for peer in reversed(settings.peers)},
+        retry_first=timedelta(seconds=delivery.retry_first_s),
+        retry_max=timedelta(seconds=delivery.retry_max_s),
+        give_up_after=timedelta(hours=delivery.give_up_after_h),
+    )
+
+
+def make_prefetcher(settings: Settings, stores: Stores) -> Prefetcher:
+    """The service that fetches what cases lack."""
+    after_s = min(settings.prefetch.after_s, settings.assembly.missing_timeout_s / 2)
+    return Prefetcher(
+        stores.ledger,
+        stores.workflow,
+        make_query(settings, stores),
+        utc_now,
+        Log("prefetch"),
+        peers=[peer.name for peer in settings.peers if peer.query],
+        after=timedelta(seconds=after_s),
+        max_attempts=settings.prefetch.max_attempts,
+        retry_max=timedelta(seconds=settings.delivery.retry_max_s),
+    )
+
+
 def make_processor(settings: Settings, stores: Stores) -> "Processor":
     """The service that runs cases."""
     from node.adapters.queue_celery import OutOfTime
@@ -268,7 +364,17 @@ def make_processor(settings: Settings, stores: Stores) -> "Processor":
         lease=timedelta(seconds=settings.queue.lease_s),
         retry_after=timedelta(seconds=settings.delivery.retry_first_s),
         out_of_time=OutOfTime,
+        orders=make_orders(settings, stores),
     )
+
+
+def make_orders(settings: Settings, stores: Stores) -> Orders | None:
+    """The service that fills in what the worklist knows; None when no peer has one."""
+    peer = next((peer for peer in settings.peers if peer.worklist), None)
+    if peer is None:
+        return None
+    worklist = WorklistScu(settings.node.ae_title, peer_address(peer))
+    return Orders(worklist, stores.workflow, stores.spool, utc_now, Log("worklist"))
 
 
 def extraction_settings(settings: Settings) -> ExtractionSettings:

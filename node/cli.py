@@ -167,11 +167,12 @@ def status(node: Node, case: int | None, *, as_json: bool, limit: int) -> None:
     stores = node.stores()
     console = Console(highlight=False)
     if case is None:
-        overview = stores.ledger.overview(limit=limit)
+        overview, turned_away = stores.ledger.overview(limit=limit), stores.workflow.refused_associations(limit=5)
         if as_json:
-            click.echo(json.dumps(asdict(overview), default=str, indent=2))
+            told = asdict(overview) | {"refused_associations": [asdict(one) for one in turned_away]}
+            click.echo(json.dumps(told, default=str, indent=2))
         else:
-            console.print(overview_view(overview))
+            console.print(overview_view(overview, turned_away))
         return
     detail = stores.ledger.detail(CaseId(case))
     if detail is None:
@@ -261,16 +262,22 @@ def submit(node: Node, paths: tuple[Path, ...]) -> None:
 
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@click.option(
+    "--probe",
+    is_flag=True,
+    help="Store one CT image of a patient PULMONODE-PROBE at every peer, have it committed, find it and move it back. "
+    "It stays there.",
+)
 @click.pass_obj
-def doctor(node: Node, *, as_json: bool) -> None:
+def doctor(node: Node, *, as_json: bool, probe: bool) -> None:
     """Examine the installation, the configuration, the running node and its peers.
 
     \b
-    Example: pulmonode doctor
+    Example: pulmonode doctor --probe
     """
     from node.commands.doctor import examine
 
-    checks = examine(node.config)
+    checks = examine(node.config, probe=probe)
     if as_json:
         click.echo(json.dumps([asdict(check) for check in checks], indent=2))
     else:

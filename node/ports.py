@@ -11,8 +11,17 @@ from pydicom import Dataset
 
 from pipelines.domain.case import SeriesKey
 from pipelines.domain.case_state import CaseState
-from pipelines.domain.identifiers import CaseId, SeriesUID, SopClassUID, SopInstanceUID, digest_of
+from pipelines.domain.identifiers import (
+    CaseId,
+    FrameOfReferenceUID,
+    SeriesUID,
+    SopClassUID,
+    SopInstanceUID,
+    StudyUID,
+    digest_of,
+)
 from pipelines.domain.instance import InstanceRef
+from pipelines.domain.order import Order
 from pipelines.domain.outcome import family
 from pipelines.domain.reasons import Rejected
 from pipelines.imaging.assembly import SegmentationArrival, SeriesArrival
@@ -234,6 +243,8 @@ class DeliveryRow:
     attempts: int
     status: int | None
     detail: str
+    commitment: str = ""
+    """How sure it is that the destination keeps the object, with the reason; empty while nobody asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -522,3 +533,289 @@ class Archive(Protocol):
 
     def echo(self, peer: str) -> Rejected | None:
         """Verify that a peer answers; the fault when it does not."""
+
+
+# storage commitment
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRef:
+    """A SOP instance with its class, as one application names it to another."""
+
+    sop_class: SopClassUID
+    sop_instance: SopInstanceUID
+
+
+@dataclass(frozen=True, slots=True)
+class CommitmentReport:
+    """What an N-EVENT-REPORT says of a transaction (PS3.4 J.3.3).
+
+    Attributes
+    ----------
+    denied
+        Objects that are not kept, each with its Failure Reason (PS3.3 C.14.1.1).
+    """
+
+    transaction_uid: str
+    kept: tuple[ObjectRef, ...]
+    denied: tuple[tuple[ObjectRef, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A delivered object for which a destination has not yet promised anything."""
+
+    delivery: int
+    case: CaseId
+    object: ObjectRef
+    study: StudyUID
+    series: SeriesUID
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """A request of somebody else that we promise to keep objects."""
+
+    id: int
+    requester: str
+    transaction_uid: str
+    objects: tuple[ObjectRef, ...]
+    attempts: int
+    requested_at: datetime
+
+
+class DutyState(StrEnum):
+    """Where a request of somebody else stands."""
+
+    PENDING = "pending"
+    REPORTED = "reported"
+    UNREPORTABLE = "unreportable"
+
+
+class CommitmentLedger(Protocol):
+    """What destinations have promised."""
+
+    def owed(self, destination: str, *, at: datetime, limit: int) -> Sequence[Owed]:
+        """Delivered objects that `destination` is to be asked about."""
+
+    def ask(
+        self, transaction_uid: str, destination: str, owed: Sequence[Owed], *, at: datetime, deadline: datetime
+    ) -> None:
+        """Record a transaction before it is sent."""
+
+    def probe(self, transaction_uid: str, destination: str, objects: Sequence[ObjectRef], *, at: datetime) -> None:
+        """Record a transaction about objects that belong to no case."""
+
+    def put_off(self, owed: Sequence[Owed], reason: Rejected, *, at: datetime, next_at: datetime) -> None:
+        """Record that the question could not be asked."""
+
+    def not_offered(self, owed: Sequence[Owed], reason: Rejected, *, at: datetime) -> None:
+        """Record that the destination offers no storage commitment."""
+
+    def report(self, report: CommitmentReport, *, at: datetime) -> bool:
+        """Take a report; False when there is no such transaction. What is denied becomes due for delivery again."""
+
+    def answered(self, transaction_uid: str) -> tuple[int, int] | None:
+        """(kept, denied) of a transaction that has been reported."""
+
+    def silent(self, destination: str, *, at: datetime, limit: int) -> Sequence[Owed]:
+        """Objects about which `destination` did not report in time."""
+
+    def looked_up(self, owed: Owed, *, present: bool, at: datetime) -> None:
+        """Record what a query found."""
+
+    def not_looked_up(self, owed: Owed, reason: Rejected, *, at: datetime, next_at: datetime) -> None:
+        """Record that the destination cannot be queried: it is asked again."""
+
+
+class DutyLedger(Protocol):
+    """What senders have been promised."""
+
+    def take_on(self, requester: str, transaction_uid: str, objects: Sequence[ObjectRef], *, at: datetime) -> bool:
+        """Record a request of `requester`; False when it used the UID for other objects before."""
+
+    def duties(self, *, at: datetime, limit: int) -> Sequence[Duty]:
+        """Requests whose answer is due."""
+
+    def duty_settled(self, duty: Duty, state: DutyState, detail: str, *, at: datetime, next_at: datetime) -> None:
+        """Record what became of an answer."""
+
+    def held(self, sop_instance: SopInstanceUID) -> tuple[SopClassUID, StoredFile] | None:
+        """Class and file of an instance that has been received."""
+
+
+class Commitments(Protocol):
+    """Storage commitment with other applications, in both directions."""
+
+    def request(
+        self,
+        peer: str,
+        transaction_uid: str,
+        objects: Sequence[ObjectRef],
+        *,
+        take: Callable[[str, CommitmentReport], bool],
+        answered: Callable[[], bool],
+    ) -> Rejected | None:
+        """Ask `peer` to keep `objects`; the fault when it could not be asked.
+
+        `take` gets a report that comes on the same association, which is held open for a while or until `answered`.
+        """
+
+    def report(self, peer: str, report: CommitmentReport) -> Rejected | None:
+        """Tell `peer` what is kept; the fault when it could not be told."""
+
+
+# query and retrieve
+
+
+@dataclass(frozen=True, slots=True)
+class PatientIdentity:
+    """Whom to look for; never shown."""
+
+    patient_id: str = field(repr=False)
+    issuer: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundStudy:
+    """A study that a peer has.
+
+    Attributes
+    ----------
+    study_date
+        YYYYMMDD as the peer tells it, empty when it does not.
+    modalities
+        As the peer tells them; empty when it does not.
+    """
+
+    study: StudyUID
+    study_date: str
+    modalities: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSeries:
+    """A series that a peer has; `frame_of_reference` is None when the peer does not tell it."""
+
+    key: SeriesKey
+    modality: str
+    frame_of_reference: FrameOfReferenceUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """How a retrieval ended.
+
+    Attributes
+    ----------
+    completed, failed
+        Instances that arrived, and those that did not, as the peer counts them.
+    fault
+        Why it ended early, or why instances failed; None when all is well.
+    """
+
+    completed: int
+    failed: int
+    fault: Rejected | None = None
+
+
+class QueryRetrieve(Protocol):
+    """The archive as a source: what it has, and how to get it. Faults are `NET-001`, `-002`, `-004`, `-005`, `-007`."""
+
+    def studies(self, peer: str, patient: PatientIdentity) -> Sequence[FoundStudy] | Rejected:
+        """Studies of a patient, those of other patients with a similar ID left out."""
+
+    def series(
+        self, peer: str, *, study: StudyUID | None, series: SeriesUID | None = None
+    ) -> Sequence[FoundSeries] | Rejected:
+        """Series of a study, or one series in whatever study it is."""
+
+    def instances(
+        self, peer: str, key: SeriesKey, wanted: Sequence[SopInstanceUID] = ()
+    ) -> frozenset[SopInstanceUID] | Rejected:
+        """Instances of a series; with `wanted` only those of them that the peer has."""
+
+    def retrieve(self, peer: str, key: SeriesKey, instances: Sequence[SopInstanceUID] = ()) -> Retrieved:
+        """Have a series, or some instances of it, sent to this node, where they are received like any other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try to retrieve what a case lacks; `code` is empty when it went well."""
+
+    peer: str
+    at: datetime
+    instances: int
+    code: str
+
+
+class RetrievalLedger(Protocol):
+    """What has been tried to complete a case."""
+
+    def attempts(self, case: CaseId) -> Sequence[Attempt]:
+        """Tries since the case was opened, or opened again by a person."""
+
+    def attempted(self, case: CaseId, attempt: Attempt, detail: str) -> None:
+        """Record a try, and what came of it, in the history of the case."""
+
+
+# orders
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLookup:
+    """What a worklist answered about a case; `file` holds the order, None when there is not exactly one."""
+
+    file: StoredFile | None
+    detail: str
+
+
+class Worklist(Protocol):
+    """Another application that knows which procedures were ordered."""
+
+    def orders(self, patient: PatientIdentity, *, accession_number: str) -> Sequence[Order] | Rejected:
+        """Orders of a patient; with an accession number only those that bear it."""
+
+
+class OrderLedger(Protocol):
+    """What worklists answered."""
+
+    def order_lookup(self, case: CaseId, inputs_digest: str) -> OrderLookup | None:
+        """What was found for a case with these inputs; None when nobody asked."""
+
+    def order_looked_up(self, case: CaseId, inputs_digest: str, lookup: OrderLookup, *, at: datetime) -> None:
+        """Record an answer before it is used."""
+
+
+# refused associations
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedAssociation:
+    """Somebody who wanted an association and did not get it."""
+
+    calling_ae_title: str
+    called_ae_title: str
+    address: str
+    why: str
+    remedy: str
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedAssociationRow:
+    """A refused association with the time of the last try."""
+
+    refused: RefusedAssociation
+    last_at: datetime
+
+
+class DoorLedger(Protocol):
+    """Who was refused at the door."""
+
+    def turned_away(self, refused: RefusedAssociation, *, at: datetime) -> None:
+        """Record a refused association; only the newest are kept."""
+
+    def refused_associations(self, *, limit: int) -> Sequence[RefusedAssociationRow]:
+        """The newest refused associations, newest first."""

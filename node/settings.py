@@ -260,6 +260,38 @@ class DeliverySettings(_Section):
     give_up_after_h: float = Field(
         72, ge=0.01, le=8760, description="Hours after which a result that could not be sent makes its case failed."
     )
+    commitment_timeout_s: float = Field(
+        600,
+        ge=1,
+        le=604800,
+        description="Seconds that a peer may take to report on a storage commitment; then the node looks by C-FIND "
+        "whether the results are there.",
+    )
+    commitment_hold_s: float = Field(
+        5,
+        ge=0,
+        le=600,
+        description="Seconds for which an association stays open after a request for commitment, for peers that report "
+        "on it instead of calling back.",
+    )
+
+
+class PrefetchSettings(_Section):
+    """How what a case lacks is fetched from the peers that have query = true."""
+
+    after_s: float = Field(
+        60,
+        ge=1,
+        le=86400,
+        description="Seconds without a new instance after which the archives are asked for a CT series or slices that "
+        "have not arrived; never more than half of assembly.missing_timeout_s.",
+    )
+    max_attempts: int = Field(
+        4, ge=1, le=100, description="Tries at one peer for one case; pulmonode retry starts anew."
+    )
+    retrieve_timeout_s: float = Field(
+        600, ge=1, le=86400, description="Longest silence of a peer while it sends, in seconds."
+    )
 
 
 class Peer(_Section):
@@ -287,6 +319,27 @@ class Peer(_Section):
         True,
         description="Offer reports and maps also in Deflated Explicit VR Little Endian, a tenth to a thirtieth of the "
         "size, and use it where the peer accepts it. Set false for a peer that accepts it and shows nothing.",
+    )
+    commitment: bool = Field(
+        True,
+        description="Ask it to keep the results that it took (storage commitment). If it does not offer that, the case "
+        "stays delivered and status says so.",
+    )
+    query: bool = Field(
+        False, description="Fetch a CT series from it that a segmentation was drawn on and that has not arrived."
+    )
+    retrieve: Literal["move", "get"] = Field(
+        "move",
+        description="move: it sends to this node over an association of its own (C-MOVE) and must know the node's "
+        "address. get: it sends on the association that asks (C-GET).",
+    )
+    move_destination: Annotated[str, Field(max_length=16, pattern=r"^([!-\[\]-~]([ -\[\]-~]*[!-\[\]-~])?)?$")] = Field(
+        "", description="AE title under which it knows this node, for C-MOVE. Empty: node.ae_title."
+    )
+    worklist: bool = Field(
+        False,
+        description="Ask its Modality Worklist for the accession number and the requested procedure where the CT has "
+        "none. One peer at most.",
     )
 
 
@@ -342,6 +395,7 @@ class Settings(BaseSettings):
     tasks: TaskSettings = TaskSettings()
     delivery: DeliverySettings = DeliverySettings()
     web: WebSettings = WebSettings()
+    prefetch: PrefetchSettings = PrefetchSettings()
     log: LogSettings = LogSettings()
     peers: tuple[Peer, ...] = ()
 

@@ -45,6 +45,8 @@ STATES: Final[dict[CaseState, str]] = {
     CaseState.REPORTED: "The results are made, checked and stored. They wait for delivery, or stay here when no "
     "destination is configured.",
     CaseState.DELIVERED: "Every destination has acknowledged every result.",
+    CaseState.COMMITTED: "Every destination has promised to keep every result (storage commitment), or a query "
+    "found it there.",
     CaseState.REJECTED: "It cannot be measured as it is. A code says why and a remedy says what to do.",
     CaseState.FAILED: "An internal error, too many interruptions, or a destination that refused a result.",
 }

@@ -24,7 +24,7 @@ from pipelines.domain.case_state import CaseState
 from pipelines.domain.identifiers import CaseId
 
 FROM_THE_PACKAGE_INDEX = frozenset({"dcmqi", "dicom3tools"})
-ENDED = frozenset({CaseState.DELIVERED, CaseState.REJECTED, CaseState.FAILED})
+ENDED = frozenset({CaseState.DELIVERED, CaseState.COMMITTED, CaseState.REJECTED, CaseState.FAILED})
 
 
 def tool(name: str, package: str) -> str:
@@ -98,6 +98,16 @@ class Orthanc:
             content: bytes = answer.read()
             return content
 
+    def post(self, path: str, body: bytes) -> bytes:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.http_port}{path}", data=body, method="POST")
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            content: bytes = answer.read()
+            return content
+
+    def delete(self, path: str) -> None:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.http_port}{path}", method="DELETE")
+        urllib.request.urlopen(request, timeout=30).close()
+
     def instances(self) -> list[str]:
         """Orthanc's own IDs of all instances."""
         ids: list[str] = json.loads(self.get("/instances"))
@@ -115,8 +125,17 @@ class Orthanc:
 
 
 @contextmanager
-def orthanc(folder: Path, *, dicom_port: int | None = None, dicomweb: bool = False) -> Iterator[Orthanc]:
-    """An Orthanc with an empty store, with its DICOMweb service under /dicom-web when asked for."""
+def orthanc(
+    folder: Path,
+    *,
+    dicom_port: int | None = None,
+    modalities: Mapping[str, tuple[str, int]] | None = None,
+    dicomweb: bool = False,
+) -> Iterator[Orthanc]:
+    """An Orthanc with an empty store.
+
+    It knows `modalities` by name, AE title and port on loopback; with `dicomweb` it serves that under /dicom-web.
+    """
     plugin = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
     if dicomweb and not plugin.exists():
         pytest.skip("orthanc-dicomweb is not installed")
@@ -136,12 +155,51 @@ def orthanc(folder: Path, *, dicom_port: int | None = None, dicomweb: bool = Fal
         "DefaultEncoding": "Utf8",
         "Plugins": [str(plugin)] if dicomweb else [],
         "DicomWeb": {"Enable": dicomweb, "Root": "/dicom-web/"},
+        "DicomModalities": {
+            name: {
+                "AET": ae_title,
+                "Host": "127.0.0.1",
+                "Port": port,
+                "AllowStorageCommitment": True,
+                "AllowTranscoding": False,
+            }
+            for name, (ae_title, port) in (modalities or {}).items()
+        },
     }
     path = folder / "orthanc.json"
     path.write_text(json.dumps(config))
     with running([program, str(path)], folder / "orthanc.log", port=peer.dicom_port):
         wait_for("Orthanc's web service", lambda: listens(peer.http_port))
         yield peer
+
+
+@contextmanager
+def dcmqrscp(folder: Path, *, node_port: int) -> Iterator[int]:
+    """DCMTK's archive under the AE title DCMQRSCP, which knows PULMONODE at `node_port`; its port."""
+    program = tool("dcmqrscp", "dcmtk")
+    store = folder / "store"
+    store.mkdir(parents=True)
+    config = folder / "dcmqrscp.cfg"
+    config.write_text(
+        "MaxPDUSize = 16384\nMaxAssociations = 16\n"
+        f"HostTable BEGIN\nnode = (PULMONODE, 127.0.0.1, {node_port})\nHostTable END\n"
+        "VendorTable BEGIN\nVendorTable END\n"
+        f"AETable BEGIN\nDCMQRSCP {store} RW (200, 1024mb) ANY\nAETable END\n"
+    )
+    port = free_port()
+    with running([program, "-c", str(config), str(port)], folder / "dcmqrscp.log", port=port):
+        yield port
+
+
+@contextmanager
+def wlmscpfs(folder: Path) -> Iterator[int]:
+    """DCMTK's worklist under the AE title WORKLIST, over the files `*.wl` in `folder`/WORKLIST; its port."""
+    program = tool("wlmscpfs", "dcmtk")
+    (folder / "WORKLIST").mkdir(parents=True, exist_ok=True)
+    (folder / "WORKLIST" / "lockfile").touch()
+    port = free_port()
+    with running([program, "-dfr", "-dfp", str(folder), str(port)], folder / "wlmscpfs.log", port=port):
+        yield port
 
 
 @contextmanager
@@ -214,7 +272,11 @@ def node_command(config: Path, *arguments: str) -> subprocess.CompletedProcess[s
 
 
 def write_config(
-    folder: Path, *, destinations: Mapping[str, tuple[str, int]] | None = None, **sections: Mapping[str, Any]
+    folder: Path,
+    *,
+    destinations: Mapping[str, tuple[str, int]] | None = None,
+    peer: Mapping[str, Any] | None = None,
+    **sections: Mapping[str, Any],
 ) -> Path:
     """A configuration for tests: free port, short waiting times, and what `sections` changes.
 
@@ -222,6 +284,8 @@ def write_config(
     ----------
     destinations
         AE title and port on loopback of each destination, by name.
+    peer
+        What else is set for each of them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     peers = destinations or {}
@@ -244,6 +308,7 @@ def write_config(
             f'ae_title = "{ae_title}"',
             'host = "127.0.0.1"',
             f"port = {port}",
+            *(f"{key} = {json.dumps(value)}" for key, value in (peer or {}).items()),
             "",
         ]
     path = folder / "node.toml"

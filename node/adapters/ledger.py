@@ -3,7 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -36,6 +36,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool
 
 from node.adapters import ledger_schema as t
+from node.adapters import workflow_schema as w
 from node.errors import ConfigError, TransientError
 from node.ports import (
     CaseDetail,
@@ -179,6 +180,20 @@ def _first_line(fault: SQLAlchemyError) -> str:
     return said.splitlines()[0].rstrip(".") if said else type(fault).__name__
 
 
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that writes; raises `TransientError` RCV-005 when the database is away."""
+    with _reaching("written"), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection that reads; raises `TransientError` RCV-005 when the database is away."""
+    with _reaching("read"), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        yield connection
+
+
 class SqlLedger:
     """The ledger in a relational database.
 
@@ -194,18 +209,11 @@ class SqlLedger:
         self._engine = engine
         self._pipeline = pipeline
 
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        with _reaching("written"), self._engine.begin() as connection:
-            yield connection
+    def _writing(self) -> AbstractContextManager[Connection]:
+        return writing(self._engine)
 
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with (
-            _reaching("read"),
-            self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
-        ):
-            yield connection
+    def _reading(self) -> AbstractContextManager[Connection]:
+        return reading(self._engine)
 
     # receiving
 
@@ -259,7 +267,7 @@ class SqlLedger:
     def known(self, sop_instance: SopInstanceUID) -> StoredFile | None:
         with self._reading() as connection:
             row = connection.execute(select(t.instance).where(t.instance.c.sop_instance == sop_instance)).first()
-        return None if row is None else _file(row)
+        return None if row is None else stored_file(row)
 
     def refused(self, calling_ae_title: str, reason: Rejected, *, at: datetime) -> None:
         first = insert(t.refusal).values(
@@ -531,7 +539,11 @@ class SqlLedger:
             results = connection.execute(
                 select(t.result).where(t.result.c.case == case, t.result.c.current).order_by(t.result.c.id)
             ).all()
-            deliveries = connection.execute(select(t.delivery).where(t.delivery.c.case == case)).all()
+            deliveries = connection.execute(
+                select(t.delivery, w.commitment.c.state.label("promise"), w.commitment.c.detail.label("promised"))
+                .outerjoin(w.commitment, w.commitment.c.delivery == t.delivery.c.id)
+                .where(t.delivery.c.case == case)
+            ).all()
         return CaseDetail(
             _case_row(row),
             tuple(EventRow(e.at, e.event, e.state, e.detail) for e in events),
@@ -717,6 +729,20 @@ def _advance(
     return True
 
 
+def advance(
+    connection: Connection, case: CaseId, what: CaseEvent, detail: str, at: datetime, *, reason: Rejected | None = None
+) -> bool:
+    """Move a case along the table of transitions within the caller's transaction; False when there is no such way."""
+    return _advance(connection, _locked(connection, case), what, detail, at, reason=reason)
+
+
+def note(connection: Connection, case: CaseId, what: str, detail: str, at: datetime) -> None:
+    """Add a line to the history of a case, which stays in its state."""
+    state = connection.scalar(select(t.case.c.state).where(t.case.c.id == case))
+    if state is not None:
+        _record(connection, case, what, CaseState(state), detail, at)
+
+
 def _record(connection: Connection, case: CaseId, what: str, state: CaseState, detail: str, at: datetime) -> None:
     connection.execute(insert(t.event).values(case=case, at=at, event=what, state=state, detail=detail))
 
@@ -824,12 +850,13 @@ def _settle(connection: Connection, case: CaseId, sent: Sent, at: datetime) -> N
     _advance(connection, row, CaseEvent.DELIVERED, f"{len(states)} objects stored at {', '.join(names)}.", at)
 
 
-def _file(row: Row[Any]) -> StoredFile:
+def stored_file(row: Row[Any]) -> StoredFile:
+    """The file that a row names."""
     return StoredFile(row.path, row.size, row.sha256)
 
 
 def _input(row: Row[Any]) -> InputInstance:
-    return InputInstance(SopInstanceUID(row.sop_instance), _file(row))
+    return InputInstance(SopInstanceUID(row.sop_instance), stored_file(row))
 
 
 def _result(row: Row[Any]) -> StoredResult:
@@ -840,7 +867,7 @@ def _result(row: Row[Any]) -> StoredResult:
         SopInstanceUID(row.sop_instance),
         SeriesUID(row.series),
         row.transfer_syntax,
-        _file(row),
+        stored_file(row),
     )
 
 
@@ -891,7 +918,8 @@ def _measurement(row: Row[Any]) -> Measurement:
 
 
 def _delivery_row(row: Row[Any]) -> DeliveryRow:
-    return DeliveryRow(row.destination, DeliveryState(row.state), row.attempts, row.status, row.detail)
+    promise = f"{row.promise} ({row.promised})" if row.promised else row.promise or ""
+    return DeliveryRow(row.destination, DeliveryState(row.state), row.attempts, row.status, row.detail, promise)
 
 
 def _case_rows() -> Any:

@@ -1,16 +1,17 @@
 """The DICOM service that others send to: Verification and Storage as SCP."""
 
 import socket
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from pydicom.uid import UID
 from pynetdicom import AE, evt
 
-from node.adapters.dimse_services import DimseService, handlers_of
-from node.adapters.part10_file import part10
+from node.adapters.association import ScpService
+from node.adapters.incoming import part10
+from node.errors import TransientError
 from node.logs import Log
-from node.ports import Sender
+from node.ports import RefusedAssociation, Sender
 from node.services.receive import Announced, Receiver
 from pipelines.domain.identifiers import (
     IMPLEMENTATION_CLASS_UID,
@@ -54,7 +55,9 @@ class StorageScp:
     calling_ae_titles
         AE titles that may call; empty for any.
     services
-        What else is answered on the same port.
+        What is offered beside Storage and Verification.
+    turned_away
+        Hears of every association that was refused.
     """
 
     def __init__(
@@ -69,9 +72,12 @@ class StorageScp:
         max_pdu_bytes: int,
         max_associations: int,
         network_timeout_s: float,
-        services: Sequence[DimseService] = (),
+        services: Sequence[ScpService] = (),
+        turned_away: Callable[[RefusedAssociation], None] = lambda refused: None,
     ) -> None:
         self._receiver = receiver
+        self._services = tuple(services)
+        self._turned_away = turned_away
         self._log = log
         self._ae = AE(ae_title)
         self._ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
@@ -86,12 +92,10 @@ class StorageScp:
         self._ae.add_supported_context(VERIFICATION)
         for sop_class in sorted(storage_classes):
             self._ae.add_supported_context(sop_class, list(TRANSFER_SYNTAXES))
-        self._services = tuple(services)
-        for service in self._services:
-            for uid in service.sop_classes:
-                # both roles: notifications come from the side that is the SCP of the service, whoever calls
-                roles = (True, True) if uid in service.reversed_roles else (None, None)
-                self._ae.add_supported_context(uid, scu_role=roles[0], scp_role=roles[1])
+        for service in services:
+            scu_role, scp_role = service.roles or (None, None)
+            for abstract_syntax in service.abstract_syntaxes:
+                self._ae.add_supported_context(abstract_syntax, scu_role=scu_role, scp_role=scp_role)
 
     def start(self, bind: str, port: int) -> int:
         """Listen in the background; the port that was bound.
@@ -107,7 +111,7 @@ class StorageScp:
             (evt.EVT_CONN_OPEN, self._opened),
             (evt.EVT_ACCEPTED, self._accepted),
             (evt.EVT_REJECTED, self._rejected),
-            *handlers_of(self._services),
+            *dispatched(self._services),
         ]
         server: Any = self._ae.start_server((bind, port), block=False, evt_handlers=handlers)
         bound: int = server.socket.getsockname()[1]
@@ -125,12 +129,7 @@ class StorageScp:
             SopClassUID(str(request.AffectedSOPClassUID)), SopInstanceUID(str(request.AffectedSOPInstanceUID))
         )
         try:
-            data = part10(
-                announced.sop_class,
-                announced.sop_instance,
-                event.context.transfer_syntax,
-                event.encoded_dataset(include_meta=False),
-            )
+            data = part10(announced, event.context.transfer_syntax, event.encoded_dataset(include_meta=False))
             return self._receiver.receive(data, announced, sender)
         except Exception:
             self._log.error("receive_failed", traceback=True, ae=sender.calling_ae_title)
@@ -145,13 +144,57 @@ class StorageScp:
         event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def _accepted(self, event: Any) -> None:
-        self._log.debug(
-            "association_accepted", ae=event.assoc.requestor.ae_title.strip(), address=event.assoc.requestor.address
-        )
+        requestor = event.assoc.requestor
+        self._log.debug("association_accepted", ae=requestor.ae_title.strip(), address=requestor.address)
+        wanted = sorted({str(context.abstract_syntax) for context in event.assoc.rejected_contexts})
+        if wanted and not event.assoc.accepted_contexts:
+            self._refuse(
+                event,
+                f"It offered none of the object classes and transfer syntaxes that this node takes, but {wanted[0]}"
+                + (f" and {len(wanted) - 1} others." if len(wanted) > 1 else "."),
+                "Send CT and segmentations only, or add the class to receive.extra_storage_classes.",
+            )
 
     def _rejected(self, event: Any) -> None:
         requestor = event.assoc.requestor
-        called = requestor.primitive.called_ae_title if requestor.primitive else ""
-        self._log.warning(
-            "association_rejected", ae=requestor.ae_title.strip(), called=called.strip(), address=requestor.address
-        )
+        calling, called = requestor.ae_title.strip(), _called(requestor)
+        allowed = [title.strip() for title in self._ae.require_calling_aet]
+        if self._ae.require_called_aet and called != self._ae.ae_title.strip():
+            why = f"It calls {called or 'nobody'}; this node is {self._ae.ae_title.strip()}."
+            remedy = "Correct the AE title in that system, or node.ae_title here; upper and lower case matter."
+        elif allowed and calling not in allowed:
+            why = "Its AE title is not among receive.calling_ae_titles."
+            remedy = f"Add {calling} to receive.calling_ae_titles if it may send."
+        else:
+            why = f"There were {self._ae.maximum_associations} associations already."
+            remedy = "Raise receive.max_associations, or have that system use fewer at a time."
+        self._log.warning("association_rejected", ae=calling, called=called, address=requestor.address)
+        self._refuse(event, why, remedy)
+
+    def _refuse(self, event: Any, why: str, remedy: str) -> None:
+        requestor = event.assoc.requestor
+        try:
+            self._turned_away(
+                RefusedAssociation(
+                    requestor.ae_title.strip()[:16], _called(requestor)[:16], str(requestor.address), why, remedy
+                )
+            )
+        except TransientError as fault:
+            self._log.error("refusal_not_recorded", code=fault.code)
+
+
+def _called(requestor: Any) -> str:
+    return str(requestor.primitive.called_ae_title).strip() if requestor.primitive else ""
+
+
+def dispatched(services: Sequence[ScpService]) -> list[tuple[Any, Callable[[Any], Any]]]:
+    """One handler for each event, which asks the service that the message belongs to."""
+    by_event: dict[Any, dict[str, Callable[[Any], Any]]] = {}
+    for service in services:
+        for event, handler in service.handlers:
+            by_event.setdefault(event, {}).update(dict.fromkeys(service.abstract_syntaxes, handler))
+
+    def dispatch(handlers: Mapping[str, Callable[[Any], Any]]) -> Callable[[Any], Any]:
+        return lambda event: handlers[str(event.context.abstract_syntax)](event)
+
+    return [(event, dispatch(handlers)) for event, handlers in by_event.items()]

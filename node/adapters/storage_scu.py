@@ -1,6 +1,5 @@
 """Send objects to other DICOM applications: Storage and Verification as SCU."""
 
-import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +7,12 @@ from tempfile import NamedTemporaryFile
 from typing import Any, Final
 
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
-from pynetdicom import AE, _config, evt
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+from pynetdicom import _config
 
+from node.adapters.association import Context, PeerAddress, associate
 from node.adapters.deflate import deflate
 from node.ports import Sent, StoredFile, StoredResult
-from pipelines.domain.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import VERIFICATION
 
@@ -21,19 +20,6 @@ from pipelines.domain.sop_classes import VERIFICATION
 _STORED: Final = frozenset({0x0000, 0x0001, 0x0107, 0x0111, 0x0116})
 _SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
 _MAX_CONTEXTS: Final = 128
-
-
-@dataclass(frozen=True, slots=True)
-class PeerAddress:
-    """Where a peer is and how long it may take to answer."""
-
-    name: str
-    ae_title: str
-    host: str
-    port: int
-    timeout_s: float
-    deflate: bool = False
-    """Whether results are offered in Deflated Explicit VR Little Endian too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,40 +138,10 @@ class StorageScu:
             association.release()
         return judge(status.get("Status"), peer).fault
 
-    def _associate(self, peer: PeerAddress, contexts: Iterable[tuple[str, str | None]]) -> Any:
+    def _associate(self, peer: PeerAddress, contexts: Iterable[tuple[str, str | None]]) -> Any | Rejected:
         """An established association, or the reason why there is none."""
-        ae = AE(self._ae_title)
-        ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
-        ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-        ae.connection_timeout = peer.timeout_s
-        ae.acse_timeout = peer.timeout_s
-        ae.dimse_timeout = peer.timeout_s
-        ae.network_timeout = peer.timeout_s
-        for sop_class, transfer_syntax in contexts:
-            if transfer_syntax is None:
-                ae.add_requested_context(sop_class)
-            else:
-                ae.add_requested_context(sop_class, transfer_syntax)
-        where = f"{peer.name} ({peer.ae_title} at {peer.host}:{peer.port})"
-        try:
-            association = ae.associate(
-                peer.host, peer.port, ae_title=peer.ae_title, evt_handlers=[(evt.EVT_CONN_OPEN, _no_delay)]
-            )
-        except OSError as fault:  # no address belongs to the name
-            return Rejected("NET-001", f"{where} cannot be reached: {fault.strerror}.", "Check its host name.")
-        if association.is_established:
-            return association
-        if association.is_rejected:
-            return Rejected(
-                "NET-002",
-                f"{where} rejected the association.",
-                f"Enter AE title {self._ae_title} in that system and check the AE title that this node calls.",
-            )
-        if association.acceptor.primitive is not None and not association.accepted_contexts:
-            return Rejected("NET-004", f"{where} accepts none of the object classes.", "Enable them in that system.")
-        return Rejected(
-            "NET-001", f"{where} cannot be reached.", "Check that it runs, its address and port, and the firewall."
-        )
+        proposed = (Context(sop_class, (syntax,) if syntax else ()) for sop_class, syntax in contexts)
+        return associate(self._ae_title, peer, proposed)
 
 
 def _store(association: Any, file: Sendable, transfer_syntax: str, peer: str) -> Sent:
@@ -213,7 +169,3 @@ def _not_accepted(file: Sendable, peer: str) -> Sent:
         f"Enable that class in that system, then run `pulmonode send CASE --to {peer}`.",
     )
     return Sent(None, reason, permanent=True)
-
-
-def _no_delay(event: Any) -> None:
-    event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

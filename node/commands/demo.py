@@ -33,7 +33,7 @@ from pipelines.domain.sop_classes import COMPREHENSIVE_3D_SR, PARAMETRIC_MAP
 
 _START_TIMEOUT_S: Final = 60.0
 _CASE_TIMEOUT_S: Final = 600.0
-_ENDED: Final = frozenset({CaseState.DELIVERED, CaseState.REJECTED, CaseState.FAILED})
+_ENDED: Final = frozenset({CaseState.COMMITTED, CaseState.REJECTED, CaseState.FAILED})
 _FIRST_FEATURES: Final = 10
 
 
@@ -44,7 +44,7 @@ def run_demo(folder: Path, console: Console, *, once: bool) -> int:
             console.print(f"Another demo runs in {folder}. Choose another one with --folder.")
             return 1
         _empty(folder)
-        pacs = DemoPacs(folder / "pacs")
+        pacs = DemoPacs(folder / "pacs", commits=True)
         config = _write_config(folder, pacs_port=pacs.start())
         settings = load_settings(config, environment={})
         console.print(f"[bold]pulmonode demo[/bold]   files in {folder}")
@@ -73,7 +73,7 @@ def _show(settings: Settings, folder: Path, pacs: DemoPacs, process: subprocess.
     if not _send(settings, files, console):
         return 1
     detail = _follow(open_stores(settings).ledger, process, console)
-    if detail is None or detail.row.state is not CaseState.DELIVERED:
+    if detail is None or detail.row.state is not CaseState.COMMITTED:
         why = "" if detail is None else f"{detail.row.code} {detail.row.reason}"
         console.print(f"[red]The case did not end well.[/red] {why} See {folder / 'node.log'}.")
         return 1

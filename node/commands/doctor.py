@@ -3,29 +3,25 @@
 import platform
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from node import __version__
 from node.bootstrap import load_pipeline, make_queue, make_scu, open_stores
 from node.commands.own import own_address, own_scu
+from node.commands.probe import Check, offered, probed
 from node.errors import ConfigError, TransientError
 from node.settings import Settings, load_settings
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at."""
+def examine(config: Path | None, *, probe: bool = False) -> list[Check]:
+    """Run all checks; those that need what failed are left out.
 
-    what: str
-    ok: bool
-    found: str
-    remedy: str = ""
-
-
-def examine(config: Path | None) -> list[Check]:
-    """Run all checks; those that need what failed are left out."""
+    Parameters
+    ----------
+    probe
+        Try every service of every peer with an object, which stays there.
+    """
     checks = [_software()]
     try:
         settings = load_settings(config)
@@ -34,7 +30,7 @@ def examine(config: Path | None) -> list[Check]:
             *checks,
             Check("configuration", ok=False, found="; ".join(fault.problems), remedy=f"Correct {config or 'it'}."),
         ]
-    return [*checks, Check("configuration", ok=True, found=str(config or "defaults")), *_node(settings)]
+    return [*checks, Check("configuration", ok=True, found=str(config or "defaults")), *_node(settings, probe=probe)]
 
 
 def _software() -> Check:
@@ -43,7 +39,7 @@ def _software() -> Check:
     return Check("software", ok=True, found=f"pulmonode {__version__}, Python {platform.python_version()}, {versions}")
 
 
-def _node(settings: Settings) -> Iterator[Check]:
+def _node(settings: Settings, *, probe: bool) -> Iterator[Check]:
     yield _pipeline(settings)
     try:
         stores = open_stores(settings)
@@ -64,11 +60,22 @@ def _node(settings: Settings) -> Iterator[Check]:
             found=f"{where} answers" if silent is None else f"{silent.code} {silent.detail}",
             remedy="" if silent is None else silent.remedy,
         )
+        if silent is None or silent.code == "NET-004":
+            yield from offered(settings, peer)
+            if probe:
+                yield from probed(settings, stores, peer)
     if not settings.delivery.destinations:
         yield Check("destinations", ok=True, found="none: results stay in the data folder")
     for refusal in stores.ledger.overview(limit=1).refusals:
         found = f"{refusal.count} x {refusal.code}, last: {refusal.last_detail}"
         yield Check(f"refused from {refusal.calling_ae_title}", ok=True, found=found)
+    for turned_away in stores.workflow.refused_associations(limit=10):
+        refused = turned_away.refused
+        found = (
+            f"{refused.times} x, called {refused.called_ae_title}, last {turned_away.last_at:%Y-%m-%d %H:%M:%S} UTC: "
+            f"{refused.why} {refused.remedy}"
+        )
+        yield Check(f"association refused to {refused.calling_ae_title} at {refused.address}", ok=True, found=found)
 
 
 def _pipeline(settings: Settings) -> Check:

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Final
 
-from node.adapters.storage_scu import PeerAddress, StorageScu
+from node.adapters.association import PeerAddress
+from node.adapters.storage_scu import StorageScu
 from node.settings import Settings
 
 NAME: Final = "this node"

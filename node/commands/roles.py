@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from types import FrameType
 from typing import Final
 
@@ -61,12 +62,11 @@ def dispatcher(settings: Settings) -> None:
     deliverer = bootstrap.make_deliverer(settings, stores)
     pause = timedelta(seconds=settings.assembly.tick_s)
     # peers are all served: a person may send results to one that is no standing destination
-    threads = [
-        threading.Thread(
-            target=_repeat, args=(_delivery(deliverer, peer.name, stop), stop, pause, log), name=f"deliver-{peer.name}"
-        )
-        for peer in settings.peers
-    ]
+    work: dict[str, Callable[[], object]] = {
+        f"deliver-{peer.name}": _delivery(deliverer, peer.name, stop) for peer in settings.peers
+    }
+    work |= _about_peers(settings, stores)
+    threads = [threading.Thread(target=_repeat, args=(one, stop, pause, log), name=name) for name, one in work.items()]
     threads.append(threading.Thread(target=_worklist, args=(settings, stores, stop, log), name="worklist"))
     for thread in threads:
         thread.start()
@@ -137,6 +137,22 @@ def _worklist(settings: Settings, stores: bootstrap.Stores, stop: threading.Even
     _repeat(look, stop, timedelta(seconds=settings.tasks.poll_s), log)
 
 
+def _about_peers(settings: Settings, stores: bootstrap.Stores) -> dict[str, Callable[[], object]]:
+    """What is done again and again with other applications beside delivering, each in a thread of its own."""
+    committer = bootstrap.make_committer(settings, stores)
+    custodian = bootstrap.make_custodian(settings, stores)
+    answers = partial(custodian.answer_due, bootstrap.make_commitment_scu(settings))
+    work: dict[str, Callable[[], object]] = {"commitment-answers": answers}
+    work |= {
+        f"commit-{peer.name}": partial(committer.commit, peer.name)
+        for peer in settings.peers
+        if peer.commitment and not peer.stow_url
+    }
+    if any(peer.query for peer in settings.peers):
+        work["prefetch"] = bootstrap.make_prefetcher(settings, stores).tick
+    return work
+
+
 def _delivery(deliverer: Deliverer, peer: str, stop: threading.Event) -> Callable[[], None]:
     def deliver() -> None:
         # however much is due, the node can be stopped after each batch
@@ -146,7 +162,7 @@ def _delivery(deliverer: Deliverer, peer: str, stop: threading.Event) -> Callabl
     return deliver
 
 
-def _repeat(work: Callable[[], None], stop: threading.Event, pause: timedelta, log: Log) -> None:
+def _repeat(work: Callable[[], object], stop: threading.Event, pause: timedelta, log: Log) -> None:
     """Do `work` again and again; whatever goes wrong ends one round only."""
     while not stop.is_set():
         try:

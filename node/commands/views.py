@@ -10,8 +10,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from node.commands.doctor import Check
-from node.ports import CaseDetail, CaseRow, Overview, ScoreSummary, StoredFile
+from node.commands.probe import Check
+from node.ports import CaseDetail, CaseRow, Overview, RefusedAssociationRow, ScoreSummary, StoredFile
 from pipelines.domain.case_state import CaseState
 
 DEMONSTRATION: Final = "DEMONSTRATION MODEL - not for clinical use"
@@ -21,7 +21,8 @@ _COLOURS: Final = {
     CaseState.RUNNING: "blue",
     CaseState.WAITING: "yellow",
     CaseState.REPORTED: "green",
-    CaseState.DELIVERED: "bold green",
+    CaseState.DELIVERED: "green",
+    CaseState.COMMITTED: "bold green",
     CaseState.REJECTED: "yellow",
     CaseState.FAILED: "bold red",
 }
@@ -42,7 +43,7 @@ def age(at: datetime, *, now: datetime | None = None) -> str:
     return f"{max(0, seconds)} s"
 
 
-def overview_view(overview: Overview) -> RenderableType:
+def overview_view(overview: Overview, turned_away: Sequence[RefusedAssociationRow] = ()) -> RenderableType:
     """All cases as a table, with what else is worth knowing below."""
     table = Table(header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("Case", justify="right", no_wrap=True)
@@ -78,6 +79,15 @@ def overview_view(overview: Overview) -> RenderableType:
                 f"Refused {refusal.count} x {refusal.code} from {refusal.calling_ae_title}, last "
                 f"{age(refusal.last_at)} "
                 f"ago: {refusal.last_detail}",
+                style="yellow",
+            )
+        )
+    for refusal_row in turned_away:
+        refused = refusal_row.refused
+        lines.append(
+            Text(
+                f"RCV-006 Refused {refused.times} x an association from {refused.calling_ae_title} at "
+                f"{refused.address}, last {age(refusal_row.last_at)} ago: {refused.why} {refused.remedy}",
                 style="yellow",
             )
         )
@@ -158,7 +168,9 @@ def _results(detail: CaseDetail, locate: Callable[[StoredFile], Path]) -> Table:
             else f"{row.result.kind}, lesion {row.result.lesion_number}"
         )
         deliveries = "\n".join(
-            f"{d.destination}: {d.state.value}" + (f" ({d.attempts} tries) {d.detail}" if d.detail else "")
+            f"{d.destination}: {d.state.value}"
+            + (f" ({d.attempts} tries) {d.detail}" if d.detail else "")
+            + (f", {d.commitment}" if d.commitment else "")
             for d in row.deliveries
         )
         _add_row(table, name, deliveries or "-", str(locate(row.result.file)))

@@ -26,6 +26,7 @@ from node.ports import (
     inputs_digest,
 )
 from node.services.deliver import backoff
+from node.services.orders import Orders
 from pipelines.base import Pipeline, build_objects
 from pipelines.domain.case import Findings, MeasuredLesion
 from pipelines.domain.identifiers import CaseId
@@ -51,6 +52,8 @@ class Processor:
         Peers that get the results.
     out_of_time
         What is raised in the work when its time limit is reached.
+    orders
+        Fills in what the worklist knows; None without a worklist.
     lease
         How long a claim lasts; renewed while the work goes on.
     """
@@ -71,6 +74,7 @@ class Processor:
         lease: timedelta,
         retry_after: timedelta,
         out_of_time: type[Exception] = TimeoutError,
+        orders: Orders | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._spool = spool
@@ -85,6 +89,7 @@ class Processor:
         self._lease = lease
         self._retry_after = retry_after
         self._out_of_time = out_of_time
+        self._orders = orders
 
     def process(self, case: CaseId) -> None:
         """Run `case` if nobody else does; safe to call any number of times."""
@@ -165,6 +170,8 @@ class Processor:
         del images
         if isinstance(case, Rejected):
             return case
+        if self._orders is not None:
+            case = self._orders.filled_in(claim.case, case)
         findings = self._pipeline.measure(case)
         if isinstance(findings, Rejected):
             return findings

@@ -14,8 +14,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from node.adapters.archive_index import ArchiveIndex, HeldInstance, HeldStudy
+from node.adapters.incoming import part10
 from node.adapters.matching import matches
-from node.adapters.part10_file import part10
 from node.logs import Log
 from node.ports import Sender, StoredFile
 from node.services.receive import COERCION, SUCCESS, Announced, Receiver
@@ -29,7 +29,6 @@ from node.web.headers import (
     attributes,
 )
 from node.web.multipart import BadMultipart, encoded, new_boundary, parts
-from pipelines.domain.identifiers import SopClassUID, SopInstanceUID
 from pipelines.domain.reasons import Rejected
 from pipelines.imaging.header import parse_ref
 
@@ -259,8 +258,8 @@ class DicomWeb:
             item.FailureReason = 0xA900
             return False, item
         start = _dataset_start(data)
-        file = part10(ref.sop_class, ref.sop_instance, ref.transfer_syntax, memoryview(data)[start:])
-        announced = Announced(SopClassUID(ref.sop_class), SopInstanceUID(ref.sop_instance))
+        announced = Announced(ref.sop_class, ref.sop_instance)
+        file = part10(announced, ref.transfer_syntax, data[start:])
         status = self._receiver.receive(file, announced, Sender("STOW-RS", ""))
         if status not in (SUCCESS, COERCION):
             item.FailureReason = status

@@ -13,6 +13,7 @@ class CaseState(StrEnum):
     WAITING = "waiting"
     REPORTED = "reported"
     DELIVERED = "delivered"
+    COMMITTED = "committed"
     REJECTED = "rejected"
     FAILED = "failed"
 
@@ -44,6 +45,10 @@ class CaseEvent(StrEnum):
     """Every destination has every result."""
     UNDELIVERABLE = "undeliverable"
     """A destination refused a result for good or could not be reached for too long."""
+    COMMITTED = "committed"
+    """Every destination has told that it keeps every result."""
+    NOT_COMMITTED = "not committed"
+    """A destination does not keep a result that it had acknowledged; it is sent again."""
     RESEND = "resend"
     """A person asked to send the results again."""
     RETRY = "retry"
@@ -67,8 +72,14 @@ TRANSITIONS: Final[dict[tuple[CaseState, CaseEvent], CaseState]] = {
     (_S.RUNNING, _E.BROKEN): _S.FAILED,
     (_S.REPORTED, _E.DELIVERED): _S.DELIVERED,
     (_S.REPORTED, _E.UNDELIVERABLE): _S.FAILED,
-    **{(state, _E.RESEND): _S.REPORTED for state in (_S.REPORTED, _S.DELIVERED, _S.FAILED)},
-    **{(state, _E.RETRY): _S.COLLECTING for state in (_S.WAITING, _S.REPORTED, _S.DELIVERED, _S.REJECTED, _S.FAILED)},
+    (_S.DELIVERED, _E.COMMITTED): _S.COMMITTED,
+    **{(state, _E.NOT_COMMITTED): _S.REPORTED for state in (_S.DELIVERED, _S.COMMITTED)},
+    **{(state, _E.UNDELIVERABLE): _S.FAILED for state in (_S.DELIVERED, _S.COMMITTED)},
+    **{(state, _E.RESEND): _S.REPORTED for state in (_S.REPORTED, _S.DELIVERED, _S.COMMITTED, _S.FAILED)},
+    **{
+        (state, _E.RETRY): _S.COLLECTING
+        for state in (_S.WAITING, _S.REPORTED, _S.DELIVERED, _S.COMMITTED, _S.REJECTED, _S.FAILED)
+    },
     **{(state, _E.LATE_INSTANCE): _S.COLLECTING for state in _S if state is not _S.COLLECTING},
 }
 """Every transition that there is; anything else is refused."""

@@ -37,6 +37,8 @@ CODES: Final[dict[str, str]] = {
     "RCV-003": "The spool has no space left",
     "RCV-004": "Another instance with this SOP Instance UID is already stored",
     "RCV-005": "The spool or the ledger could not be written",
+    "RCV-006": "The association was refused",
+    "RCV-007": "A storage commitment could not be answered",
     # the CT series
     "CT-001": "The CT slices do not belong to one volume",
     "CT-002": "CT slices are missing",
@@ -72,6 +74,9 @@ CODES: Final[dict[str, str]] = {
     "NET-003": "The peer refused the object",
     "NET-004": "The peer does not accept this kind of object",
     "NET-005": "The peer broke off the transfer",
+    "NET-006": "The peer does not promise to keep the object",
+    "NET-007": "The peer cannot give what it was asked for",
+    "NET-008": "The peer's worklist names no order",
     # the node itself
     "CFG-001": "The configuration is wrong",
     "RUN-001": "The work was interrupted too often",

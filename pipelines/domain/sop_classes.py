@@ -16,6 +16,11 @@ from pydicom.uid import (
 from pipelines.domain.identifiers import SopClassUID
 
 VERIFICATION: Final = SopClassUID("1.2.840.10008.1.1")
+STORAGE_COMMITMENT: Final = SopClassUID("1.2.840.10008.1.20.1")
+STUDY_ROOT_FIND: Final = SopClassUID("1.2.840.10008.5.1.4.1.2.2.1")
+STUDY_ROOT_MOVE: Final = SopClassUID("1.2.840.10008.5.1.4.1.2.2.2")
+STUDY_ROOT_GET: Final = SopClassUID("1.2.840.10008.5.1.4.1.2.2.3")
+MODALITY_WORKLIST: Final = SopClassUID("1.2.840.10008.5.1.4.31")
 CT_IMAGE: Final = SopClassUID(CTImageStorage)
 ENHANCED_CT_IMAGE: Final = SopClassUID(EnhancedCTImageStorage)
 LEGACY_CONVERTED_ENHANCED_CT_IMAGE: Final = SopClassUID(LegacyConvertedEnhancedCTImageStorage)

@@ -143,7 +143,7 @@ def decide(
             ct.key,
         )
     newest = max(ct.last_received_at, segmentation.received_at)
-    missing = _missing(ref, ct)
+    missing = incompleteness(ref, ct)
     if missing is not None and now < newest + patience.missing:
         return Wait(f"{missing.detail} Waiting for the rest.", newest + patience.missing)
     if missing is not None:
@@ -179,8 +179,8 @@ def _named_series(series: Sequence[SeriesUID]) -> str:
     return f"CT series {', '.join(series)}"
 
 
-def _missing(ref: InstanceRef, ct: SeriesArrival) -> Rejected | None:
-    """What is known to be missing of the CT: images that the segmentation names, or gaps between slices."""
+def incompleteness(ref: InstanceRef, ct: SeriesArrival) -> Rejected | None:
+    """What is known to be missing of the CT: images that the segmentation `ref` names, or gaps between slices."""
     remedy = "Send the CT series again; the case then starts by itself."
     named = frozenset(ref.references.instances)
     absent = named - ct.instances

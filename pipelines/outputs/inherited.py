@@ -132,6 +132,12 @@ def inherited(header: Dataset) -> Dataset:
     return made
 
 
+def request_attributes(header: Dataset) -> list[Dataset]:
+    """Items of the Request Attributes Sequence of `header`, text decoded; none when it has none."""
+    made = _decoded(header, ("RequestAttributesSequence",))
+    return list(made.get("RequestAttributesSequence") or ())
+
+
 def _decoded(source: Dataset, keywords: tuple[str, ...] | None = None) -> Dataset:
     made = Dataset()
     for tag in source.keys() if keywords is None else (k for k in keywords if k in source):

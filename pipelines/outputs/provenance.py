@@ -20,6 +20,7 @@ from pipelines.domain.outcome import Producer
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.score import ModelIdentity, Score
 from pipelines.outputs.inherited import inherited
+from pipelines.outputs.request import place_request
 
 MANUFACTURER: Final = "pulmonode"
 MODEL_NAME: Final = "pulmonode"
@@ -111,6 +112,7 @@ def result_header(findings: Findings, producer: Producer, identity: Identity) ->
     made.SoftwareVersions = _versions(findings, producer)
     made.ContributingEquipmentSequence = _contributing(findings, producer, moment)
     made.CodingSchemeIdentificationSequence = [_private_scheme()]
+    place_request(made, findings.case.header)
     return made
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, evt
 
-from node.adapters.storage_scu import PeerAddress
+from node.adapters.association import PeerAddress
 from pipelines.domain.sop_classes import CT_IMAGES, RESULT_CLASSES, SEGMENTATIONS
 
 ALL_CLASSES = tuple(sorted(CT_IMAGES | RESULT_CLASSES | SEGMENTATIONS))

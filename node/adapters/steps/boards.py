@@ -7,16 +7,15 @@ from datetime import datetime
 from typing import Any, Final
 
 from pydicom import Dataset
-from pydicom.uid import UID
-from pynetdicom import AE, build_role
 
+from node.adapters.association import Context, PeerAddress, associate, close
 from node.adapters.steps.datasets import cancellation_of, inputs_of, performed_of, progress_of, station_and_workitem
 from node.adapters.steps.scp import EVENT, PULL, PUSH, WATCH
 from node.adapters.steps.store import SqlSteps
 from node.errors import TransientError
 from node.ports import Clock, Performed, ScheduledStep, StepEvent
-from pipelines.domain.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pipelines.domain.procedure_step import StepRequest, StepState, StepStatus
+from pipelines.domain.reasons import Rejected
 
 _CHANGE_STATE: Final = 1
 _SUBSCRIBE: Final = 3
@@ -89,21 +88,10 @@ class OwnBoard:
         return self._steps.change(step, request, transaction_uid, performer=self._wanted.station, at=self._clock())
 
 
-@dataclass(frozen=True, slots=True)
-class BoardAddress:
-    """A peer that keeps a worklist."""
-
-    name: str
-    ae_title: str
-    host: str
-    port: int
-    timeout_s: float
-
-
 class PeerBoard:
     """Steps of a peer, found and claimed by UPS Pull."""
 
-    def __init__(self, ae_title: str, peer: BoardAddress, wanted: Wanted) -> None:
+    def __init__(self, ae_title: str, peer: PeerAddress, wanted: Wanted) -> None:
         self._ae_title = ae_title
         self._peer = peer
         self._wanted = wanted
@@ -177,33 +165,24 @@ class PeerBoard:
 
     @contextmanager
     def _associated(self) -> Iterator[Any]:
-        peer = self._peer
-        ae = _application(self._ae_title, peer)
-        ae.add_requested_context(PULL)
-        ae.add_requested_context(WATCH)
-        association = ae.associate(peer.host, peer.port, ae_title=peer.ae_title)
-        if not association.is_established:
-            raise TransientError("NET-001", f"The worklist of {peer.name} cannot be reached or rejects the node.")
+        association = associate(self._ae_title, self._peer, (Context(PULL), Context(WATCH)))
+        if isinstance(association, Rejected):
+            raise TransientError(association.code, association.detail)
         try:
             if all(context.abstract_syntax != PULL for context in association.accepted_contexts):
-                raise TransientError("NET-004", f"{peer.name} offers no Unified Procedure Step Pull.")
+                raise TransientError("NET-004", f"{self._peer.name} offers no Unified Procedure Step Pull.")
             try:
                 yield association
             except (RuntimeError, ValueError) as fault:  # the association is gone
-                raise TransientError("NET-005", f"{peer.name} broke off without an answer.") from fault
+                raise TransientError("NET-005", f"{self._peer.name} broke off without an answer.") from fault
         finally:
-            if association.is_established:
-                association.release()
+            close(association)
 
 
-def send_event(ae_title: str, peer: BoardAddress, event: StepEvent) -> bool:
+def send_event(ae_title: str, peer: PeerAddress, event: StepEvent) -> bool:
     """Tell a subscriber what happened to a step; False when it did not take the notification."""
-    ae = _application(ae_title, peer)
-    ae.add_requested_context(EVENT)
-    association = ae.associate(
-        peer.host, peer.port, ae_title=peer.ae_title, ext_neg=[build_role(EVENT, scu_role=True, scp_role=True)]
-    )
-    if not association.is_established:
+    association = associate(ae_title, peer, [Context(EVENT, as_scp=True)])
+    if isinstance(association, Rejected):
         return False
     try:
         answered, _ = association.send_n_event_report(
@@ -212,14 +191,5 @@ def send_event(ae_title: str, peer: BoardAddress, event: StepEvent) -> bool:
     except (RuntimeError, ValueError):
         return False
     finally:
-        if association.is_established:
-            association.release()
+        close(association)
     return bool(answered.get("Status") == StepStatus.SUCCESS)
-
-
-def _application(ae_title: str, peer: BoardAddress) -> AE:
-    ae = AE(ae_title)
-    ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
-    ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-    ae.connection_timeout = ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = peer.timeout_s
-    return ae

@@ -8,7 +8,7 @@ from pydicom import Dataset
 from pydicom.uid import generate_uid
 from pynetdicom import evt
 
-from node.adapters.dimse_services import DimseService
+from node.adapters.association import ScpService
 from node.adapters.matching import answer, matches
 from node.adapters.steps.store import ALL_STEPS, MATCHING_STEPS, SqlSteps
 from node.logs import Log
@@ -62,19 +62,23 @@ class StepScp:
         self._receivers = frozenset(receivers)
 
     @property
-    def service(self) -> DimseService:
-        return DimseService(
-            STEP_CLASSES,
-            {
-                evt.EVT_N_CREATE: self._guarded(self.create),
-                evt.EVT_N_SET: self._guarded(self.set),
-                evt.EVT_N_GET: self._guarded(self.get),
-                evt.EVT_N_ACTION: self._guarded(self.act),
-                evt.EVT_N_EVENT_REPORT: self._guarded(self.notified),
-                evt.EVT_C_FIND: self.find,
-            },
-            reversed_roles=frozenset({EVENT}),
+    def services(self) -> tuple[ScpService, ...]:
+        """What the receiving process offers for a worklist of its own."""
+        asked = (
+            (evt.EVT_N_CREATE, self._guarded(self.create)),
+            (evt.EVT_N_SET, self._guarded(self.set)),
+            (evt.EVT_N_GET, self._guarded(self.get)),
+            (evt.EVT_N_ACTION, self._guarded(self.act)),
+            (evt.EVT_C_FIND, self.find),
         )
+        return ScpService((PUSH, WATCH, PULL, QUERY), None, asked), *self.notified_services
+
+    @property
+    def notified_services(self) -> tuple[ScpService, ...]:
+        """What it offers so that the worklists of peers can tell it of their steps."""
+        told = ((evt.EVT_N_EVENT_REPORT, self._guarded(self.notified)),)
+        # notifications come from the side that is the SCP of the service, whoever calls
+        return (ScpService((EVENT,), (True, True), told),)
 
     def _guarded(self, handle: Callable[[Any], tuple[int, Dataset | None]]) -> Callable[[Any], Any]:
         def guarded(event: Any) -> tuple[int, Dataset | None]:

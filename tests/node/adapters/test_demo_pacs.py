@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
+from node.adapters.association import PeerAddress
+from node.adapters.commitment import CommitmentScu
 from node.adapters.demo_pacs import DemoPacs
+from node.ports import CommitmentReport, ObjectRef
+from pipelines.domain.identifiers import SopClassUID, SopInstanceUID
 from tests.dicom import as_bytes, ct_series, seg_of
 from tests.node.client import associate, client, dataset_of, message
 
@@ -48,3 +52,23 @@ def test_an_identifier_that_is_no_uid_names_no_file(pacs: DemoPacs, tmp_path: Pa
 def test_nothing_else_than_images_segmentations_and_results_is_taken(pacs: DemoPacs) -> None:
     association = associate(pacs.start(), [("1.2.840.10008.5.1.4.1.1.104.1", None)], called="DEMOPACS")
     assert association.accepted_contexts == []
+
+
+def test_it_reports_what_it_keeps_and_what_it_does_not(tmp_path: Path) -> None:
+    pacs = DemoPacs(tmp_path / "pacs", commits=True)
+    port = pacs.start()
+    ct = ct_series(slices=3, rows=16, columns=16)
+    messages = [message(instance) for instance in ct[:2]]
+    with client(port, *messages, called="DEMOPACS") as sender:
+        assert [sender.store(sent) for sent in messages] == [0x0000] * 2
+    objects = [ObjectRef(SopClassUID(one.SOPClassUID), SopInstanceUID(one.SOPInstanceUID)) for one in ct]
+    taken: list[CommitmentReport] = []
+
+    def take(ae_title: str, report: CommitmentReport) -> bool:
+        taken.append(report)
+        return True
+
+    scu = CommitmentScu("PULMONODE", [PeerAddress("demo", "DEMOPACS", "127.0.0.1", port, 5)], hold_s=10)
+    assert scu.request("demo", "1.2.3", objects, take=take, answered=lambda: False) is None
+    pacs.stop()
+    assert taken == [CommitmentReport("1.2.3", tuple(objects[:2]), ((objects[2], 0x0112),))]

@@ -11,11 +11,13 @@ from sqlalchemy import Engine, event, func, select, update
 
 from node.adapters import ledger_schema as t
 from node.adapters.ledger import SqlLedger, open_engine
+from node.adapters.ledger_commitments import SqlCommitments
 from node.errors import ConfigError, TransientError
 from node.ports import (
     CaseDetail,
     CaseRow,
     Claim,
+    CommitmentReport,
     Delivery,
     DeliveryState,
     Destination,
@@ -49,6 +51,7 @@ class Node:
     """The ledger with everything that it is told in the life of a case, in short words."""
 
     ledger: SqlLedger
+    commitments: SqlCommitments
     clock: SetClock
 
     def receive(self, *refs: InstanceRef, content: str = "") -> list[Receipt]:
@@ -116,8 +119,14 @@ class Node:
 
 
 @pytest.fixture
-def node(ledger: SqlLedger, clock: SetClock) -> Node:
-    return Node(ledger, clock)
+def node(engine: Engine, clock: SetClock) -> Node:
+    return node_on(engine, clock)
+
+
+def node_on(engine: Engine, clock: SetClock) -> Node:
+    hour = timedelta(hours=1)
+    commitments = SqlCommitments(engine, retry_first=hour, retry_max=hour, give_up_after=hour)
+    return Node(SqlLedger(engine, pipeline="test"), commitments, clock)
 
 
 # receiving
@@ -513,6 +522,14 @@ def _delivered(node: Node) -> CaseId:
     return case
 
 
+def _committed(node: Node) -> CaseId:
+    case = _delivered(node)
+    owed = node.commitments.owed("PACS", at=node.clock(), limit=9)
+    node.commitments.ask("1.2", "PACS", owed, at=node.clock(), deadline=node.clock())
+    assert node.commitments.report(CommitmentReport("1.2", tuple(one.object for one in owed)), at=node.clock())
+    return case
+
+
 def _rejected(node: Node) -> CaseId:
     case = node.collecting()
     node.ledger.incomplete(case, image().key, MISSING_SLICES, at=node.clock())
@@ -532,6 +549,7 @@ REACHING: dict[CaseState, Callable[[Node], CaseId]] = {
     CaseState.WAITING: _waiting,
     CaseState.REPORTED: _reported,
     CaseState.DELIVERED: _delivered,
+    CaseState.COMMITTED: _committed,
     CaseState.REJECTED: _rejected,
     CaseState.FAILED: _failed,
 }
@@ -616,7 +634,7 @@ def test_a_person_can_run_a_case_again_unless_it_runs_or_is_about_to(node: Node,
 @pytest.mark.parametrize("state", CaseState)
 def test_a_person_can_send_results_again_when_there_are_any(node: Node, state: CaseState) -> None:
     case = REACHING[state](node)
-    has_results = state in (CaseState.REPORTED, CaseState.DELIVERED)
+    has_results = state in (CaseState.REPORTED, CaseState.DELIVERED, CaseState.COMMITTED)
     assert node.ledger.resend(case, Destination("ELSEWHERE"), at=node.clock()) == int(has_results)
     assert node.state(case) is (CaseState.REPORTED if has_results else state)
     assert len(node.due("ELSEWHERE")) == int(has_results)
@@ -700,10 +718,10 @@ def test_the_overview_lists_the_newest_cases_first(node: Node) -> None:
 
 
 def test_everything_is_there_after_a_restart(database: str, clock: SetClock) -> None:
-    before = Node(SqlLedger(open_engine(database), pipeline="test"), clock)
+    before = node_on(open_engine(database), clock)
     case = before.reported("sr", "map")
     before.ledger.refused("CT1", MISSING_CT, at=clock())
-    after = Node(SqlLedger(open_engine(database), pipeline="test"), clock)
+    after = node_on(open_engine(database), clock)
     assert after.detail(case) == before.detail(case)
     assert after.ledger.overview(limit=10) == before.ledger.overview(limit=10)
     assert after.due() == before.due()

@@ -12,7 +12,8 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.uid import CTImageStorage, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
-from node.adapters.storage_scu import PeerAddress, Sendable, StorageScu, judge
+from node.adapters.association import PeerAddress
+from node.adapters.storage_scu import Sendable, StorageScu, judge
 from node.ports import Sent, StoredResult
 from pipelines.domain.identifiers import CaseId
 from tests.dicom import as_bytes, ct_series, seg_of
@@ -205,7 +206,7 @@ def test_a_peer_that_knows_another_ae_title_rejects(files: list[Sendable]) -> No
         answers = list(scu().send_files(pacs.address(ae_title="OTHER"), files))
     assert codes(answers) == ["NET-002"] * 4
     assert answers[0].fault is not None
-    assert "PULMONODE" in answers[0].fault.remedy
+    assert "not called OTHER" in answers[0].fault.detail
 
 
 def test_when_the_peer_aborts_half_way_the_rest_is_for_later(files: list[Sendable]) -> None:

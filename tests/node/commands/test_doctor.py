@@ -1,17 +1,22 @@
 """Examining an installation that runs, one that does not, and one that is wrong."""
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 
 from node.bootstrap import make_scp, open_stores
-from node.commands.doctor import Check, examine
+from node.commands.doctor import examine
+from node.commands.probe import Check, make_probe
+from node.ports import RefusedAssociation
 from node.settings import load_settings
 from pipelines.domain.reasons import Rejected
 from tests.node.doubles import SetClock
 from tests.node.peers import peer
-from tests.tools import free_port, write_config
+from tests.pipelines.outputs.tools import dciodvfy_errors
+from tests.tools import dcmqrscp, free_port, orthanc, write_config
 
 
 def named(checks: Sequence[Check], what: str) -> Check:
@@ -98,3 +103,78 @@ def test_senders_that_were_refused_are_listed(tmp_path: Path) -> None:
     ledger = open_stores(load_settings(config, {})).ledger
     ledger.refused("CT_AW1", Rejected("RCV-001", "Cut short.", "Send it again."), at=SetClock()())
     assert "1 x RCV-001, last: Cut short." in named(examine(config), "refused from CT_AW1").found
+
+
+def test_what_the_configuration_needs_of_a_peer_is_negotiated(tmp_path: Path) -> None:
+    with peer(classes=["1.2.840.10008.5.1.4.1.1.88.34"]) as pacs:
+        config = write_config(
+            tmp_path, destinations={"archive": ("PACS", pacs.port)}, peer={"query": True, "worklist": True}
+        )
+        checks = examine(config)
+    assert {"peer archive: results", "peer archive: query and retrieve", "peer archive: worklist"} <= faults(checks)
+    assert "1.2.840.10008.5.1.4.1.1.30" in named(checks, "peer archive: results").found
+    commitment = named(checks, "peer archive: storage commitment")
+    assert commitment.ok
+    assert commitment.found.startswith("refused")
+
+
+def test_associations_that_were_refused_are_listed_with_what_to_change(tmp_path: Path) -> None:
+    config = write_config(tmp_path)
+    refused = RefusedAssociation("CT_AW1", "PULMO", "192.0.2.7", "It calls PULMO.", "Correct the AE title.")
+    open_stores(load_settings(config, {})).workflow.turned_away(refused, at=SetClock()())
+    found = named(examine(config), "association refused to CT_AW1 at 192.0.2.7").found
+    assert "called PULMO" in found
+    assert "Correct the AE title." in found
+
+
+def test_the_probe_is_a_phantom_and_the_same_each_time() -> None:
+    probe = make_probe("2.25.1")
+    made = dcmread(BytesIO(probe.data))
+    assert (made.PatientID, made.QualityControlSubject, made.SyntheticData) == ("PULMONODE-PROBE", "YES", "YES")
+    assert "PROBE" in made.SeriesDescription
+    assert make_probe("2.25.1") == probe
+    assert make_probe("2.25.2").ref != probe.ref
+
+
+def test_the_probe_is_a_ct_image_as_the_standard_wants_it(tmp_path: Path) -> None:
+    path = tmp_path / "probe.dcm"
+    path.write_bytes(make_probe("2.25.1").data)
+    assert dciodvfy_errors(path) == []
+
+
+def test_orthanc_takes_keeps_finds_and_returns_the_probe(tmp_path: Path) -> None:
+    port = free_port()
+    with orthanc(tmp_path / "orthanc", modalities={"node": ("PULMONODE", port)}) as archive:
+        config = write_config(
+            tmp_path,
+            destinations={"archive": (archive.ae_title, archive.dicom_port)},
+            peer={"query": True},
+            node={"port": port},
+            delivery={"commitment_hold_s": 1},
+        )
+        settings = load_settings(config, {})
+        scp = make_scp(settings, open_stores(settings))
+        scp.start(settings.node.bind, port)
+        checks = [*examine(config, probe=True), *examine(config, probe=True)]
+        scp.stop()
+        assert len(archive.instances()) == 1
+    assert faults(checks) == set()
+    found = {check.what: check.found for check in checks}
+    assert found["peer archive: probe committed"] == "it promises to keep the probe"
+    assert found["peer archive: probe found"] == "it finds the probe"
+    assert found["peer archive: probe sent back by C-MOVE"] == "it sends the probe back to this node"
+
+
+def test_an_archive_that_does_not_know_this_node_is_told_in_plain_words(tmp_path: Path) -> None:
+    with dcmqrscp(tmp_path / "archive", node_port=free_port()) as port:
+        config = write_config(
+            tmp_path,
+            destinations={"archive": ("DCMQRSCP", port)},
+            peer={"query": True, "move_destination": "NOBODY"},
+        )
+        checks = examine(config, probe=True)
+    moved = named(checks, "peer archive: probe sent back by C-MOVE")
+    assert not moved.ok
+    assert "does not know the move destination NOBODY" in moved.found
+    assert "Enter NOBODY with this node's address and port" in moved.remedy
+    assert named(checks, "peer archive: probe committed").ok

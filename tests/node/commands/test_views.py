@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console, RenderableType
 
-from node.commands.doctor import Check
+from node.commands.probe import Check
 from node.commands.views import DEMONSTRATION, age, case_view, diagnosis_view, overview_view
 from node.ports import (
     CaseDetail,
@@ -20,6 +20,8 @@ from node.ports import (
     Measurement,
     Overview,
     RefusalRow,
+    RefusedAssociation,
+    RefusedAssociationRow,
     ResultRow,
     ScoreSummary,
     StoredFile,
@@ -138,6 +140,21 @@ def test_what_others_call_themselves_is_shown_as_it_is() -> None:
     assert text.count(MARKUP) == 4
     assert MARKUP in shown(case_view(detail(strange), locate))
     assert MARKUP in shown(diagnosis_view([Check(f"peer {MARKUP}", ok=False, found=MARKUP, remedy=MARKUP)]))
+
+
+def test_who_was_refused_at_the_door_is_shown_with_what_to_change() -> None:
+    refused = RefusedAssociation(MARKUP, "PULMO", "192.0.2.7", "It calls PULMO.", "Correct the AE title.", times=3)
+    text = shown(overview_view(Overview((), 0, 0), [RefusedAssociationRow(refused, NOW)]), width=200)
+    for part in ("RCV-006", "3 x", MARKUP, "192.0.2.7", "It calls PULMO.", "Correct the AE title."):
+        assert part in text
+
+
+def test_a_delivery_is_shown_with_what_was_promised_about_it() -> None:
+    delivery = DeliveryRow("PACS", DeliveryState.DELIVERED, 1, 0, "", "committed (found by a query)")
+    results = (ResultRow(result(CaseId(1), "sr"), (delivery,)),)
+    assert "committed (found by a query)" in shown(
+        case_view(detail(row(CaseState.COMMITTED), results=results), locate), 300
+    )
 
 
 def test_a_fault_is_shown_with_its_remedy_and_what_is_well_without() -> None:

@@ -10,11 +10,12 @@ from pydicom import Dataset
 from pynetdicom import AE
 from sqlalchemy import Engine
 
-from node.adapters.dimse_services import handlers_of
+from node.adapters.association import PeerAddress
 from node.adapters.ledger import SqlLedger
-from node.adapters.steps.boards import BoardAddress, OwnBoard, PeerBoard, Wanted
+from node.adapters.steps.boards import OwnBoard, PeerBoard, Wanted
 from node.adapters.steps.scp import STEP_CLASSES, StepScp
 from node.adapters.steps.store import SqlSteps, SqlTasks
+from node.adapters.storage_scp import dispatched
 from node.errors import TransientError
 from node.logs import Log
 from node.ports import Destination, Report, Sent, StepBoard, TaskState
@@ -114,8 +115,8 @@ def behind_a_port(steps: SqlSteps, clock: SetClock, wanted: Wanted) -> tuple[Pee
     ae = AE("PACS")
     for sop_class in STEP_CLASSES:
         ae.add_supported_context(sop_class)
-    server: Any = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers_of([scp.service]))
-    address = BoardAddress("PACS", "PACS", "127.0.0.1", server.socket.getsockname()[1], 10)
+    server: Any = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=dispatched(scp.services))
+    address = PeerAddress("PACS", "PACS", "127.0.0.1", server.socket.getsockname()[1], 10)
     return PeerBoard("PULMONODE", address, wanted), ae.shutdown
 
 
@@ -206,7 +207,7 @@ def test_a_cancel_that_is_asked_for_before_the_inputs_arrive_is_obeyed(desk: Des
 def test_a_board_that_is_away_does_not_stop_the_others(engine: Engine, clock: SetClock) -> None:
     steps, tasks = SqlSteps(engine), SqlTasks(engine)
     wanted = Wanted("PULMONODE")
-    away = PeerBoard("PULMONODE", BoardAddress("GONE", "GONE", "127.0.0.1", 1, 1), wanted)
+    away = PeerBoard("PULMONODE", PeerAddress("GONE", "GONE", "127.0.0.1", 1, 1), wanted)
     performer = Performer(
         {"GONE": away, "": OwnBoard(steps, clock, wanted)},
         tasks,

@@ -11,11 +11,11 @@ from pydicom import Dataset
 from pynetdicom import AE, evt
 from sqlalchemy import Engine
 
-from node.adapters.dimse_services import handlers_of
+from node.adapters.association import PeerAddress
 from node.adapters.ledger import open_engine
-from node.adapters.steps.boards import BoardAddress
 from node.adapters.steps.scp import EVENT, STEP_CLASSES, StepScp
 from node.adapters.steps.store import SqlSteps, SqlTasks
+from node.adapters.storage_scp import dispatched
 from node.logs import Log
 
 
@@ -43,10 +43,10 @@ class Worklist:
     steps: SqlSteps
     tasks: SqlTasks
     port: int
-    address: BoardAddress = field(init=False)
+    address: PeerAddress = field(init=False)
 
     def __post_init__(self) -> None:
-        self.address = BoardAddress("NODE", "NODE", "127.0.0.1", self.port, 10)
+        self.address = PeerAddress("NODE", "NODE", "127.0.0.1", self.port, 10)
 
     @contextmanager
     def called(self, ae_title: str = "CLIENT") -> Iterator[Any]:
@@ -81,13 +81,13 @@ def worklist(engine: Engine) -> Iterator[Worklist]:
     ae = AE("NODE")
     for sop_class in STEP_CLASSES:
         ae.add_supported_context(sop_class)
-    server: Any = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers_of([scp.service]))
+    server: Any = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=dispatched(scp.services))
     yield Worklist(steps, tasks, server.socket.getsockname()[1])
     ae.shutdown()
 
 
 @pytest.fixture
-def watcher() -> Iterator[tuple[BoardAddress, Callable[[], list[tuple[str, int, Dataset]]]]]:
+def watcher() -> Iterator[tuple[PeerAddress, Callable[[], list[tuple[str, int, Dataset]]]]]:
     """A subscriber, and what it has been told: UID, event type and attributes."""
     told: list[tuple[str, int, Dataset]] = []
 
@@ -98,5 +98,5 @@ def watcher() -> Iterator[tuple[BoardAddress, Callable[[], list[tuple[str, int, 
     ae = AE("WATCHER")
     ae.add_supported_context(EVENT, scu_role=True, scp_role=True)
     server: Any = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_N_EVENT_REPORT, notified)])
-    yield BoardAddress("WATCHER", "WATCHER", "127.0.0.1", server.socket.getsockname()[1], 10), lambda: told
+    yield PeerAddress("WATCHER", "WATCHER", "127.0.0.1", server.socket.getsockname()[1], 10), lambda: told
     ae.shutdown()

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydicom import Dataset
 
-from node.adapters.steps.boards import BoardAddress, send_event
+from node.adapters.association import PeerAddress
+from node.adapters.steps.boards import send_event
 from node.adapters.steps.scp import PULL, PUSH, QUERY, WATCH
 from node.adapters.steps.store import ALL_STEPS, MATCHING_STEPS
 from node.logs import Log
@@ -216,7 +217,7 @@ def test_an_unknown_receiver_cannot_be_subscribed(worklist: Worklist) -> None:
 
 @pytest.mark.parametrize("about", [UID, ALL_STEPS, MATCHING_STEPS])
 def test_a_subscriber_is_told_of_each_change_in_order(
-    worklist: Worklist, watcher: tuple[BoardAddress, Callable[[], list[tuple[str, int, Dataset]]]], about: str
+    worklist: Worklist, watcher: tuple[PeerAddress, Callable[[], list[tuple[str, int, Dataset]]]], about: str
 ) -> None:
     address, told = watcher
     with worklist.called() as association:

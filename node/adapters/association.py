@@ -1,0 +1,162 @@
+"""Ask another DICOM application for an association, and tell in words why there is none."""
+
+import socket
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydicom.uid import UID
+from pynetdicom import AE, build_role, evt
+
+from pipelines.domain.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from pipelines.domain.reasons import Rejected
+
+# (source, diagnostic) of an A-ASSOCIATE-RJ, PS3.8 table 9-21
+_CALLING_UNKNOWN: Final = (1, 3)
+_CALLED_UNKNOWN: Final = (1, 7)
+_TOO_BUSY: Final = frozenset({(3, 1), (3, 2)})
+
+
+@dataclass(frozen=True, slots=True)
+class PeerAddress:
+    """Where a peer is and how long it may take to answer."""
+
+    name: str
+    ae_title: str
+    host: str
+    port: int
+    timeout_s: float
+    deflate: bool = False
+    """Whether results are offered in Deflated Explicit VR Little Endian too."""
+
+    @property
+    def where(self) -> str:
+        """Name and address, for messages."""
+        return f"{self.name} ({self.ae_title} at {self.host}:{self.port})"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A presentation context to propose.
+
+    Attributes
+    ----------
+    transfer_syntaxes
+        Empty for the usual uncompressed ones.
+    as_scp
+        True when the peer shall be the one that asks: it stores at us (C-GET), or reports to us.
+    """
+
+    abstract_syntax: str
+    transfer_syntaxes: tuple[str, ...] = ()
+    as_scp: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ScpService:
+    """A service that the receiving process offers beside Storage and Verification.
+
+    Attributes
+    ----------
+    abstract_syntaxes
+        What it is called by.
+    roles
+        (SCU, SCP): roles that the one who asks for the association may take; None for the usual ones.
+    handlers
+        pynetdicom's handler for each event of these abstract syntaxes.
+    """
+
+    abstract_syntaxes: tuple[str, ...]
+    roles: tuple[bool, bool] | None
+    handlers: tuple[tuple[Any, Callable[[Any], Any]], ...]
+
+
+def associate(
+    ae_title: str, peer: PeerAddress, contexts: Iterable[Context], *, handlers: Sequence[Any] = ()
+) -> Any | Rejected:
+    """An established association, or the reason why there is none.
+
+    Parameters
+    ----------
+    ae_title
+        AE title to call under.
+    handlers
+        pynetdicom's (event, handler) pairs for what the peer asks on this association.
+
+    Returns
+    -------
+    Association
+        pynetdicom's; the caller releases it.
+    Rejected
+        `NET-001` unreachable, `NET-002` rejected, `NET-004` without any presentation context.
+    """
+    ae = AE(ae_title)
+    ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+    ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    ae.connection_timeout = peer.timeout_s
+    ae.acse_timeout = peer.timeout_s
+    ae.dimse_timeout = peer.timeout_s
+    ae.network_timeout = peer.timeout_s
+    roles = {}
+    for context in contexts:
+        if context.transfer_syntaxes:
+            ae.add_requested_context(context.abstract_syntax, list(context.transfer_syntaxes))
+        else:
+            ae.add_requested_context(context.abstract_syntax)
+        if context.as_scp:
+            roles[context.abstract_syntax] = build_role(context.abstract_syntax, scp_role=True)
+    try:
+        association = ae.associate(
+            peer.host,
+            peer.port,
+            ae_title=peer.ae_title,
+            ext_neg=list(roles.values()),
+            evt_handlers=[(evt.EVT_CONN_OPEN, _no_delay), *handlers],
+        )
+    except OSError as fault:  # no address belongs to the name
+        return Rejected("NET-001", f"{peer.where} cannot be reached: {fault.strerror}.", "Check its host name.")
+    if association.is_established:
+        return association
+    if association.is_rejected:
+        return _rejected(ae_title, peer, association.acceptor.primitive)
+    if association.acceptor.primitive is not None and not association.accepted_contexts:
+        return Rejected("NET-004", f"{peer.where} accepts none of the object classes.", "Enable them in that system.")
+    return Rejected(
+        "NET-001", f"{peer.where} cannot be reached.", "Check that it runs, its address and port, and the firewall."
+    )
+
+
+def _rejected(ae_title: str, peer: PeerAddress, answer: Any) -> Rejected:
+    """Why a peer rejected an association, as far as it says so (PS3.8 table 9-21)."""
+    said = (getattr(answer, "result_source", None), getattr(answer, "diagnostic", None))
+    if said == _CALLED_UNKNOWN:
+        return Rejected(
+            "NET-002",
+            f"{peer.where} rejected the association: it is not called {peer.ae_title}.",
+            "Correct ae_title of that peer; upper and lower case matter.",
+        )
+    if said == _CALLING_UNKNOWN:
+        return Rejected(
+            "NET-002",
+            f"{peer.where} rejected the association: it does not know the AE title {ae_title}.",
+            f"Enter AE title {ae_title} of this node in that system.",
+        )
+    if said in _TOO_BUSY:
+        return Rejected(
+            "NET-002", f"{peer.where} rejected the association: it is busy.", "Allow more associations in that system."
+        )
+    return Rejected(
+        "NET-002",
+        f"{peer.where} rejected the association.",
+        f"Enter AE title {ae_title} in that system and check the AE title that this node calls.",
+    )
+
+
+def close(association: Any, *, lost: bool = False) -> None:
+    """End an association if it still stands, with an abort when it is out of step."""
+    if association.is_established:
+        association.abort() if lost else association.release()
+
+
+def _no_delay(event: Any) -> None:
+    event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
