@@ -65,12 +65,13 @@ _FILES: Final = {name: f"ibsi_1_chest_config_{name.lower()}.csv" for name in CON
 
 _FEATURES: Final = frozenset(ibsi_tags(("2D", "2_5D", "3D")))
 
-# IBSI's digital phantom, 5 x 4 x 4 voxels of 2 mm (reference manual, chapter 5; CC BY 4.0)
+# IBSI's digital phantom, 5 x 4 x 4 voxels of 2 mm; voxels outside the lesion are negative here (reference manual,
+# chapter 5; CC BY 4.0)
 _DIGITAL_VOXELS: Final = """
     1 4 4 1 1  1 4 6 1 1  4 1 6 4 1  4 4 6 4 1
-    1 4 4 1 1  1 1 6 1 1  . 1 3 1 1  4 4 6 1 1
-    1 4 4 . .  1 1 1 1 1  1 1 . 1 1  1 1 6 1 1
-    1 4 4 . .  1 1 1 1 1  1 1 1 1 1  1 1 6 1 1
+    1 4 4 1 1  1 1 6 1 1 -1 1 3 1 1  4 4 6 1 1
+    1 4 4 -1 -1  1 1 1 1 1  1 1 -9 1 1  1 1 6 1 1
+    1 4 4 -1 -1  1 1 1 1 1  1 1 1 1 1  1 1 6 1 1
 """
 
 
@@ -135,8 +136,8 @@ def read_references(path: Path) -> list[Reference]:
 
 def digital_phantom() -> Roi:
     """The lesion of the digital phantom, which needs no preparation."""
-    voxels = np.array([0.0 if voxel == "." else float(voxel) for voxel in _DIGITAL_VOXELS.split()]).reshape(4, 4, 5)
-    return Roi((2.0, 2.0, 2.0), voxels, voxels > 0, voxels > 0)
+    voxels = np.array([float(voxel) for voxel in _DIGITAL_VOXELS.split()]).reshape(4, 4, 5)
+    return Roi((2.0, 2.0, 2.0), np.abs(voxels), voxels > 0, voxels > 0)
 
 
 def ct_phantom(folder: Path) -> tuple[CtVolume, Mask]:
@@ -284,7 +285,9 @@ def as_csv(table: Iterable[Row]) -> str:
     for row in table:
         of = row.reference
         passed = "yes" if row.passed else "no"
-        writer.writerow((row.configuration, of.tag, of.code, of.printed, f"{of.tolerance:g}", f"{row.value:.6g}", passed))
+        writer.writerow(
+            (row.configuration, of.tag, of.code, of.printed, f"{of.tolerance:g}", f"{row.value:.6g}", passed)
+        )
     return text.getvalue()
 
 

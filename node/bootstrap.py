@@ -178,8 +178,17 @@ def make_processor(settings: Settings, stores: Stores) -> "Processor":
 
 
 def extraction_settings(settings: Settings) -> ExtractionSettings:
-    """The extraction profile that is configured."""
-    return load_profile(settings.extraction.profile, gaussian_sigma_mm=settings.extraction.gaussian_sigma_mm)
+    """The extraction profile that is configured.
+
+    Raises
+    ------
+    ConfigError
+        If smoothing is asked of a profile that has none.
+    """
+    try:
+        return load_profile(settings.extraction.profile, gaussian_sigma_mm=settings.extraction.gaussian_sigma_mm)
+    except ValueError as fault:
+        raise ConfigError([f"extraction.gaussian_sigma_mm: {fault}"]) from fault
 
 
 def model_package(settings: Settings) -> str | None:
@@ -211,11 +220,12 @@ def load_pipeline(settings: Settings) -> "Pipeline":
     module = importlib.import_module(f"pipelines.{PIPELINE.replace('-', '_')}")
     names = importlib.import_module("pipelines.extraction.names")
     extraction = extraction_settings(settings)
-    available = names.feature_names(extraction)
+    # maps have settings of their own: they do not depend on the features that are measured
+    mappable = {*names.feature_names(load_profile("recommended")), *names.feature_names(extraction)}
     problems = [
         f"maps.features: {feature} is no feature of the original image that can be mapped"
         for feature in settings.maps.features
-        if feature not in available or not feature.startswith("original_") or "_shape_" in feature
+        if feature not in mappable or not feature.startswith("original_") or "_shape_" in feature
     ]
     made: Pipeline | Rejected = module.pipeline(
         extraction,

@@ -159,11 +159,12 @@ class LedgerSettings(_Section):
 class ExtractionConfig(_Section):
     """How features are computed."""
 
-    profile: Literal["recommended", "seed-a"] = Field(
+    profile: Literal["recommended", "seed-a", "ibsi"] = Field(
         "recommended",
         description="recommended: PyRadiomics' exampleCT.yaml (B-spline). seed-a: nearest neighbour and a "
         "Gaussian filter, "
-        "as Dong & Chen 2025 describe. A model fits only the profile that it was trained with.",
+        "as Dong & Chen 2025 describe. ibsi: 210 features as IBSI defines them. A model fits only the profile that it "
+        "was trained with.",
     )
     engine: Literal["fast", "pyradiomics"] = Field(
         "fast",

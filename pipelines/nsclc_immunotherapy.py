@@ -14,6 +14,7 @@ from pipelines.domain.features import FeatureMap
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
 from pipelines.extraction.engine import Engine, extract, feature_map
+from pipelines.extraction.ibsi import measure as ibsi
 from pipelines.extraction.names import feature_names
 from pipelines.extraction.oracle import software
 from pipelines.extraction.settings import ExtractionSettings
@@ -68,8 +69,8 @@ def pipeline(
         pipeline_version=version,
         profile=extraction.profile,
         settings_digest=extraction.digest,
-        settings=(*extraction.described(), ("engine", engine)),
-        software=software(),
+        settings=(*extraction.described(), ("engine", engine if extraction.ibsi is None else "ibsi")),
+        software=software() if extraction.ibsi is None else ibsi.software(),
     )
     mapping = Mapping(tuple(map_features), kernel_radius_voxels)
 

@@ -8,6 +8,7 @@ from pipelines.domain.features import FeatureMap, FeatureVector
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.volume import CtVolume
 from pipelines.extraction import fast, fast_maps, oracle
+from pipelines.extraction.ibsi import measure as ibsi
 from pipelines.extraction.limits import Unsupported
 from pipelines.extraction.settings import ExtractionSettings
 
@@ -27,12 +28,14 @@ class Extraction:
     """
 
     outcome: FeatureVector | Rejected
-    engine: Engine
+    engine: Engine | Literal["ibsi"]
     reason: str = ""
 
 
 def extract(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings, *, engine: Engine = "fast") -> Extraction:
     """Compute all features of `lesion`; the numbers do not depend on `engine`, but for rounding in the ninth digit."""
+    if settings.ibsi is not None:
+        return Extraction(ibsi.extract(ct, lesion, settings.ibsi), "ibsi")
     if engine == "fast":
         outcome = fast.extract(ct, lesion, settings)
         if not isinstance(outcome, Unsupported):

@@ -4,6 +4,7 @@ from functools import cache
 from typing import Final
 
 from pipelines.domain.feature_codes import CONCEPTS
+from pipelines.extraction.ibsi import names as ibsi_names
 from pipelines.extraction.settings import ExtractionSettings
 
 FEATURE_CLASSES: Final = ("firstorder", "glcm", "glrlm", "glszm", "gldm")
@@ -31,7 +32,7 @@ def image_types(settings: ExtractionSettings) -> tuple[str, ...]:
 
 @cache
 def feature_names(settings: ExtractionSettings) -> tuple[str, ...]:
-    """Full names of all features: 14 of shape and 86 for each of the images.
+    """Full names of all features: 14 of shape and 86 for each of the images, or those of IBSI.
 
     Examples
     --------
@@ -39,6 +40,8 @@ def feature_names(settings: ExtractionSettings) -> tuple[str, ...]:
     >>> len(feature_names(load_profile("seed-a")))
     1218
     """
+    if settings.ibsi is not None:
+        return ibsi_names.feature_names(settings.ibsi)
     shape = [f"original_shape_{feature}" for feature in features_of("shape")]
     rest = [
         f"{image}_{family}_{feature}"

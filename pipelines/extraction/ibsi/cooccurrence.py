@@ -20,7 +20,7 @@ def pairs_along(levels: Levels, step: Step) -> NDArray[np.int64]:
 
 def merged_pairs(matrices: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
     """All pairs together."""
-    return np.sum(matrices, axis=0)
+    return np.asarray(np.sum(matrices, axis=0), dtype=np.int64)
 
 
 def pair_features(counts: NDArray[np.int64]) -> dict[str, float] | None:
@@ -28,7 +28,7 @@ def pair_features(counts: NDArray[np.int64]) -> dict[str, float] | None:
     total = counts.sum()
     if total == 0:
         return None
-    p = counts / total
+    p = np.asarray(counts / total, dtype=np.float64)
     size = len(p)
     i, j = np.meshgrid(np.arange(1.0, size + 1), np.arange(1.0, size + 1), indexing="ij")
     apart = np.abs(i - j)
@@ -36,8 +36,8 @@ def pair_features(counts: NDArray[np.int64]) -> dict[str, float] | None:
     marginal = p.sum(axis=1)
     mean = float((levels * marginal).sum())
     variance = float(((levels - mean) ** 2 * marginal).sum())
-    differences = np.bincount(apart.astype(int).ravel(), weights=p.ravel())
-    sums = np.bincount((i + j).astype(int).ravel(), weights=p.ravel())[2:]
+    differences = np.bincount(apart.astype(int).ravel(), weights=p.ravel()).astype(np.float64)
+    sums = np.bincount((i + j).astype(int).ravel(), weights=p.ravel())[2:].astype(np.float64)
     apart_by = np.arange(differences.size, dtype=np.float64)
     sum_levels = np.arange(2.0, 2 * size + 1)
     difference_mean, sum_mean = float((apart_by * differences).sum()), float((sum_levels * sums).sum())

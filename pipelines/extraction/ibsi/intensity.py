@@ -74,7 +74,7 @@ def volume_histogram(values: NDArray[np.float64], settings: IbsiSettings) -> dic
         steps = np.arange(lowest, highest + 0.5)
     elif isinstance(how, FixedBinSize):
         lowest, highest = bounds or (float(values.min()), float(values.max()))
-        used = lowest + (grey_levels(values, how, bounds) - 0.5) * how.width_hu
+        used = np.asarray(lowest + (grey_levels(values, how, bounds) - 0.5) * how.width_hu)
         steps = np.arange(lowest + how.width_hu / 2, highest, how.width_hu)
     else:
         used = grey_levels(values, how, None).astype(np.float64)
@@ -125,4 +125,4 @@ def _ball(spacing_mm: Sequence[float], radius_mm: float) -> NDArray[np.float64]:
     """1 for the voxels whose centres lie within `radius_mm` of the middle one."""
     axes = [np.arange(-reach, reach + 1) * step for step in spacing_mm if (reach := int(radius_mm // step)) >= 0]
     z, y, x = np.meshgrid(*axes, indexing="ij")
-    return (z**2 + y**2 + x**2 <= radius_mm**2).astype(np.float64)
+    return np.asarray(z**2 + y**2 + x**2 <= radius_mm**2, dtype=np.float64)

@@ -1,20 +1,27 @@
 """All IBSI features of a lesion."""
 
+from importlib import metadata
+
 import numpy as np
 
 from pipelines.domain.case import Lesion
+from pipelines.domain.feature_codes import IBSI_PREFIX
 from pipelines.domain.features import FeatureVector
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.volume import CtVolume
 from pipelines.extraction.ibsi import cooccurrence, intensity, sizes, tones
 from pipelines.extraction.ibsi.aggregation import by_direction, by_neighbourhood
 from pipelines.extraction.ibsi.morphology import morphology
-from pipelines.domain.feature_codes import IBSI_PREFIX
 from pipelines.extraction.ibsi.names import feature_names
 from pipelines.extraction.ibsi.neighbourhood import SLICE, Levels, Step
 from pipelines.extraction.ibsi.roi import Roi, grey_levels, roi_of
 from pipelines.extraction.ibsi.settings import IbsiSettings
 from pipelines.extraction.limits import too_small
+
+
+def software() -> tuple[tuple[str, str], ...]:
+    """(name, version) of the libraries that the numbers come from."""
+    return tuple((name, metadata.version(name.lower())) for name in ("NumPy", "SciPy"))
 
 
 def extract(ct: CtVolume, lesion: Lesion, settings: IbsiSettings) -> FeatureVector | Rejected:
@@ -25,7 +32,7 @@ def extract(ct: CtVolume, lesion: Lesion, settings: IbsiSettings) -> FeatureVect
     FeatureVector
         `feature_names(settings)` with their values; NaN where a feature is not defined for the lesion.
     Rejected
-        `ROI-001` for a lesion that spans fewer than two voxels in two directions, `ROI-005` for one that interpolation
+        `ROI-001` for a lesion that spans fewer than two voxels in two directions, `ROI-003` for one that interpolation
         or re-segmentation leaves nothing of.
     """
     small = too_small(lesion)
@@ -34,7 +41,7 @@ def extract(ct: CtVolume, lesion: Lesion, settings: IbsiSettings) -> FeatureVect
     roi = roi_of(ct, lesion.mask, settings)
     if roi is None:
         return Rejected(
-            "ROI-005",
+            "ROI-003",
             f"Nothing of segment {lesion.number} is left on the interpolated grid within the re-segmentation range.",
             "Check the contour of this lesion, or measure it with another extraction profile.",
         )

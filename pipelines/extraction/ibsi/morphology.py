@@ -125,5 +125,5 @@ def _inverse_distances(shape: list[int], spacing_mm: Spacing) -> NDArray[np.floa
     """1 / distance of each circular step; 0 for none at all."""
     steps = [np.fft.fftfreq(size, 1.0 / size) * step for size, step in zip(shape, spacing_mm, strict=True)]
     z, y, x = np.meshgrid(*steps, indexing="ij", sparse=True)
-    distance = np.sqrt(z**2 + y**2 + x**2)
-    return np.divide(1.0, distance, out=np.zeros_like(distance), where=distance > 0)
+    distance = np.asarray(np.sqrt(z**2 + y**2 + x**2), dtype=np.float64)
+    return np.asarray(np.divide(1.0, distance, out=np.zeros_like(distance), where=distance > 0))

@@ -23,15 +23,15 @@ Spacing = tuple[float, float, float]
 
 
 class Line(NamedTuple):
-    """Positions along one axis: `start + step * i` in voxels of the CT for i from 0 to `count` - 1."""
+    """Positions along one axis: `start + step * i` in voxels of the CT for i from 0 to `size` - 1."""
 
     start: float
     step: float
-    count: int
+    size: int
 
     def part(self, first: int, stop: int) -> "Line":
         """The positions from `first` up to `stop`, as far as they exist."""
-        first, stop = max(0, first), min(self.count, stop)
+        first, stop = max(0, first), min(self.size, stop)
         return Line(self.start + self.step * first, self.step, stop - first)
 
     def around(self, first: float, last: float, margin: int) -> "Line":
@@ -80,22 +80,20 @@ def _line(size: int, old_mm: float, new_mm: float) -> Line:
     return Line((size - 1) / 2 - step * (count - 1) / 2, step, count)
 
 
-def interpolate(
-    voxels: NDArray[np.generic], lines: tuple[Line, Line, Line], *, cubic: bool
-) -> NDArray[np.float64]:
+def interpolate(voxels: NDArray[np.generic], lines: tuple[Line, Line, Line], *, cubic: bool) -> NDArray[np.float64]:
     """`voxels` at `lines`, linearly or by cubic B-spline; beyond the edge its nearest voxel counts."""
     if all(line == Line(0.0, 1.0, size) for line, size in zip(lines, voxels.shape, strict=True)):
         return voxels.astype(np.float64)
     # only what the samples depend on
     first = [max(0, math.floor(line.start) - _MARGIN) for line in lines]
-    stop = [math.ceil(line.start + line.step * (line.count - 1)) + _MARGIN + 1 for line in lines]
+    stop = [math.ceil(line.start + line.step * (line.size - 1)) + _MARGIN + 1 for line in lines]
     used = voxels[tuple(slice(a, b) for a, b in zip(first, stop, strict=True))].astype(np.float64)
     return np.asarray(
         ndimage.affine_transform(
             used,
             [line.step for line in lines],
             [line.start - a for line, a in zip(lines, first, strict=True)],
-            tuple(line.count for line in lines),
+            tuple(line.size for line in lines),
             order=3 if cubic else 1,
             mode="nearest",
         )
