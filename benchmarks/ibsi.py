@@ -58,7 +58,7 @@ CONFIGURATIONS: Final[dict[str, IbsiSettings]] = {
     ),
 }
 """The settings of IBSI-1's reference values (IBSI reference manual, chapter 5)."""
-_FILES: Final = {name: f"ibsi_1_chest_config_{name.lower()}.csv" for name in CONFIGURATIONS} | {
+FILES: Final = {name: f"ibsi_1_chest_config_{name.lower()}.csv" for name in CONFIGURATIONS} | {
     DIGITAL: "ibsi_1_dig_phantom.csv"
 }
 
@@ -227,7 +227,7 @@ def rows(data: Path, *, pyradiomics: bool) -> list[Row]:
     return [
         Row(name, reference, values.get(reference.tag, math.nan), others.get(name, {}).get(reference.tag, math.nan))
         for name, values in found.items()
-        for reference in read_references(data / "reference_values" / _FILES[name])
+        for reference in read_references(data / "reference_values" / FILES[name])
     ]
 
 

@@ -23,7 +23,7 @@ from node import settings_template
 from node.adapters.storage_scp import TRANSFER_SYNTAXES
 from node.cli import cli
 from node.settings import Settings
-from pipelines.domain import case_state, coding, feature_codes
+from pipelines.domain import case_state, coding, feature_codes, ibsi_codes
 from pipelines.domain.case_state import TRANSITIONS, CaseEvent, CaseState
 from pipelines.domain.coding import PRIVATE_SCHEME, Code
 from pipelines.domain.feature_codes import describe
@@ -160,7 +160,7 @@ def anchor(title: str) -> str:
 def private_codes() -> str:
     """Every code of the private coding scheme that the node can write."""
     found: dict[str, str] = {}
-    for one in (*_codes_in(coding), *_codes_in(feature_codes), *_sub_bands()):
+    for one in (*_codes_in(coding), *_codes_in(feature_codes), *_codes_in(ibsi_codes), *_sub_bands()):
         if one.scheme == PRIVATE_SCHEME:
             found[one.value] = one.meaning
     return table(("Code Value", "Code Meaning"), ((code(value), found[value]) for value in sorted(found)))
@@ -225,8 +225,17 @@ def features() -> str:
 
 
 def profiles() -> str:
-    """The extraction profiles side by side."""
-    described = {name: dict(of.described()) | {"settings SHA-256": of.digest} for name, of in PROFILES.items()}
+    """PyRadiomics' profiles side by side."""
+    return _side_by_side([name for name, of in PROFILES.items() if of.ibsi is None])
+
+
+def ibsi_profile() -> str:
+    """The settings of the profile that follows IBSI."""
+    return _side_by_side(["ibsi"])
+
+
+def _side_by_side(names: Sequence[str]) -> str:
+    described = {name: dict(PROFILES[name].described()) | {"settings SHA-256": PROFILES[name].digest} for name in names}
     keys = [key for key in next(iter(described.values())) if key != "profile"]
     rows = [(key, *(code(values[key]) for values in described.values())) for key in keys]
     return table(("Setting", *(code(name) for name in described)), rows)
@@ -299,6 +308,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "transfer-syntaxes": transfer_syntaxes,
     "features": features,
     "profiles": profiles,
+    "ibsi-profile": ibsi_profile,
     "demo-model": demo_model,
     "import-rules": import_rules,
 }

@@ -22,6 +22,9 @@ from pipelines.domain.coding import (
 
 AGGREGATION: Final = Code("AGGREGATION", PRIVATE_SCHEME, "Aggregation of texture over slices and directions")
 FRACTION: Final = Code("FRACTION", PRIVATE_SCHEME, "Fraction of intensity or volume")
+AT_10: Final = Code("AT10", PRIVATE_SCHEME, "At 10 %")
+AT_90: Final = Code("AT90", PRIVATE_SCHEME, "At 90 %")
+FROM_10_TO_90: Final = Code("10LESS90", PRIVATE_SCHEME, "At 10 % less at 90 %")
 
 
 def _table(rows: str) -> dict[str, Code]:
@@ -214,12 +217,12 @@ AGGREGATIONS: Final[dict[str, Code]] = _table("""
 """How texture is aggregated, by the end of a tag."""
 
 _FRACTIONS: Final[dict[str, tuple[str, Code]]] = {
-    "ivh_v10": ("ivh_v", Code("AT10", PRIVATE_SCHEME, "10 %")),
-    "ivh_v90": ("ivh_v", Code("AT90", PRIVATE_SCHEME, "90 %")),
-    "ivh_i10": ("ivh_i", Code("AT10", PRIVATE_SCHEME, "10 %")),
-    "ivh_i90": ("ivh_i", Code("AT90", PRIVATE_SCHEME, "90 %")),
-    "ivh_diff_v10_v90": ("ivh_diff_v", Code("FROM10TO90", PRIVATE_SCHEME, "10 % less 90 %")),
-    "ivh_diff_i10_i90": ("ivh_diff_i", Code("FROM10TO90", PRIVATE_SCHEME, "10 % less 90 %")),
+    "ivh_v10": ("ivh_v", AT_10),
+    "ivh_v90": ("ivh_v", AT_90),
+    "ivh_i10": ("ivh_i", AT_10),
+    "ivh_i90": ("ivh_i", AT_90),
+    "ivh_diff_v10_v90": ("ivh_diff_v", FROM_10_TO_90),
+    "ivh_diff_i10_i90": ("ivh_diff_i", FROM_10_TO_90),
 }
 _TEXTURE: Final = ("cm", "rlm", "szm", "dzm", "ngt", "ngl")
 _UNITS: Final[dict[str, Code]] = {
@@ -279,6 +282,8 @@ def ibsi_concept(tag: str) -> IbsiConcept:
             raise KeyError(tag)
         stem = tag.removesuffix(f"_{ending}")
         modifiers = ((AGGREGATION, AGGREGATIONS[ending]),)
+    elif tag.startswith("ivh_"):
+        raise KeyError(tag)
     in_hu = stem.startswith(("stat_", "loc_"))
     return IbsiConcept(IBSI[stem], _UNITS.get(stem, HU if in_hu else NO_UNITS), modifiers)
 

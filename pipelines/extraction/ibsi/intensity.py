@@ -30,7 +30,8 @@ def _distribution(values: NDArray[np.float64]) -> dict[str, float]:
         "iqr": p75 - p25,
         "range": float(np.ptp(values)),
         "mad": float(np.abs(centred).mean()),
-        "rmad": float(np.abs(middle - middle.mean()).mean()),
+        # of a handful of voxels none may lie between the two percentiles
+        "rmad": float(np.abs(middle - middle.mean()).mean()) if middle.size else math.nan,
         "medad": float(np.abs(values - median).mean()),
         "cov": math.sqrt(variance) / mean if mean else math.nan,
         "qcod": (p75 - p25) / (p75 + p25) if p75 + p25 else math.nan,
@@ -123,6 +124,7 @@ def peaks(roi: Roi) -> dict[str, float]:
 
 def _ball(spacing_mm: Sequence[float], radius_mm: float) -> NDArray[np.float64]:
     """1 for the voxels whose centres lie within `radius_mm` of the middle one."""
-    axes = [np.arange(-reach, reach + 1) * step for step in spacing_mm if (reach := int(radius_mm // step)) >= 0]
+    reaches = [int(radius_mm // step) for step in spacing_mm]
+    axes = [np.arange(-reach, reach + 1) * step for reach, step in zip(reaches, spacing_mm, strict=True)]
     z, y, x = np.meshgrid(*axes, indexing="ij")
     return np.asarray(z**2 + y**2 + x**2 <= radius_mm**2, dtype=np.float64)
