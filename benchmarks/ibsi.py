@@ -38,6 +38,8 @@ from pipelines.imaging.case import read_case
 ROOT: Final = Path(__file__).parents[1]
 CSV: Final = ROOT / "docs" / "ibsi.csv"
 PAGE: Final = ROOT / "docs" / "ibsi.md"
+PHANTOM: Final = Path("golden", "ibsi_ct_phantom")
+"""Where the CT phantom lies in the folder of data."""
 DIGITAL: Final = "digital phantom"
 
 _NARROW: Final = IbsiSettings("A", None, None, FixedBinSize(25.0), (-500.0, 400.0), dimensions=("2D", "2_5D"))
@@ -216,7 +218,7 @@ def rows(data: Path, *, pyradiomics: bool) -> list[Row]:
     pyradiomics
         True to let PyRadiomics prepare and measure as well, as near to the configuration as its settings allow.
     """
-    phantom = data / "golden" / "ibsi_ct_phantom"
+    phantom = data / PHANTOM
     found = {DIGITAL: measure(digital_phantom(), CONFIGURATIONS[DIGITAL])}
     if phantom.is_dir():
         ct, mask = ct_phantom(phantom)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from node.bootstrap import broker_url, device_uid, make_app, open_stores, storage_classes
+from node.bootstrap import broker_url, device_uid, load_pipeline, make_app, open_stores, storage_classes
 from node.errors import ConfigError
 from node.settings import Settings, load_settings
 
@@ -69,3 +69,17 @@ def test_classes_that_are_configured_are_accepted_beside_ct_and_segmentations(tm
     pet = "1.2.840.10008.5.1.4.1.1.128"
     extra = storage_classes(settings_with(tmp_path, PULMONODE_RECEIVE__EXTRA_STORAGE_CLASSES=f'["{pet}"]'))
     assert extra - storage_classes(settings_with(tmp_path)) == {pet}
+
+
+def test_the_ibsi_profile_measures_without_a_model_and_maps_as_the_others_do(tmp_path: Path) -> None:
+    chosen = {"PULMONODE_EXTRACTION__PROFILE": "ibsi"}
+    pipeline = load_pipeline(settings_with(tmp_path, **chosen, PULMONODE_SCORING__MODEL=""))
+    assert pipeline.name == "nsclc-immunotherapy"
+    with pytest.raises(ConfigError, match="MODEL-00"):
+        load_pipeline(settings_with(tmp_path, **chosen))
+
+
+def test_the_ibsi_profile_knows_no_smoothing(tmp_path: Path) -> None:
+    chosen = {"PULMONODE_EXTRACTION__PROFILE": "ibsi", "PULMONODE_EXTRACTION__GAUSSIAN_SIGMA_MM": "1"}
+    with pytest.raises(ConfigError, match=r"extraction\.gaussian_sigma_mm"):
+        load_pipeline(settings_with(tmp_path, **chosen, PULMONODE_SCORING__MODEL=""))

@@ -13,6 +13,7 @@ from benchmarks.ibsi import (
     CSV,
     DIGITAL,
     FILES,
+    PHANTOM,
     ct_phantom,
     digital_phantom,
     measured,
@@ -57,7 +58,7 @@ def test_the_digital_phantom_gives_all_482_reference_values() -> None:
 @pytest.mark.parametrize(("configuration", "count"), [("A", 406), ("B", 406), ("C", 270), ("D", 270), ("E", 270)])
 def test_the_ct_phantom_gives_all_reference_values(configuration: str, count: int, shared_data: Path) -> None:
     assert sum(row.configuration == configuration for row in PUBLISHED) == count
-    ct, mask = ct_phantom(shared_data / "golden" / "ibsi_ct_phantom")
+    ct, mask = ct_phantom(shared_data / PHANTOM)
     assert_meets(configuration, measured(ct, mask, CONFIGURATIONS[configuration]))
 
 
@@ -134,7 +135,14 @@ def test_every_awkward_lesion_has_all_features_or_a_reason(kind: str) -> None:
             assert vector.names == feature_names(PROFILE)
             assert not np.isinf(vector.values).any()
             # all others are undefined for some lesion: one intensity, one voxel, a mean of 0, no two neighbours
-            always = ("ibsi_stat_mean", "ibsi_stat_kurt", "ibsi_morph_area_mesh", "ibsi_ih_entropy", "ibsi_rlm", "ibsi_szm")
+            always = (
+                "ibsi_stat_mean",
+                "ibsi_stat_kurt",
+                "ibsi_morph_area_mesh",
+                "ibsi_ih_entropy",
+                "ibsi_rlm",
+                "ibsi_szm",
+            )
             assert np.isfinite([value for name, value in vector.items() if name.startswith(always)]).all()
         case Rejected(code):
             assert code == "ROI-003"
