@@ -1,4 +1,4 @@
-"""How the texture of slices and directions becomes one number (IBSI 3.6, 3.7 and "Grey level size zone matrix")."""
+"""How the texture of slices and directions becomes one number (IBSI 3.6 to 3.11)."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar

@@ -10,7 +10,7 @@ from scipy.fft import irfftn, next_fast_len, rfftn
 from pipelines.extraction.ibsi.mesh import Mesh, mesh_of
 from pipelines.extraction.ibsi.roi import Roi, Spacing
 
-# terms of the series of an ellipsoid's surface (IBSI 3.1.22)
+# terms of the series of an ellipsoid's surface, as many as IBSI recommends
 _LEGENDRE_DEGREE: Final = 20
 
 

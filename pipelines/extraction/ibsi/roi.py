@@ -53,7 +53,7 @@ class Roi:
     image
         Intensities in HU, float64, shape (slices, rows, columns).
     morphological, intensity
-        The whole lesion, and what of it the re-segmentation keeps (IBSI 2.6), shape of the image.
+        The whole lesion, and what of it the re-segmentation keeps (IBSI 2.5), shape of the image.
     """
 
     spacing_mm: Spacing

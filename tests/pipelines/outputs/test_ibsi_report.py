@@ -4,10 +4,12 @@ import json
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
-from benchmarks.ibsi import CSV, PHANTOM, read_csv
+from benchmarks.ibsi import CSV, read_csv
+from benchmarks.ibsi_phantoms import PHANTOM
 from pipelines.base import Pipeline
 from pipelines.domain.case import Case, Findings
 from pipelines.domain.features import FeatureVector
@@ -73,6 +75,23 @@ def test_the_report_says_how_it_was_measured_and_claims_no_pyradiomics(measured_
     assert dict(method.settings)["engine"] == "ibsi"
     assert dict(method.settings)["re-segmentation range"] == "-1000 to 400 HU"
     assert [name for name, _ in method.software] == ["NumPy", "SciPy"]
+
+
+def test_maps_are_those_of_the_other_profiles(case: Case) -> None:
+    made = []
+    for profile in ("ibsi", "recommended"):
+        of = pipeline(
+            load_profile(profile),
+            model_package=None,
+            map_features=("original_firstorder_Mean",),
+            kernel_radius_voxels=1,
+        )
+        assert isinstance(of, Pipeline)
+        findings = of.measure(case)
+        assert isinstance(findings, Findings)
+        made.append([one.values for one in findings.maps])
+    assert len(made[0]) == len(case.lesions)
+    assert all(np.array_equal(a, b) for a, b in zip(*made, strict=True))
 
 
 def test_the_self_check_and_dciodvfy_find_no_error(invented: Findings, tmp_path: Path) -> None:

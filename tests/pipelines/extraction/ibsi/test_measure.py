@@ -8,18 +8,8 @@ import SimpleITK as sitk
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 from scipy import ndimage
 
-from benchmarks.ibsi import (
-    CONFIGURATIONS,
-    CSV,
-    DIGITAL,
-    FILES,
-    PHANTOM,
-    ct_phantom,
-    digital_phantom,
-    measured,
-    read_csv,
-    read_references,
-)
+from benchmarks.ibsi import CSV, FILES, read_csv, read_references
+from benchmarks.ibsi_phantoms import CONFIGURATIONS, DIGITAL, PHANTOM, ct_phantom, digital_phantom, measured
 from pipelines.domain.feature_codes import CONCEPTS
 from pipelines.domain.features import FeatureVector
 from pipelines.domain.ibsi_codes import IBSI, ibsi_tags
