@@ -231,6 +231,8 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=default, help="folder of reference values and of the CT phantom")
     parser.add_argument("--write", action="store_true", help="refresh docs/ibsi.csv and docs/ibsi.md")
     given = parser.parse_args()
+    if given.write and not (given.data / PHANTOM).is_dir():
+        parser.error(f"the CT phantom is not in {given.data}: the table would lose its configurations A to E")
     table = rows(given.data, pyradiomics=True)
     for row in table:
         if not row.passed:
