@@ -178,8 +178,42 @@ def make_processor(settings: Settings, stores: Stores) -> "Processor":
 
 
 def extraction_settings(settings: Settings) -> ExtractionSettings:
-    """The extraction profile that is configured."""
-    return load_profile(settings.extraction.profile, gaussian_sigma_mm=settings.extraction.gaussian_sigma_mm)
+    """The extraction profile or parameter file that is configured.
+
+    Raises
+    ------
+    ConfigError
+        If the parameter file cannot be used.
+    """
+    chosen = settings.extraction
+    if chosen.parameters is None:
+        return load_profile(chosen.profile, gaussian_sigma_mm=chosen.gaussian_sigma_mm)
+    if chosen.gaussian_sigma_mm is not None:
+        raise ConfigError(["extraction.gaussian_sigma_mm: belongs to a profile; unset it beside extraction.parameters"])
+    path = chosen.parameters.expanduser()
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise ConfigError([f"extraction.parameters: ENG-002 {path} cannot be read: {fault}"]) from fault
+    parameters = importlib.import_module("pipelines.extraction.parameters")
+    read: ExtractionSettings | Rejected = parameters.read_parameters(text, name=path.name)
+    if isinstance(read, Rejected):
+        raise ConfigError([f"extraction.parameters: {read}"])
+    return read
+
+
+def pyradiomics_identity() -> str:
+    """Name and version of the PyRadiomics that is installed; imports it.
+
+    Raises
+    ------
+    ConfigError
+        If it is missing or not the one that the node was tested with.
+    """
+    found = importlib.import_module("pipelines.extraction.toolbox").examined()
+    if isinstance(found, Rejected):
+        raise ConfigError([str(found)])
+    return str(found.identity)
 
 
 def model_package(settings: Settings) -> str | None:
@@ -206,23 +240,33 @@ def load_pipeline(settings: Settings) -> "Pipeline":
     Raises
     ------
     ConfigError
-        If its model package or its maps do not fit.
+        If PyRadiomics is not the right one, or the parameter file, the model package or the maps do not fit.
     """
+    pyradiomics_identity()
     module = importlib.import_module(f"pipelines.{PIPELINE.replace('-', '_')}")
     names = importlib.import_module("pipelines.extraction.names")
     extraction = extraction_settings(settings)
-    available = names.feature_names(extraction)
+    # maps have settings of their own: they do not depend on the features that a parameter file asks for
+    mappable = {*names.feature_names(load_profile("recommended")), *names.feature_names(extraction)}
     problems = [
         f"maps.features: {feature} is no feature of the original image that can be mapped"
         for feature in settings.maps.features
-        if feature not in available or not feature.startswith("original_") or "_shape_" in feature
+        if feature not in mappable or not feature.startswith("original_") or "_shape_" in feature
     ]
+    if settings.maps.features and extraction.customisation is not None:
+        problems += [
+            f"maps.features: maps cannot be made with {name} of extraction.parameters; set maps.features = []"
+            for name in ("binCount", "normalize")
+            if extraction.customisation.setting(name)
+        ]
     made: Pipeline | Rejected = module.pipeline(
         extraction,
         model_package=model_package(settings),
         map_features=settings.maps.features,
         kernel_radius_voxels=settings.maps.kernel_radius_voxels,
         engine=settings.extraction.engine,
+        verify_every=settings.extraction.verify_every,
+        tolerance=settings.extraction.verify_tolerance,
     )
     if isinstance(made, Rejected):
         raise ConfigError([*problems, f"scoring.model: {made}"])

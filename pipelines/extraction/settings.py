@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Final, Literal
 
 from pipelines.domain.identifiers import digest_of
+from pipelines.extraction.customisation import Customisation
 
 Interpolator = Literal["sitkBSpline", "sitkNearestNeighbor", "sitkLinear"]
 
@@ -33,6 +34,9 @@ class ExtractionSettings:
         Sigmas of the Laplacian of Gaussian filter.
     wavelet
         True to compute on the eight coif1 sub-bands also.
+    customisation
+        What a parameter file of PyRadiomics asks for beyond the above; where it is given, it decides on features, and
+        of the above only bin width and shift matter, to maps.
 
     References
     ----------
@@ -48,16 +52,26 @@ class ExtractionSettings:
     voxel_array_shift_hu: float = 1000.0
     log_sigmas_mm: tuple[float, ...] = (1.0, 2.0, 3.0, 4.0, 5.0)
     wavelet: bool = True
+    customisation: Customisation | None = None
 
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of everything but the profile's name: equal numbers, equal digest."""
         values = asdict(self)
         del values["profile"]
+        if self.customisation is None:
+            del values["customisation"]
         return digest_of(json.dumps(values, sort_keys=True))
+
+    @property
+    def hounsfield(self) -> bool:
+        """False when features are computed from intensities that are no longer HU."""
+        return self.customisation is None or not self.customisation.setting("normalize", default=False)
 
     def described(self) -> tuple[tuple[str, str], ...]:
         """The settings under PyRadiomics' names, for reports."""
+        if self.customisation is not None:
+            return (("profile", self.profile), *self.customisation.described())
         return (
             ("profile", self.profile),
             ("interpolator", self.interpolator),
