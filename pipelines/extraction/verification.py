@@ -1,4 +1,4 @@
-"""The fast engine against PyRadiomics: when to compare them, and how far apart they are."""
+"""How far the fast engine lies from PyRadiomics, and with which software that was found."""
 
 from hashlib import sha256
 from importlib import metadata
@@ -7,7 +7,6 @@ from typing import Final
 import numpy as np
 
 from pipelines.domain.features import FeatureVector
-from pipelines.domain.identifiers import digest_of
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.verification import Verification
 from pipelines.extraction import native
@@ -18,9 +17,6 @@ FLOOR: Final = 1e-9
 
 Sums of numbers around 1 keep 1e-16 of rounding; below this floor that alone would be a relative deviation.
 """
-
-EVERY_CASE: Final = "every case is verified"
-FIRST_CASE: Final = "first case with this software"
 
 
 def compare(fast: FeatureVector | Rejected, reference: FeatureVector | Rejected, *, tolerance: float) -> Verification:
@@ -48,35 +44,6 @@ def compare(fast: FeatureVector | Rejected, reference: FeatureVector | Rejected,
     worst = int(apart.argmax())
     deviation = float(apart[worst])
     return Verification(len(fast), deviation, fast.names[worst] if deviation else "", tolerance)
-
-
-def why_verify(inputs_digest: str, *, every: int, known: bool) -> str | None:
-    """Why a case is computed by both engines; None when the fast engine is enough.
-
-    The choice depends on the inputs of the case alone, so that it falls the same way when the case is run again.
-
-    Parameters
-    ----------
-    inputs_digest
-        SHA-256 (hex) of the inputs.
-    every
-        One case in so many; 1 for all, 0 for none.
-    known
-        True when a case has been verified with the software that runs now.
-
-    Examples
-    --------
-    >>> why_verify("1f", every=1, known=True), why_verify("1f", every=0, known=False)
-    ('every case is verified', None)
-    """
-    if every == 0:
-        return None
-    if every == 1:
-        return EVERY_CASE
-    if not known:
-        return FIRST_CASE
-    drawn = int(digest_of("verification", inputs_digest)[:16], 16) % every == 0
-    return f"one case in {every}" if drawn else None
 
 
 def software_identity() -> str:
