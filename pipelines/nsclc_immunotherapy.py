@@ -3,21 +3,23 @@
 Dong & Chen 2025: a CT radiomics signature that predicts the response to PD-1/PD-L1 inhibitors.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Final
 
-from pipelines.base import Accepts, Pipeline
-from pipelines.domain.case import Case, Findings, MeasuredLesion, Method
+from pipelines.base import Accepts, Pipeline, Verifiable
+from pipelines.domain.case import Case, Findings, Lesion, MeasuredLesion, Method
 from pipelines.domain.features import FeatureMap
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
-from pipelines.extraction.engine import Engine, extract, feature_map
+from pipelines.domain.verification import Verification
+from pipelines.extraction.engine import TOLERANCE, Engine, extract, feature_map
 from pipelines.extraction.ibsi import measure as ibsi
 from pipelines.extraction.names import feature_names
 from pipelines.extraction.oracle import software
 from pipelines.extraction.settings import ExtractionSettings
+from pipelines.extraction.verification import software_identity
 from pipelines.outputs.case_report import case_report
 from pipelines.outputs.measurement_report import feature_report
 from pipelines.outputs.parametric_map import map_objects
@@ -35,6 +37,8 @@ def pipeline(
     map_features: Sequence[str],
     kernel_radius_voxels: int,
     engine: Engine = "fast",
+    verify_every: int = 0,
+    tolerance: float = TOLERANCE,
 ) -> Pipeline | Rejected:
     """Set the pipeline up.
 
@@ -45,7 +49,12 @@ def pipeline(
     map_features
         Features of the original image to map voxel by voxel in every lesion.
     engine
-        What computes them; the fast engine hands over to PyRadiomics what it does not support.
+        What computes them; the fast engine hands over to PyRadiomics what it does not support, and `verify` compares
+        the two in every case.
+    verify_every
+        With the fast engine, one case in so many is to be verified; 0 for none.
+    tolerance
+        Largest relative deviation from PyRadiomics.
 
     Returns
     -------
@@ -64,26 +73,43 @@ def pipeline(
     # the pipeline changes with the distribution, and so do the UIDs of what it makes
     version = metadata.version("pulmonode")
 
-    method = Method(
-        pipeline=NAME,
-        pipeline_version=version,
-        profile=extraction.profile,
-        settings_digest=extraction.digest,
-        settings=(*extraction.described(), ("engine", engine if extraction.ibsi is None else "ibsi")),
-        software=software() if extraction.ibsi is None else ibsi.software(),
-    )
     mapping = Mapping(tuple(map_features), kernel_radius_voxels)
 
-    def measure(case: Case) -> Findings | Rejected:
-        return _measure(case, extraction, engine, model, mapping, method)
+    def measure_with(engine: Engine) -> Callable[[Case], Findings | Rejected]:
+        method = Method(
+            pipeline=NAME,
+            pipeline_version=version,
+            profile=extraction.profile,
+            settings_digest=extraction.digest,
+            settings=(*extraction.described(), ("engine", engine if extraction.ibsi is None else "ibsi")),
+            software=software() if extraction.ibsi is None else ibsi.software(),
+            hounsfield=extraction.hounsfield,
+        )
+        return lambda case: _measure(case, Engines(extraction, engine, tolerance), model, mapping, method)
 
+    verifiable = None
+    if engine != "pyradiomics" and extraction.ibsi is None:
+        # a case that is verified says that its engine is `verify`, so that its objects have UIDs of their own:
+        # they hold the result of the comparison, which those of a case that is not verified lack
+        every = 1 if engine == "verify" else verify_every
+        verifiable = Verifiable(measure_with("verify"), every, software_identity())
     return Pipeline(
         NAME,
         version,
         Accepts(CT_IMAGES, SEGMENTATIONS),
-        measure,
+        measure_with(engine),
         (segmentation_objects, feature_report, case_report, map_objects),
+        verifiable,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """What computes the features, from which settings, and how far two engines may lie apart."""
+
+    settings: ExtractionSettings
+    engine: Engine
+    tolerance: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +121,16 @@ class Mapping:
 
 
 def _measure(
-    case: Case, extraction: ExtractionSettings, engine: Engine, model: Model | None, mapping: Mapping, method: Method
+    case: Case, engines: Engines, model: Model | None, mapping: Mapping, method: Method
 ) -> Findings | Rejected:
+    extraction, engine = engines.settings, engines.engine
     notes = list(case.notes)
     lesions = []
     for lesion in case.lesions:
-        extracted = extract(case.ct, lesion, extraction, engine=engine)
-        lesions.append(MeasuredLesion(lesion, extracted.outcome))
+        extracted = extract(case.ct, lesion, extraction, engine=engine, tolerance=engines.tolerance)
+        lesions.append(MeasuredLesion(lesion, extracted.outcome, extracted.verification))
+        if extracted.verification is not None and extracted.verification.failed:
+            notes.append(_deviation(lesion, extracted.verification))
         if extracted.reason:
             notes.append(
                 Rejected("ROI-004", f"PyRadiomics measured segment {lesion.number}: {extracted.reason}.", "Nothing.")
@@ -132,4 +161,12 @@ def _measure(
         score=None if model is None else score(model, lesions),
         maps=tuple(maps),
         method=method,
+    )
+
+
+def _deviation(lesion: Lesion, found: Verification) -> Rejected:
+    return Rejected(
+        "ROI-010",
+        f"Segment {lesion.number}: {found}.",
+        "The results are those of PyRadiomics. Report it, and set extraction.engine to pyradiomics until it is mended.",
     )

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import click
 from pydicom.uid import UID
+from radiomics import getImageTypes
 
 from node import settings_template
 from node.adapters.storage_scp import TRANSFER_SYNTAXES
@@ -30,6 +31,7 @@ from pipelines.domain.feature_codes import describe
 from pipelines.domain.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, SopClassUID
 from pipelines.domain.reasons import CODES
 from pipelines.domain.sop_classes import CT_IMAGES, RESULT_CLASSES, SEGMENTATIONS, VERIFICATION
+from pipelines.extraction.equivalence import OWN_SETTINGS, SETTINGS, shown
 from pipelines.extraction.names import feature_names, image_types
 from pipelines.extraction.settings import PROFILES
 
@@ -175,9 +177,11 @@ def _codes_in(module: ModuleType) -> Iterator[Code]:
 
 
 def _sub_bands() -> Iterator[Code]:
-    for settings_of in PROFILES.values():
-        for image in image_types(settings_of):
-            yield from (value for _, value in describe(f"{image}_firstorder_Mean").modifiers)
+    # those of the profiles, and what a parameter file can add
+    more = ("wavelet2-LL", "wavelet-LH", "wavelet-HL", "wavelet-HH", "lbp-3D-m1", "lbp-3D-k")
+    images = [image for settings_of in PROFILES.values() for image in image_types(settings_of)]
+    for image in (*images, *more):
+        yield from (value for _, value in describe(f"{image}_firstorder_Mean").modifiers)
 
 
 def accepted_classes() -> str:
@@ -239,6 +243,37 @@ def _side_by_side(names: Sequence[str]) -> str:
     keys = [key for key in next(iter(described.values())) if key != "profile"]
     rows = [(key, *(code(values[key]) for values in described.values())) for key in keys]
     return table(("Setting", *(code(name) for name in described)), rows)
+
+
+def fast_classes() -> str:
+    """Which features of which class the fast engine computes."""
+    computed = {name.removeprefix("original_") for name in feature_names(PROFILES["recommended"])}
+    rows = []
+    for family in dict.fromkeys(key.split("_")[0] for key in feature_codes.CONCEPTS):
+        of_class = [key for key in feature_codes.CONCEPTS if key.startswith(f"{family}_")]
+        fast = [key for key in of_class if key in computed]
+        rest = [code(key.removeprefix(f"{family}_")) for key in of_class if key not in computed]
+        left = "all" if not fast else ", ".join(rest)
+        rows.append((code(family), str(len(fast)), left if len(rest) else ""))
+    return table(("Feature class", "`fast` computes", "Left to PyRadiomics"), rows)
+
+
+def fast_images() -> str:
+    """What computes each filter."""
+    rows = [
+        (code(kind), "`fast`" if kind in OWN_SETTINGS else "PyRadiomics")
+        for kind in sorted(getImageTypes(), key=lambda kind: (kind not in OWN_SETTINGS, kind))
+    ]
+    return table(("Filter", "Computed by"), rows)
+
+
+def fast_settings() -> str:
+    """For which values of each setting the fast engine computes."""
+    rows = [
+        (code(name), code(shown(support.default)), support.words.replace("*", r"\*"))
+        for name, support in SETTINGS.items()
+    ]
+    return table(("Setting", "PyRadiomics' default", "Values that `fast` computes"), rows)
 
 
 def demo_model() -> str:
@@ -308,6 +343,9 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "transfer-syntaxes": transfer_syntaxes,
     "features": features,
     "profiles": profiles,
+    "fast-classes": fast_classes,
+    "fast-images": fast_images,
+    "fast-settings": fast_settings,
     "ibsi-profile": ibsi_profile,
     "demo-model": demo_model,
     "import-rules": import_rules,

@@ -9,6 +9,7 @@ from pipelines.domain.features import FeatureMap, FeatureVector
 from pipelines.domain.identifiers import SeriesUID, SopClassUID, SopInstanceUID, StudyUID
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.score import Score
+from pipelines.domain.verification import Verification
 from pipelines.domain.volume import CtVolume, Mask
 
 
@@ -86,10 +87,17 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredLesion:
-    """A lesion with its features, or the reason why it has none."""
+    """A lesion with its features, or the reason why it has none.
+
+    Attributes
+    ----------
+    verification
+        How the features compare with those of another engine, where that was looked at.
+    """
 
     lesion: Lesion
     features: FeatureVector | Rejected
+    verification: Verification | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +112,8 @@ class Method:
         The settings as (name, value) pairs for people to read.
     software
         (name, version) of everything that touched the numbers.
+    hounsfield
+        False when features were computed from intensities that are no longer HU.
     """
 
     pipeline: str
@@ -112,6 +122,7 @@ class Method:
     settings_digest: str
     settings: tuple[tuple[str, str], ...]
     software: tuple[tuple[str, str], ...]
+    hounsfield: bool = True
 
 
 @dataclass(frozen=True, slots=True)

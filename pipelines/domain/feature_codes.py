@@ -3,9 +3,10 @@
 Sources: PS3.16 CID 7467 to 7479, 7500 and 7501 and the IBSI reference manual (arXiv:1612.07003) for the permanent
 four-character identifiers; PyRadiomics' documentation for its own names. A feature that PyRadiomics defines otherwise
 than IBSI has a private code: Kurtosis (not excess), Energy, TotalEnergy and RootMeanSquared (shifted intensities), the
-three Maximum2DDiameter features and MCC.
+three Maximum2DDiameter features, MCC, StandardDeviation, and the features of a shape in one plane, which IBSI lacks.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +28,8 @@ IBSI_PREFIX: Final = "ibsi_"
 """Before IBSI's own tag, the name of a feature that is computed as IBSI defines it."""
 IMAGE_TRANSFORMATION: Final = Code("IMGTRANS", PRIVATE_SCHEME, "Image transformation")
 WAVELET_SUB_BAND: Final = Code("WAVSUB", PRIVATE_SCHEME, "Wavelet sub-band")
+WAVELET_LEVEL: Final = Code("WAVLEVEL", PRIVATE_SCHEME, "Level of the wavelet decomposition")
+LBP_MAP: Final = Code("LBPMAP", PRIVATE_SCHEME, "Map of the 3D local binary pattern")
 LOG_SIGMA: Final = Code("LOGSIGMA", PRIVATE_SCHEME, "Sigma of the Laplacian of Gaussian")
 
 
@@ -35,6 +38,8 @@ def _own(value: str, meaning: str) -> Code:
 
 
 CONCEPTS: Final[dict[str, Code]] = {
+    "shape_Compactness1": IBSI["morph_comp_1"],
+    "shape_Compactness2": IBSI["morph_comp_2"],
     "shape_Elongation": IBSI["morph_pca_elongation"],
     "shape_Flatness": IBSI["morph_pca_flatness"],
     "shape_LeastAxisLength": IBSI["morph_pca_least_axis"],
@@ -45,10 +50,21 @@ CONCEPTS: Final[dict[str, Code]] = {
     "shape_Maximum3DDiameter": IBSI["morph_diam"],
     "shape_MeshVolume": IBSI["morph_volume"],
     "shape_MinorAxisLength": IBSI["morph_pca_min_axis"],
+    "shape_SphericalDisproportion": IBSI["morph_sph_dispr"],
     "shape_Sphericity": IBSI["morph_sphericity"],
     "shape_SurfaceArea": IBSI["morph_area_mesh"],
     "shape_SurfaceVolumeRatio": IBSI["morph_av"],
     "shape_VoxelVolume": IBSI["morph_vol_approx"],
+    "shape2D_Elongation": _own("ELONGATION2D", "Elongation in the plane"),
+    "shape2D_MajorAxisLength": _own("MAJORAXIS2D", "Major axis length in the plane"),
+    "shape2D_MaximumDiameter": _own("MAXDIAMETER2D", "Maximum diameter in the plane"),
+    "shape2D_MeshSurface": _own("MESHSURFACE2D", "Area of the mesh in the plane"),
+    "shape2D_MinorAxisLength": _own("MINORAXIS2D", "Minor axis length in the plane"),
+    "shape2D_Perimeter": _own("PERIMETER2D", "Perimeter in the plane"),
+    "shape2D_PerimeterSurfaceRatio": _own("PERIMSURFRATIO2D", "Perimeter to area ratio in the plane"),
+    "shape2D_PixelSurface": _own("PIXELSURFACE2D", "Area from pixel summation in the plane"),
+    "shape2D_SphericalDisproportion": _own("SPHERDISPROP2D", "Spherical disproportion in the plane"),
+    "shape2D_Sphericity": _own("SPHERICITY2D", "Sphericity in the plane"),
     "firstorder_10Percentile": IBSI["stat_p10"],
     "firstorder_90Percentile": IBSI["stat_p90"],
     "firstorder_Energy": _own("ENERGY", "Energy of shifted intensities"),
@@ -64,6 +80,7 @@ CONCEPTS: Final[dict[str, Code]] = {
     "firstorder_RobustMeanAbsoluteDeviation": IBSI["stat_rmad"],
     "firstorder_RootMeanSquared": _own("RMS", "Root Mean Square of shifted intensities"),
     "firstorder_Skewness": IBSI["stat_skew"],
+    "firstorder_StandardDeviation": _own("STDDEVIATION", "Standard deviation of intensities"),
     "firstorder_TotalEnergy": _own("TOTALENERGY", "Total Energy of shifted intensities"),
     "firstorder_Uniformity": IBSI["ih_uniformity"],
     "firstorder_Variance": IBSI["stat_var"],
@@ -146,6 +163,9 @@ CONCEPTS: Final[dict[str, Code]] = {
 """Concept of each feature, by `class_Feature`."""
 
 _SHAPE_UNITS: Final[dict[str, Code]] = {
+    "Compactness1": NO_UNITS,
+    "Compactness2": NO_UNITS,
+    "SphericalDisproportion": NO_UNITS,
     "Elongation": NO_UNITS,
     "Flatness": NO_UNITS,
     "Sphericity": NO_UNITS,
@@ -153,6 +173,9 @@ _SHAPE_UNITS: Final[dict[str, Code]] = {
     "VoxelVolume": MM3,
     "SurfaceArea": MM2,
     "SurfaceVolumeRatio": PER_MM,
+    "MeshSurface": MM2,
+    "PixelSurface": MM2,
+    "PerimeterSurfaceRatio": PER_MM,
 }
 _DIMENSIONLESS_FIRST_ORDER: Final = frozenset({"Entropy", "Uniformity", "Skewness", "Kurtosis"})
 
@@ -164,7 +187,15 @@ _TRANSFORMATIONS: Final[dict[str, Code]] = {
     "logarithm": _own("LOGARITHM", "Logarithm"),
     "exponential": _own("EXPONENTIAL", "Exponential"),
     "gradient": _own("GRADIENT", "Gradient magnitude"),
+    "lbp-2D": _own("LBP2D", "Local binary pattern in a plane"),
+    "lbp-3D": _own("LBP3D", "Local binary pattern on a sphere"),
 }
+_FILTERED: Final = re.compile(
+    r"(?P<wavelet>wavelet)(?P<decomposition>[1-9][0-9]*)?-(?P<band>[LH]{2,3})"
+    r"|(?P<log>log)-sigma-(?P<sigma>[0-9]+(-[0-9]+)?)-mm-3D"
+    r"|(?P<lbp>lbp-3D)-(m(?P<harmonic>[1-9][0-9]*)|(?P<kurtosis>k))"
+    r"|(?P<plain>square|squareroot|logarithm|exponential|gradient|lbp-2D)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,18 +217,50 @@ class FeatureDescription:
     log_sigma_mm: float | None
 
 
-def _unit(family: str, feature: str, *, original: bool) -> Code:
-    if family == "shape":
+def _unit(family: str, feature: str, *, in_hu: bool) -> Code:
+    if family in ("shape", "shape2D"):
         return _SHAPE_UNITS.get(feature, MM)
-    if family != "firstorder" or feature in _DIMENSIONLESS_FIRST_ORDER or not original:
+    if family != "firstorder" or feature in _DIMENSIONLESS_FIRST_ORDER or not in_hu:
         return NO_UNITS
     if feature == "TotalEnergy":
         return HU2_MM3
     return HU2 if feature in ("Variance", "Energy") else HU
 
 
-def describe(name: str) -> FeatureDescription:
+def _level(number: str) -> Code:
+    return _own(f"LEVEL{number}", f"Level {number}")
+
+
+def _modifiers(image_type: str) -> tuple[tuple[Code, Code], ...]:
+    parts = _FILTERED.fullmatch(image_type)
+    if parts is None:
+        raise KeyError(image_type)
+    kind = parts["wavelet"] or parts["log"] or parts["lbp"] or parts["plain"]
+    modifiers = [(IMAGE_TRANSFORMATION, _TRANSFORMATIONS[kind])]
+    if parts["decomposition"]:
+        modifiers.append((WAVELET_LEVEL, _level(parts["decomposition"])))
+    if parts["band"]:
+        modifiers.append((WAVELET_SUB_BAND, _own(parts["band"], parts["band"])))
+    if parts["harmonic"]:
+        modifiers.append((LBP_MAP, _level(parts["harmonic"])))
+    if parts["kurtosis"]:
+        modifiers.append((LBP_MAP, _own("LBPKURTOSIS", "Kurtosis on the sphere")))
+    return tuple(modifiers)
+
+
+def _sigma_mm(image_type: str) -> float | None:
+    parts = _FILTERED.fullmatch(image_type)
+    # log-sigma-2-5-mm-3D is sigma 2.5 mm: PyRadiomics writes the point as a hyphen
+    return float(parts["sigma"].replace("-", ".")) if parts and parts["sigma"] else None
+
+
+def describe(name: str, *, hounsfield: bool = True) -> FeatureDescription:
     """Tell how feature `name` is coded.
+
+    Parameters
+    ----------
+    hounsfield
+        False when it was computed from intensities that are no longer HU.
 
     Raises
     ------
@@ -220,15 +283,6 @@ def describe(name: str) -> FeatureDescription:
         return FeatureDescription(name, coded.concept, coded.unit, coded.modifiers, None)
     image_type, family, feature = name.rsplit("_", 2)
     concept = CONCEPTS[f"{family}_{feature}"]
-    unit = _unit(family, feature, original=image_type == "original")
-    if image_type == "original":
-        return FeatureDescription(name, concept, unit, (), None)
-    kind, _, rest = image_type.partition("-")
-    modifiers = [(IMAGE_TRANSFORMATION, _TRANSFORMATIONS[kind])]
-    sigma = None
-    if kind == "wavelet":
-        modifiers.append((WAVELET_SUB_BAND, _own(rest, rest)))
-    elif kind == "log":
-        # log-sigma-2-5-mm-3D is sigma 2.5 mm: PyRadiomics writes the point as a hyphen
-        sigma = float(rest.removeprefix("sigma-").removesuffix("-mm-3D").replace("-", "."))
-    return FeatureDescription(name, concept, unit, tuple(modifiers), sigma)
+    original = image_type == "original"
+    unit = _unit(family, feature, in_hu=original and hounsfield)
+    return FeatureDescription(name, concept, unit, () if original else _modifiers(image_type), _sigma_mm(image_type))

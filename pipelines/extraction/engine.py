@@ -1,18 +1,24 @@
 """The features of a lesion: from the fast engine where it can, from PyRadiomics where it must."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from pipelines.domain.case import Lesion
 from pipelines.domain.features import FeatureMap, FeatureVector
 from pipelines.domain.reasons import Rejected
+from pipelines.domain.verification import Verification
 from pipelines.domain.volume import CtVolume
 from pipelines.extraction import fast, fast_maps, oracle
+from pipelines.extraction.equivalence import plain_settings
 from pipelines.extraction.ibsi import measure as ibsi
 from pipelines.extraction.limits import Unsupported
+from pipelines.extraction.names import feature_names
 from pipelines.extraction.settings import ExtractionSettings
+from pipelines.extraction.verification import compare
 
-Engine = Literal["fast", "pyradiomics"]
+Engine = Literal["fast", "pyradiomics", "verify"]
+TOLERANCE: Final = 1e-9
+"""Relative deviation from PyRadiomics that the fast engine keeps below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +31,58 @@ class Extraction:
         What computed it.
     reason
         Why it was not the fast engine; empty when it was, or was not asked for.
+    verification
+        How the two engines compare, where both computed.
     """
 
     outcome: FeatureVector | Rejected
-    engine: Engine | Literal["ibsi"]
+    engine: Literal["fast", "pyradiomics", "ibsi"]
     reason: str = ""
+    verification: Verification | None = None
 
 
-def extract(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings, *, engine: Engine = "fast") -> Extraction:
-    """Compute all features of `lesion`; the numbers do not depend on `engine`, but for rounding in the ninth digit."""
+def extract(
+    ct: CtVolume,
+    lesion: Lesion,
+    settings: ExtractionSettings,
+    *,
+    engine: Engine = "fast",
+    tolerance: float = TOLERANCE,
+) -> Extraction:
+    """Compute all features of `lesion`; the numbers do not depend on `engine`, but for rounding in the ninth digit.
+
+    Parameters
+    ----------
+    engine
+        `verify` computes with both; the fast engine's numbers count, unless they deviate.
+    tolerance
+        Relative deviation above which PyRadiomics' numbers take the place of the fast engine's.
+    """
     if settings.ibsi is not None:
         return Extraction(ibsi.extract(ct, lesion, settings.ibsi), "ibsi")
-    if engine == "fast":
-        outcome = fast.extract(ct, lesion, settings)
-        if not isinstance(outcome, Unsupported):
-            return Extraction(outcome, "fast")
+    if engine == "pyradiomics":
+        return Extraction(oracle.extract(ct, lesion, settings), "pyradiomics")
+    outcome = _fast(ct, lesion, settings)
+    if isinstance(outcome, Unsupported):
         return Extraction(oracle.extract(ct, lesion, settings), "pyradiomics", outcome.reason)
-    return Extraction(oracle.extract(ct, lesion, settings), "pyradiomics")
+    if engine == "fast":
+        return Extraction(outcome, "fast")
+    reference = oracle.extract(ct, lesion, settings)
+    found = compare(outcome, reference, tolerance=tolerance)
+    if found.failed:
+        return Extraction(reference, "pyradiomics", verification=found)
+    return Extraction(outcome, "fast", verification=found)
+
+
+def _fast(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> FeatureVector | Rejected | Unsupported:
+    plain = plain_settings(settings)
+    if isinstance(plain, Unsupported):
+        return plain
+    outcome = fast.extract(ct, lesion, plain)
+    if plain is settings or not isinstance(outcome, FeatureVector):
+        return outcome
+    names = feature_names(settings)
+    return FeatureVector(names, outcome.select(names))
 
 
 def feature_map(
@@ -54,7 +95,7 @@ def feature_map(
     engine: Engine = "fast",
 ) -> FeatureMap | Rejected:
     """Compute `feature` around every voxel of `lesion`, on the grid of the CT."""
-    if engine == "fast":
+    if engine != "pyradiomics":
         made = fast_maps.feature_map(ct, lesion, feature, settings, kernel_radius_voxels=kernel_radius_voxels)
         if not isinstance(made, Unsupported):
             return made

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Final, Literal
 
 from pipelines.domain.identifiers import digest_of
+from pipelines.extraction.customisation import Customisation
 from pipelines.extraction.ibsi.settings import PRESET, IbsiSettings
 
 Interpolator = Literal["sitkBSpline", "sitkNearestNeighbor", "sitkLinear"]
@@ -34,6 +35,9 @@ class ExtractionSettings:
         Sigmas of the Laplacian of Gaussian filter.
     wavelet
         True to compute on the eight coif1 sub-bands also.
+    customisation
+        What a parameter file of PyRadiomics asks for beyond the above; where it is given, it decides on features, and
+        of the above only bin width and shift matter, to maps.
     ibsi
         Measure as IBSI defines it; where it is given, it decides on features, and the above matters to maps alone.
 
@@ -52,6 +56,7 @@ class ExtractionSettings:
     log_sigmas_mm: tuple[float, ...] = (1.0, 2.0, 3.0, 4.0, 5.0)
     wavelet: bool = True
     ibsi: IbsiSettings | None = None
+    customisation: Customisation | None = None
 
     @property
     def digest(self) -> str:
@@ -60,12 +65,21 @@ class ExtractionSettings:
             return self.ibsi.digest
         values = asdict(self)
         del values["profile"], values["ibsi"]
+        if self.customisation is None:
+            del values["customisation"]
         return digest_of(json.dumps(values, sort_keys=True))
+
+    @property
+    def hounsfield(self) -> bool:
+        """False when features are computed from intensities that are no longer HU."""
+        return self.customisation is None or not self.customisation.setting("normalize", default=False)
 
     def described(self) -> tuple[tuple[str, str], ...]:
         """The settings under PyRadiomics' names, or under IBSI's, for reports."""
         if self.ibsi is not None:
             return self.ibsi.described()
+        if self.customisation is not None:
+            return (("profile", self.profile), *self.customisation.described())
         return (
             ("profile", self.profile),
             ("interpolator", self.interpolator),

@@ -69,7 +69,9 @@ def result_uid(findings: Findings, *what: str) -> str:
     made_of = (findings.case.inputs_digest, method.pipeline, method.pipeline_version, method.settings_digest, model)
     # another version of a library may give other numbers, and other numbers need another UID
     software = (f"{name} {version}" for name, version in (*method.settings, *method.software))
-    return derived_uid("result", *made_of, *software, *what)
+    # what a comparison of the engines found stands in the report, and decides whose numbers it holds
+    verified = (f"{m.lesion.number} {m.verification!r}" for m in findings.lesions if m.verification is not None)
+    return derived_uid("result", *made_of, *software, *verified, *what)
 
 
 def coded(code: Code) -> Dataset:

@@ -5,7 +5,15 @@ from pydicom.sr._concepts_dict import concepts
 
 from pipelines.domain import coding, ibsi_codes
 from pipelines.domain.coding import MM, PRIVATE_SCHEME, PRIVATE_SCHEME_UID, Code
-from pipelines.domain.feature_codes import CONCEPTS, IMAGE_TRANSFORMATION, LOG_SIGMA, WAVELET_SUB_BAND, describe
+from pipelines.domain.feature_codes import (
+    CONCEPTS,
+    IMAGE_TRANSFORMATION,
+    LBP_MAP,
+    LOG_SIGMA,
+    WAVELET_LEVEL,
+    WAVELET_SUB_BAND,
+    describe,
+)
 from pipelines.domain.identifiers import derived_uid
 
 
@@ -28,18 +36,15 @@ def all_codes() -> set[Code]:
             "logarithm",
             "exponential",
             "gradient",
+            "lbp-2D",
+            "lbp-3D-m1",
+            "lbp-3D-k",
+            "wavelet2-LH",
         )
         for _, code in describe(f"{image}_glcm_Id").modifiers
     }
-    return {
-        *codes_of(coding),
-        *codes_of(ibsi_codes),
-        *CONCEPTS.values(),
-        IMAGE_TRANSFORMATION,
-        LOG_SIGMA,
-        WAVELET_SUB_BAND,
-        *modifiers,
-    }
+    named = {IMAGE_TRANSFORMATION, LBP_MAP, LOG_SIGMA, WAVELET_LEVEL, WAVELET_SUB_BAND}
+    return {*codes_of(coding), *codes_of(ibsi_codes), *CONCEPTS.values(), *named, *modifiers}
 
 
 def meanings(code: Code) -> set[str]:
