@@ -378,8 +378,45 @@ def make_orders(settings: Settings, stores: Stores) -> Orders | None:
 
 
 def extraction_settings(settings: Settings) -> ExtractionSettings:
-    """The extraction profile that is configured."""
-    return load_profile(settings.extraction.profile, gaussian_sigma_mm=settings.extraction.gaussian_sigma_mm)
+    """The extraction profile or parameter file that is configured.
+
+    Raises
+    ------
+    ConfigError
+        If the parameter file cannot be used, or smoothing is asked of a profile that has none.
+    """
+    chosen = settings.extraction
+    if chosen.parameters is None:
+        try:
+            return load_profile(chosen.profile, gaussian_sigma_mm=chosen.gaussian_sigma_mm)
+        except ValueError as fault:
+            raise ConfigError([f"extraction.gaussian_sigma_mm: {fault}"]) from fault
+    if chosen.gaussian_sigma_mm is not None:
+        raise ConfigError(["extraction.gaussian_sigma_mm: belongs to a profile; unset it beside extraction.parameters"])
+    path = chosen.parameters.expanduser()
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise ConfigError([f"extraction.parameters: ENG-002 {path} cannot be read: {fault}"]) from fault
+    parameters = importlib.import_module("pipelines.extraction.parameters")
+    read: ExtractionSettings | Rejected = parameters.read_parameters(text, name=path.name)
+    if isinstance(read, Rejected):
+        raise ConfigError([f"extraction.parameters: {read}"])
+    return read
+
+
+def pyradiomics_identity() -> str:
+    """Name and version of the PyRadiomics that is installed; imports it.
+
+    Raises
+    ------
+    ConfigError
+        If it is missing or not the one that the node was tested with.
+    """
+    found = importlib.import_module("pipelines.extraction.toolbox").examined()
+    if isinstance(found, Rejected):
+        raise ConfigError([str(found)])
+    return str(found.identity)
 
 
 def model_package(settings: Settings) -> str | None:
@@ -406,8 +443,9 @@ def load_pipeline(settings: Settings) -> "Pipeline":
     Raises
     ------
     ConfigError
-        If its model package or its maps do not fit.
+        If PyRadiomics is not the right one, or the parameter file, the model package or the maps do not fit.
     """
+    pyradiomics_identity()
     module = importlib.import_module(f"pipelines.{PIPELINE.replace('-', '_')}")
     names = importlib.import_module("pipelines.extraction.names")
     extraction = extraction_settings(settings)
@@ -417,6 +455,12 @@ def load_pipeline(settings: Settings) -> "Pipeline":
         for feature in settings.maps.features
         if feature != "model" and (feature.partition("_")[0] not in images or not can_be_mapped(feature))
     ]
+    if settings.maps.features and extraction.customisation is not None:
+        problems += [
+            f"maps.features: maps cannot be made with {name} of extraction.parameters; set maps.features = []"
+            for name in ("binCount", "normalize")
+            if extraction.customisation.setting(name)
+        ]
     made: Pipeline | Rejected = module.pipeline(
         extraction,
         model_package=model_package(settings),
@@ -428,6 +472,8 @@ def load_pipeline(settings: Settings) -> "Pipeline":
         ),
         engine=settings.extraction.engine,
         kinds=settings.outputs.kinds,
+        verify_every=settings.extraction.verify_every,
+        tolerance=settings.extraction.verify_tolerance,
     )
     if isinstance(made, Rejected):
         raise ConfigError([*problems, f"scoring.model: {made}"])

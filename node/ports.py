@@ -24,6 +24,7 @@ from pipelines.domain.instance import InstanceRef
 from pipelines.domain.order import Order
 from pipelines.domain.outcome import family
 from pipelines.domain.reasons import Rejected
+from pipelines.domain.verification import Verification
 from pipelines.imaging.assembly import SegmentationArrival, SeriesArrival
 
 Clock = Callable[[], datetime]
@@ -156,6 +157,26 @@ class ScoreSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class VerificationRecord:
+    """That a run was verified, as the ledger keeps it and `status CASE` shows it.
+
+    Attributes
+    ----------
+    why
+        Why this case.
+    inputs, software
+        Digest of the inputs, and the versions that the numbers come from.
+    lesions
+        Number of each lesion that both engines computed, and how they compare.
+    """
+
+    why: str
+    inputs: str
+    software: str
+    lesions: tuple[tuple[int, Verification], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything that a finished run leaves in the ledger."""
 
@@ -163,6 +184,7 @@ class Report:
     score: ScoreSummary | None
     results: tuple[StoredResult, ...]
     summary: str
+    verification: VerificationRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +285,7 @@ class CaseDetail:
     events: tuple[EventRow, ...]
     measurements: tuple[Measurement, ...]
     results: tuple[ResultRow, ...]
+    verification: VerificationRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -489,6 +512,12 @@ class Ledger(Protocol):
 
     def broken(self, claim: Claim, reason: Rejected, *, at: datetime) -> bool:
         """Record an internal error."""
+
+    def verified(self, case: CaseId, *, inputs: str, software: str) -> str | None:
+        """Why a case was verified when it was run with these inputs and software; None when it was not."""
+
+    def has_verified(self, software: str) -> bool:
+        """True when both engines have computed a lesion with this software."""
 
     def reconcile(self, *, at: datetime, max_attempts: int, resubmit_after: timedelta | None) -> Sequence[CaseId]:
         """Free expired leases and due retries; returns the cases to put into the queue.

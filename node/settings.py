@@ -160,16 +160,36 @@ class LedgerSettings(_Section):
 class ExtractionConfig(_Section):
     """How features are computed."""
 
-    profile: Literal["recommended", "seed-a"] = Field(
+    profile: Literal["recommended", "seed-a", "ibsi"] = Field(
         "recommended",
         description="recommended: PyRadiomics' exampleCT.yaml (B-spline). seed-a: nearest neighbour and a "
         "Gaussian filter, "
-        "as Dong & Chen 2025 describe. A model fits only the profile that it was trained with.",
+        "as Dong & Chen 2025 describe. ibsi: 210 features as IBSI defines them. A model fits only the profile that it "
+        "was trained with.",
     )
-    engine: Literal["fast", "pyradiomics"] = Field(
+    parameters: Path | None = Field(
+        None,
+        description="Parameter file of PyRadiomics (YAML) in place of the profile: the node then measures what "
+        "`pyradiomics -p FILE` measures. A model fits only the settings that it was trained with.",
+    )
+    engine: Literal["fast", "pyradiomics", "verify"] = Field(
         "fast",
         description="fast: kernels of our own, equal to PyRadiomics in nine digits and many times faster; what they do "
-        "not support goes to PyRadiomics, and the report says so. pyradiomics: PyRadiomics alone.",
+        "not support goes to PyRadiomics, and the report says so. pyradiomics: PyRadiomics alone. verify: both, and "
+        "the report says how far they lie apart.",
+    )
+    verify_every: int = Field(
+        200,
+        ge=0,
+        description="With the engine fast, one case in so many is computed by both engines, and so is the first case "
+        "after an upgrade. Which one depends on the case alone. 0: none.",
+    )
+    verify_tolerance: float = Field(
+        1e-9,
+        gt=0,
+        le=0.01,
+        description="Largest relative deviation of a feature from PyRadiomics. Where a verified lesion deviates more, "
+        "PyRadiomics' numbers are reported, with the message ROI-010.",
     )
     gaussian_sigma_mm: float | None = Field(
         None,

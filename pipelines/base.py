@@ -22,6 +22,25 @@ class Accepts:
 
 
 @dataclass(frozen=True, slots=True)
+class Verifiable:
+    """How a pipeline checks its own numbers.
+
+    Attributes
+    ----------
+    measure
+        As the pipeline does, but every lesion twice; the findings say how far the numbers lie apart.
+    every
+        One case in so many is to be verified; 1 for all, 0 for none.
+    software
+        Everything that the numbers come from; when it changes, the next case is to be verified.
+    """
+
+    measure: Callable[[Case], Findings | Rejected]
+    every: int
+    software: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pipeline:
     """From a case to the objects that go back to the PACS.
 
@@ -33,6 +52,8 @@ class Pipeline:
         Builders, in the order in which their objects are sent.
     maps
         Which features are mapped and why, for people to read; empty when none.
+    verifiable
+        None when there is nothing to verify the numbers with.
     """
 
     name: str
@@ -41,6 +62,7 @@ class Pipeline:
     measure: Callable[[Case], Findings | Rejected]
     outputs: tuple[OutputBuilder, ...]
     maps: str = ""
+    verifiable: Verifiable | None = None
 
 
 def build_objects(pipeline: Pipeline, findings: Findings, producer: Producer) -> Iterator[ResultObject | Rejected]:

@@ -3,22 +3,25 @@
 Dong & Chen 2025: a CT radiomics signature that predicts the response to PD-1/PD-L1 inhibitors.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Final
 
-from pipelines.base import Accepts, OutputBuilder, Pipeline
+from pipelines.base import Accepts, OutputBuilder, Pipeline, Verifiable
 from pipelines.domain.case import Case, Findings, Lesion, MeasuredLesion, Method
 from pipelines.domain.features import FeatureMap
 from pipelines.domain.outcome import OUTPUT_KINDS, OutputKind
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
+from pipelines.domain.verification import Verification
 from pipelines.domain.volume import CtVolume
-from pipelines.extraction.engine import Engine, extract, feature_maps
+from pipelines.extraction.engine import TOLERANCE, Engine, extract, feature_maps
+from pipelines.extraction.ibsi import measure as ibsi
 from pipelines.extraction.names import feature_names
 from pipelines.extraction.oracle import software
 from pipelines.extraction.settings import ExtractionSettings
+from pipelines.extraction.verification import software_identity
 from pipelines.imaging.diameter import diameters
 from pipelines.outputs.case_report import case_report
 from pipelines.outputs.diameter_report import diameter_report
@@ -71,6 +74,8 @@ def pipeline(
     maps: MapSettings,
     engine: Engine = "fast",
     kinds: Collection[OutputKind] = OUTPUT_KINDS,
+    verify_every: int = 0,
+    tolerance: float = TOLERANCE,
 ) -> Pipeline | Rejected:
     """Set the pipeline up.
 
@@ -81,7 +86,12 @@ def pipeline(
     maps
         Which features to map voxel by voxel in every lesion.
     engine
-        What computes them; the fast engine hands over to PyRadiomics what it does not support.
+        What computes them; the fast engine hands over to PyRadiomics what it does not support, and `verify` compares
+        the two in every case.
+    verify_every
+        With the fast engine, one case in so many is to be verified; 0 for none.
+    tolerance
+        Largest relative deviation from PyRadiomics.
     kinds
         What to make of a case.
 
@@ -104,27 +114,45 @@ def pipeline(
 
     mapped = maps.features if "map" in kinds else ()
     choice = choose_maps(mapped, model, model_features=maps.model_features)
-    method = Method(
-        pipeline=NAME,
-        pipeline_version=version,
-        profile=extraction.profile,
-        settings_digest=extraction.digest,
-        settings=(*extraction.described(), ("engine", engine)),
-        software=software(),
-        maps=_described(choice, maps),
-    )
 
-    def measure(case: Case) -> Findings | Rejected:
-        return _measure(case, extraction, engine, model, choice.features, maps, method)
+    def measure_with(engine: Engine) -> Callable[[Case], Findings | Rejected]:
+        method = Method(
+            pipeline=NAME,
+            pipeline_version=version,
+            profile=extraction.profile,
+            settings_digest=extraction.digest,
+            settings=(*extraction.described(), ("engine", engine if extraction.ibsi is None else "ibsi")),
+            software=software() if extraction.ibsi is None else ibsi.software(),
+            maps=_described(choice, maps),
+            hounsfield=extraction.hounsfield,
+        )
+        engines = Engines(extraction, engine, tolerance)
+        return lambda case: _measure(case, engines, model, choice.features, maps, method)
 
+    verifiable = None
+    if engine != "pyradiomics" and extraction.ibsi is None:
+        # a case that is verified says that its engine is `verify`, so that its objects have UIDs of their own:
+        # they hold the result of the comparison, which those of a case that is not verified lack
+        every = 1 if engine == "verify" else verify_every
+        verifiable = Verifiable(measure_with("verify"), every, software_identity())
     return Pipeline(
         NAME,
         version,
         Accepts(CT_IMAGES, SEGMENTATIONS),
-        measure,
+        measure_with(engine),
         tuple(build for kind, build in _BUILDERS.items() if kind in kinds),
-        method.maps,
+        _described(choice, maps),
+        verifiable,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """What computes the features, from which settings, and how far two engines may lie apart."""
+
+    settings: ExtractionSettings
+    engine: Engine
+    tolerance: float
 
 
 def _described(choice: MapChoice, maps: MapSettings) -> str:
@@ -135,18 +163,22 @@ def _described(choice: MapChoice, maps: MapSettings) -> str:
 
 def _measure(
     case: Case,
-    extraction: ExtractionSettings,
-    engine: Engine,
+    engines: Engines,
     model: Model | None,
     map_features: Sequence[str],
     map_settings: MapSettings,
     method: Method,
 ) -> Findings | Rejected:
+    extraction, engine = engines.settings, engines.engine
     notes = list(case.notes)
     lesions = []
     for lesion in case.lesions:
-        extracted = extract(case.ct, lesion, extraction, engine=engine)
-        lesions.append(MeasuredLesion(lesion, extracted.outcome, diameters(lesion.mask, case.ct.grid)))
+        extracted = extract(case.ct, lesion, extraction, engine=engine, tolerance=engines.tolerance)
+        lesions.append(
+            MeasuredLesion(lesion, extracted.outcome, diameters(lesion.mask, case.ct.grid), extracted.verification)
+        )
+        if extracted.verification is not None and extracted.verification.failed:
+            notes.append(_deviation(lesion, extracted.verification))
         if extracted.reason:
             notes.append(
                 Rejected("ROI-004", f"PyRadiomics measured segment {lesion.number}: {extracted.reason}.", "Nothing.")
@@ -196,4 +228,12 @@ def _left_out(features: Sequence[str], max_mb: int) -> Rejected:
         "MAP-001",
         f"No map of {', '.join(features)}: the maps of this CT would take more than {max_mb} MB.",
         "Raise maps.max_mb, or name fewer features in maps.features.",
+    )
+
+
+def _deviation(lesion: Lesion, found: Verification) -> Rejected:
+    return Rejected(
+        "ROI-010",
+        f"Segment {lesion.number}: {found}.",
+        "The results are those of PyRadiomics. Report it, and set extraction.engine to pyradiomics until it is mended.",
     )

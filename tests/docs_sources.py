@@ -18,18 +18,20 @@ from typing import Any, Final
 
 import click
 from pydicom.uid import UID
+from radiomics import getImageTypes
 
 from node import settings_template
 from node.adapters.storage_scp import TRANSFER_SYNTAXES
 from node.cli import cli
 from node.settings import Settings
-from pipelines.domain import case_state, coding, feature_codes
+from pipelines.domain import case_state, coding, feature_codes, ibsi_codes
 from pipelines.domain.case_state import TRANSITIONS, CaseEvent, CaseState
 from pipelines.domain.coding import PRIVATE_SCHEME, Code
 from pipelines.domain.feature_codes import describe
 from pipelines.domain.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, SopClassUID
 from pipelines.domain.reasons import CODES
 from pipelines.domain.sop_classes import CT_IMAGES, RESULT_CLASSES, SEGMENTATIONS, VERIFICATION
+from pipelines.extraction.equivalence import OWN_SETTINGS, SETTINGS, shown
 from pipelines.extraction.names import feature_names, image_types
 from pipelines.extraction.settings import PROFILES
 
@@ -162,7 +164,7 @@ def anchor(title: str) -> str:
 def private_codes() -> str:
     """Every code of the private coding scheme that the node can write."""
     found: dict[str, str] = {}
-    for one in (*_codes_in(coding), *_codes_in(feature_codes), *_sub_bands()):
+    for one in (*_codes_in(coding), *_codes_in(feature_codes), *_codes_in(ibsi_codes), *_sub_bands()):
         if one.scheme == PRIVATE_SCHEME:
             found[one.value] = one.meaning
     return table(("Code Value", "Code Meaning"), ((code(value), found[value]) for value in sorted(found)))
@@ -177,9 +179,11 @@ def _codes_in(module: ModuleType) -> Iterator[Code]:
 
 
 def _sub_bands() -> Iterator[Code]:
-    for settings_of in PROFILES.values():
-        for image in image_types(settings_of):
-            yield from (value for _, value in describe(f"{image}_firstorder_Mean").modifiers)
+    # those of the profiles, and what a parameter file can add
+    more = ("wavelet2-LL", "wavelet-LH", "wavelet-HL", "wavelet-HH", "lbp-3D-m1", "lbp-3D-k")
+    images = [image for settings_of in PROFILES.values() for image in image_types(settings_of)]
+    for image in (*images, *more):
+        yield from (value for _, value in describe(f"{image}_firstorder_Mean").modifiers)
 
 
 def accepted_classes() -> str:
@@ -227,11 +231,51 @@ def features() -> str:
 
 
 def profiles() -> str:
-    """The extraction profiles side by side."""
-    described = {name: dict(of.described()) | {"settings SHA-256": of.digest} for name, of in PROFILES.items()}
+    """PyRadiomics' profiles side by side."""
+    return _side_by_side([name for name, of in PROFILES.items() if of.ibsi is None])
+
+
+def ibsi_profile() -> str:
+    """The settings of the profile that follows IBSI."""
+    return _side_by_side(["ibsi"])
+
+
+def _side_by_side(names: Sequence[str]) -> str:
+    described = {name: dict(PROFILES[name].described()) | {"settings SHA-256": PROFILES[name].digest} for name in names}
     keys = [key for key in next(iter(described.values())) if key != "profile"]
     rows = [(key, *(code(values[key]) for values in described.values())) for key in keys]
     return table(("Setting", *(code(name) for name in described)), rows)
+
+
+def fast_classes() -> str:
+    """Which features of which class the fast engine computes."""
+    computed = {name.removeprefix("original_") for name in feature_names(PROFILES["recommended"])}
+    rows = []
+    for family in dict.fromkeys(key.split("_")[0] for key in feature_codes.CONCEPTS):
+        of_class = [key for key in feature_codes.CONCEPTS if key.startswith(f"{family}_")]
+        fast = [key for key in of_class if key in computed]
+        rest = [code(key.removeprefix(f"{family}_")) for key in of_class if key not in computed]
+        left = "all" if not fast else ", ".join(rest)
+        rows.append((code(family), str(len(fast)), left if len(rest) else ""))
+    return table(("Feature class", "`fast` computes", "Left to PyRadiomics"), rows)
+
+
+def fast_images() -> str:
+    """What computes each filter."""
+    rows = [
+        (code(kind), "`fast`" if kind in OWN_SETTINGS else "PyRadiomics")
+        for kind in sorted(getImageTypes(), key=lambda kind: (kind not in OWN_SETTINGS, kind))
+    ]
+    return table(("Filter", "Computed by"), rows)
+
+
+def fast_settings() -> str:
+    """For which values of each setting the fast engine computes."""
+    rows = [
+        (code(name), code(shown(support.default)), support.words.replace("*", r"\*"))
+        for name, support in SETTINGS.items()
+    ]
+    return table(("Setting", "PyRadiomics' default", "Values that `fast` computes"), rows)
 
 
 def demo_model() -> str:
@@ -301,6 +345,10 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "transfer-syntaxes": transfer_syntaxes,
     "features": features,
     "profiles": profiles,
+    "fast-classes": fast_classes,
+    "fast-images": fast_images,
+    "fast-settings": fast_settings,
+    "ibsi-profile": ibsi_profile,
     "demo-model": demo_model,
     "import-rules": import_rules,
 }

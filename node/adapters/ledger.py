@@ -60,6 +60,7 @@ from node.ports import (
     Sent,
     StoredFile,
     StoredResult,
+    VerificationRecord,
     inputs_digest,
 )
 from pipelines.domain.case import SeriesKey
@@ -71,10 +72,12 @@ from pipelines.domain.identifiers import (
     SopClassUID,
     SopInstanceUID,
     StudyUID,
+    digest_of,
 )
 from pipelines.domain.instance import InstanceRef, Plane, References
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
+from pipelines.domain.verification import Verification
 from pipelines.imaging.assembly import SegmentationArrival, SeriesArrival, pair
 
 _SCHEMA_LOCK: Final = 0x70756C6D
@@ -396,6 +399,7 @@ class SqlLedger:
                     insert(t.measurement), [_measurement_values(claim.case, m) for m in report.measurements]
                 )
             _replace_results(connection, claim.case, report.results, destinations, at)
+            _replace_verification(connection, claim.case, report.verification, at)
         return True
 
     def rejected(self, claim: Claim, reason: Rejected, *, at: datetime) -> bool:
@@ -417,6 +421,25 @@ class SqlLedger:
             if values:
                 connection.execute(update(t.case).where(t.case.c.id == claim.case).values(**values))
         return True
+
+    def verified(self, case: CaseId, *, inputs: str, software: str) -> str | None:
+        with self._reading() as connection:
+            return connection.scalar(
+                select(t.verification.c.why).where(
+                    t.verification.c.case == case,
+                    t.verification.c.inputs == inputs,
+                    t.verification.c.software_sha256 == digest_of(software),
+                )
+            )
+
+    def has_verified(self, software: str) -> bool:
+        with self._reading() as connection:
+            found = connection.scalar(
+                select(t.verification.c.case)
+                .where(t.verification.c.software_sha256 == digest_of(software), t.verification.c.compared > 0)
+                .limit(1)
+            )
+        return found is not None
 
     def reconcile(self, *, at: datetime, max_attempts: int, resubmit_after: timedelta | None) -> Sequence[CaseId]:
         submit: list[CaseId] = []
@@ -544,6 +567,9 @@ class SqlLedger:
                 .outerjoin(w.commitment, w.commitment.c.delivery == t.delivery.c.id)
                 .where(t.delivery.c.case == case)
             ).all()
+            verified = connection.execute(
+                select(t.verification).where(t.verification.c.case == case, t.verification.c.current)
+            ).first()
         return CaseDetail(
             _case_row(row),
             tuple(EventRow(e.at, e.event, e.state, e.detail) for e in events),
@@ -551,6 +577,7 @@ class SqlLedger:
             tuple(
                 ResultRow(_result(r), tuple(_delivery_row(d) for d in deliveries if d.result == r.id)) for r in results
             ),
+            None if verified is None else _verification(verified),
         )
 
 
@@ -813,6 +840,42 @@ def _replace_results(
         for destination in destinations:
             if destination.wants(made.kind):
                 connection.execute(insert(t.delivery).values(**_delivery_values(known, case, destination.peer, at)))
+
+
+def _replace_verification(
+    connection: Connection, case: CaseId, record: VerificationRecord | None, at: datetime
+) -> None:
+    """Make `record` the one that the case shows; earlier ones stay, since they tell what has been verified."""
+    connection.execute(update(t.verification).where(t.verification.c.case == case).values(current=False))
+    if record is None:
+        return
+    key = {"case": case, "inputs": record.inputs, "software_sha256": digest_of(record.software)}
+    connection.execute(t.verification.delete().where(*(t.verification.c[name] == value for name, value in key.items())))
+    connection.execute(
+        insert(t.verification).values(
+            **key,
+            software=record.software,
+            current=True,
+            why=record.why,
+            compared=sum(found.compared for _, found in record.lesions),
+            # JSON knows no infinity; repr keeps every bit of a float
+            lesions=[
+                [number, asdict(found) | {"deviation": repr(found.deviation)}] for number, found in record.lesions
+            ],
+            at=at,
+        )
+    )
+
+
+def _verification(row: Row[Any]) -> VerificationRecord:
+    return VerificationRecord(
+        row.why,
+        row.inputs,
+        row.software,
+        tuple(
+            (number, Verification(**{**found, "deviation": float(found["deviation"])})) for number, found in row.lesions
+        ),
+    )
 
 
 def _delivery_values(result: int, case: CaseId, destination: str, at: datetime) -> dict[str, object]:

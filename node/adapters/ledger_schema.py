@@ -147,6 +147,22 @@ measurement = Table(
     Column("rejected", JSON),
 )
 
+# without a foreign key: that a version has been verified outlives the case that it was verified with
+verification = Table(
+    "verification",
+    metadata,
+    Column("case", _ID, primary_key=True, autoincrement=False),
+    Column("inputs", String(64), primary_key=True),
+    Column("software_sha256", String(64), primary_key=True),
+    Column("software", Text, nullable=False),
+    Column("current", Boolean, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("compared", Integer, nullable=False),
+    Column("lesions", JSON, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Index("verification_software", "software_sha256"),
+)
+
 result = Table(
     "result",
     metadata,

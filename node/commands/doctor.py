@@ -7,7 +7,7 @@ from importlib import metadata
 from pathlib import Path
 
 from node import __version__
-from node.bootstrap import load_pipeline, make_queue, make_scu, open_stores
+from node.bootstrap import load_pipeline, make_queue, make_scu, open_stores, pyradiomics_identity
 from node.commands.own import own_address, own_scu
 from node.commands.probe import Check, offered, probed
 from node.errors import ConfigError, TransientError
@@ -34,12 +34,13 @@ def examine(config: Path | None, *, probe: bool = False) -> list[Check]:
 
 
 def _software() -> Check:
-    names = ("pydicom", "pynetdicom", "highdicom", "SimpleITK", "pyradiomics-bhklab", "celery", "SQLAlchemy")
+    names = ("pydicom", "pynetdicom", "highdicom", "SimpleITK", "celery", "SQLAlchemy")
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in names)
     return Check("software", ok=True, found=f"pulmonode {__version__}, Python {platform.python_version()}, {versions}")
 
 
 def _node(settings: Settings, *, probe: bool) -> Iterator[Check]:
+    yield _pyradiomics()
     yield _pipeline(settings)
     try:
         stores = open_stores(settings)
@@ -78,12 +79,22 @@ def _node(settings: Settings, *, probe: bool) -> Iterator[Check]:
         yield Check(f"association refused to {refused.calling_ae_title} at {refused.address}", ok=True, found=found)
 
 
+def _pyradiomics() -> Check:
+    try:
+        return Check("PyRadiomics", ok=True, found=pyradiomics_identity())
+    except ConfigError as fault:
+        return Check("PyRadiomics", ok=False, found="; ".join(fault.problems))
+
+
 def _pipeline(settings: Settings) -> Check:
     try:
         pipeline = load_pipeline(settings)
     except ConfigError as fault:
         return Check(
-            "pipeline and model", ok=False, found="; ".join(fault.problems), remedy="See [scoring] and [maps]."
+            "pipeline and model",
+            ok=False,
+            found="; ".join(fault.problems),
+            remedy="See [extraction], [scoring] and [maps].",
         )
     model = settings.scoring.model or "none, cases are not scored"
     note = " (demonstration, not for clinical use)" if model == "demo" else ""

@@ -112,12 +112,13 @@ def worker(settings: Settings) -> int:
     """
     from node.adapters.queue_celery import run_worker
 
+    identity = bootstrap.pyradiomics_identity()
     pipeline = bootstrap.load_pipeline(settings)  # a wrong model shows here, not at the first case
     processes = settings.queue.worker_processes or os.cpu_count() or 1
     log = Log("worker")
     if os.geteuid() == 0:
         log.warning("running_as_root", advice="run the node under an account of its own")
-    log.info("working", processes=processes, maps=pipeline.maps or "none")
+    log.info("working", processes=processes, maps=pipeline.maps or "none", pyradiomics=identity)
     return run_worker(
         bootstrap.make_app(settings),
         concurrency=processes,

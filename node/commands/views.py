@@ -11,7 +11,15 @@ from rich.table import Table
 from rich.text import Text
 
 from node.commands.probe import Check
-from node.ports import CaseDetail, CaseRow, Overview, RefusedAssociationRow, ScoreSummary, StoredFile
+from node.ports import (
+    CaseDetail,
+    CaseRow,
+    Overview,
+    RefusedAssociationRow,
+    ScoreSummary,
+    StoredFile,
+    VerificationRecord,
+)
 from pipelines.domain.case_state import CaseState
 
 DEMONSTRATION: Final = "DEMONSTRATION MODEL - not for clinical use"
@@ -111,6 +119,8 @@ def case_view(detail: CaseDetail, locate: Callable[[StoredFile], Path]) -> Rende
     parts.append(history_table(detail))
     if detail.measurements:
         parts.append(_lesions(detail))
+    if detail.verification is not None:
+        parts.append(_verification(detail.verification))
     if row.score is not None:
         parts.append(score_text(row.score))
     if detail.results:
@@ -155,6 +165,17 @@ def _lesions(detail: CaseDetail) -> Table:
         count = len(measured.features)
         _add_row(table, str(measured.lesion_number), f"{measured.volume_ml:.2f} ml", f"{count:,}", first)
     return table
+
+
+def _verification(record: VerificationRecord) -> Text:
+    """How the fast engine compares with PyRadiomics, lesion by lesion."""
+    text = Text.assemble(("Verification", "bold"), f"  {record.why}; {record.software}")
+    for number, found in record.lesions:
+        style = "bold red" if found.failed else "green"
+        text.append(f"\n  lesion {number}: {'ROI-010 ' if found.failed else ''}{found}", style=style)
+    if not record.lesions:
+        text.append("\n  no lesion that the fast engine computes")
+    return text
 
 
 def _results(detail: CaseDetail, locate: Callable[[StoredFile], Path]) -> Table:

@@ -23,16 +23,18 @@ from node.ports import (
     ScoreSummary,
     Spool,
     StoredResult,
+    VerificationRecord,
     inputs_digest,
 )
 from node.services.deliver import backoff
 from node.services.orders import Orders
-from pipelines.base import Pipeline, build_objects
-from pipelines.domain.case import Findings, MeasuredLesion
+from pipelines.base import Pipeline, Verifiable, build_objects
+from pipelines.domain.case import Case, Findings, MeasuredLesion
 from pipelines.domain.identifiers import CaseId
 from pipelines.domain.outcome import Producer
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.score import Score
+from pipelines.domain.verification import why_verify
 from pipelines.imaging.case import read_case
 
 _LONGEST_WAIT: Final = timedelta(minutes=15)
@@ -172,9 +174,10 @@ class Processor:
             return case
         if self._orders is not None:
             case = self._orders.filled_in(claim.case, case)
-        findings = self._pipeline.measure(case)
-        if isinstance(findings, Rejected):
-            return findings
+        measured = self._measure(claim.case, case)
+        if isinstance(measured, Rejected):
+            return measured
+        findings, record = measured
         # DICOM dates and times are those of the place where the device stands
         produced_at = claim.completed_at.astimezone()
         producer = Producer(self._station, self._device_uid, self._software_version, produced_at)
@@ -200,7 +203,51 @@ class Processor:
             _score(findings.score),
             tuple(results),
             _summary(findings, len(results)),
+            record,
         )
+
+    def _measure(self, number: CaseId, case: Case) -> tuple[Findings, VerificationRecord | None] | Rejected:
+        verifiable = self._pipeline.verifiable
+        why = None if verifiable is None else self._why_verify(number, case, verifiable)
+        if verifiable is None or why is None:
+            findings = self._pipeline.measure(case)
+            return findings if isinstance(findings, Rejected) else (findings, None)
+        findings = verifiable.measure(case)
+        if isinstance(findings, Rejected):
+            return findings
+        compared = tuple((m.lesion.number, m.verification) for m in findings.lesions if m.verification is not None)
+        record = VerificationRecord(why, case.inputs_digest, verifiable.software, compared)
+        self._tell(number, record)
+        return findings, record
+
+    def _why_verify(self, number: CaseId, case: Case, verifiable: Verifiable) -> str | None:
+        before = self._ledger.verified(number, inputs=case.inputs_digest, software=verifiable.software)
+        known = self._ledger.has_verified(verifiable.software)
+        return why_verify(case.inputs_digest, every=verifiable.every, known=known, before=before)
+
+    def _tell(self, case: CaseId, record: VerificationRecord) -> None:
+        """Log how the engines compare; a deviation is an error, though the case goes on with other numbers."""
+        for number, found in record.lesions:
+            deviation = f"{found.deviation:.2g}"
+            if found.failed:
+                self._log.error(
+                    "engines_deviate",
+                    case=case,
+                    code="ROI-010",
+                    lesion=number,
+                    deviation=deviation,
+                    feature=found.feature,
+                    tolerance=found.tolerance,
+                )
+            else:
+                self._log.info(
+                    "lesion_verified",
+                    case=case,
+                    lesion=number,
+                    deviation=deviation,
+                    feature=found.feature,
+                    why=record.why,
+                )
 
     def _read(self, instance: InputInstance) -> Dataset:
         return dcmread(BytesIO(self._spool.read(instance.file)))

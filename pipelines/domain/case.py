@@ -10,6 +10,7 @@ from pipelines.domain.features import FeatureMap, FeatureVector
 from pipelines.domain.identifiers import SeriesUID, SopClassUID, SopInstanceUID, StudyUID
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.score import Score
+from pipelines.domain.verification import Verification
 from pipelines.domain.volume import CtVolume, Mask
 
 
@@ -93,11 +94,14 @@ class MeasuredLesion:
     ----------
     diameters
         None where they were not measured.
+    verification
+        How the features compare with those of another engine, where that was looked at.
     """
 
     lesion: Lesion
     features: FeatureVector | Rejected
     diameters: Diameters | None = None
+    verification: Verification | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,8 @@ class Method:
         (name, version) of everything that touched the numbers.
     maps
         Which features were to be mapped and why, for people to read; empty when none.
+    hounsfield
+        False when features were computed from intensities that are no longer HU.
     """
 
     pipeline: str
@@ -123,6 +129,7 @@ class Method:
     settings: tuple[tuple[str, str], ...]
     software: tuple[tuple[str, str], ...]
     maps: str = ""
+    hounsfield: bool = True
 
 
 @dataclass(frozen=True, slots=True)

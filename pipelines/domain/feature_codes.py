@@ -3,9 +3,10 @@
 Sources: PS3.16 CID 7467 to 7479, 7500 and 7501 and the IBSI reference manual (arXiv:1612.07003) for the permanent
 four-character identifiers; PyRadiomics' documentation for its own names. A feature that PyRadiomics defines otherwise
 than IBSI has a private code: Kurtosis (not excess), Energy, TotalEnergy and RootMeanSquared (shifted intensities), the
-three Maximum2DDiameter features and MCC.
+three Maximum2DDiameter features, MCC, StandardDeviation, and the features of a shape in one plane, which IBSI lacks.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,14 +22,15 @@ from pipelines.domain.coding import (
     PRIVATE_SCHEME,
     Code,
 )
+from pipelines.domain.ibsi_codes import IBSI, ibsi_concept
 
+IBSI_PREFIX: Final = "ibsi_"
+"""Before IBSI's own tag, the name of a feature that is computed as IBSI defines it."""
 IMAGE_TRANSFORMATION: Final = Code("IMGTRANS", PRIVATE_SCHEME, "Image transformation")
 WAVELET_SUB_BAND: Final = Code("WAVSUB", PRIVATE_SCHEME, "Wavelet sub-band")
+WAVELET_LEVEL: Final = Code("WAVLEVEL", PRIVATE_SCHEME, "Level of the wavelet decomposition")
+LBP_MAP: Final = Code("LBPMAP", PRIVATE_SCHEME, "Map of the 3D local binary pattern")
 LOG_SIGMA: Final = Code("LOGSIGMA", PRIVATE_SCHEME, "Sigma of the Laplacian of Gaussian")
-
-
-def _ibsi(value: str, meaning: str) -> Code:
-    return Code(value, "IBSI", meaning)
 
 
 def _own(value: str, meaning: str) -> Code:
@@ -36,117 +38,134 @@ def _own(value: str, meaning: str) -> Code:
 
 
 CONCEPTS: Final[dict[str, Code]] = {
-    "shape_Elongation": _ibsi("Q3CK", "Elongation"),
-    "shape_Flatness": _ibsi("N17B", "Flatness"),
-    "shape_LeastAxisLength": _ibsi("7J51", "Least Axis in 3D Length"),
-    "shape_MajorAxisLength": _ibsi("TDIC", "Major Axis in 3D Length"),
+    "shape_Compactness1": IBSI["morph_comp_1"],
+    "shape_Compactness2": IBSI["morph_comp_2"],
+    "shape_Elongation": IBSI["morph_pca_elongation"],
+    "shape_Flatness": IBSI["morph_pca_flatness"],
+    "shape_LeastAxisLength": IBSI["morph_pca_least_axis"],
+    "shape_MajorAxisLength": IBSI["morph_pca_maj_axis"],
     "shape_Maximum2DDiameterColumn": _own("MAX2DCOL", "Maximum 2D Diameter (row-slice plane)"),
     "shape_Maximum2DDiameterRow": _own("MAX2DROW", "Maximum 2D Diameter (column-slice plane)"),
     "shape_Maximum2DDiameterSlice": _own("MAX2DSLICE", "Maximum 2D Diameter (row-column plane)"),
-    "shape_Maximum3DDiameter": _ibsi("L0JK", "Maximum 3D Diameter of a Mesh"),
-    "shape_MeshVolume": _ibsi("RNU0", "Volume of Mesh"),
-    "shape_MinorAxisLength": _ibsi("P9VJ", "Minor Axis in 3D Length"),
-    "shape_Sphericity": _ibsi("QCFX", "Sphericity"),
-    "shape_SurfaceArea": _ibsi("C0JK", "Surface Area of Mesh"),
-    "shape_SurfaceVolumeRatio": _ibsi("2PR5", "Surface to Volume Ratio"),
-    "shape_VoxelVolume": _ibsi("YEKZ", "Volume from Voxel Summation"),
-    "firstorder_10Percentile": _ibsi("QG58", "10th Intensity Percentile"),
-    "firstorder_90Percentile": _ibsi("8DWT", "90th Intensity Percentile"),
+    "shape_Maximum3DDiameter": IBSI["morph_diam"],
+    "shape_MeshVolume": IBSI["morph_volume"],
+    "shape_MinorAxisLength": IBSI["morph_pca_min_axis"],
+    "shape_SphericalDisproportion": IBSI["morph_sph_dispr"],
+    "shape_Sphericity": IBSI["morph_sphericity"],
+    "shape_SurfaceArea": IBSI["morph_area_mesh"],
+    "shape_SurfaceVolumeRatio": IBSI["morph_av"],
+    "shape_VoxelVolume": IBSI["morph_vol_approx"],
+    "shape2D_Elongation": _own("ELONGATION2D", "Elongation in the plane"),
+    "shape2D_MajorAxisLength": _own("MAJORAXIS2D", "Major axis length in the plane"),
+    "shape2D_MaximumDiameter": _own("MAXDIAMETER2D", "Maximum diameter in the plane"),
+    "shape2D_MeshSurface": _own("MESHSURFACE2D", "Area of the mesh in the plane"),
+    "shape2D_MinorAxisLength": _own("MINORAXIS2D", "Minor axis length in the plane"),
+    "shape2D_Perimeter": _own("PERIMETER2D", "Perimeter in the plane"),
+    "shape2D_PerimeterSurfaceRatio": _own("PERIMSURFRATIO2D", "Perimeter to area ratio in the plane"),
+    "shape2D_PixelSurface": _own("PIXELSURFACE2D", "Area from pixel summation in the plane"),
+    "shape2D_SphericalDisproportion": _own("SPHERDISPROP2D", "Spherical disproportion in the plane"),
+    "shape2D_Sphericity": _own("SPHERICITY2D", "Sphericity in the plane"),
+    "firstorder_10Percentile": IBSI["stat_p10"],
+    "firstorder_90Percentile": IBSI["stat_p90"],
     "firstorder_Energy": _own("ENERGY", "Energy of shifted intensities"),
-    "firstorder_Entropy": _ibsi("TLU2", "Intensity Histogram Entropy"),
-    "firstorder_InterquartileRange": _ibsi("SALO", "Intensity Interquartile Range"),
+    "firstorder_Entropy": IBSI["ih_entropy"],
+    "firstorder_InterquartileRange": IBSI["stat_iqr"],
     "firstorder_Kurtosis": _own("KURTOSIS", "Intensity Kurtosis (not excess)"),
-    "firstorder_Maximum": _ibsi("84IY", "Maximum Intensity"),
-    "firstorder_Mean": _ibsi("Q4LE", "Mean Intensity"),
-    "firstorder_MeanAbsoluteDeviation": _ibsi("4FUA", "Intensity Mean Absolute Deviation"),
-    "firstorder_Median": _ibsi("Y12H", "Median Intensity"),
-    "firstorder_Minimum": _ibsi("1GSF", "Minimum Intensity"),
-    "firstorder_Range": _ibsi("2OJQ", "Intensity Range"),
-    "firstorder_RobustMeanAbsoluteDeviation": _ibsi("1128", "Intensity Robust Mean Absolute Deviation"),
+    "firstorder_Maximum": IBSI["stat_max"],
+    "firstorder_Mean": IBSI["stat_mean"],
+    "firstorder_MeanAbsoluteDeviation": IBSI["stat_mad"],
+    "firstorder_Median": IBSI["stat_median"],
+    "firstorder_Minimum": IBSI["stat_min"],
+    "firstorder_Range": IBSI["stat_range"],
+    "firstorder_RobustMeanAbsoluteDeviation": IBSI["stat_rmad"],
     "firstorder_RootMeanSquared": _own("RMS", "Root Mean Square of shifted intensities"),
-    "firstorder_Skewness": _ibsi("KE2A", "Intensity Skewness"),
+    "firstorder_Skewness": IBSI["stat_skew"],
+    "firstorder_StandardDeviation": _own("STDDEVIATION", "Standard deviation of intensities"),
     "firstorder_TotalEnergy": _own("TOTALENERGY", "Total Energy of shifted intensities"),
-    "firstorder_Uniformity": _ibsi("BJ5W", "Intensity Histogram Uniformity"),
-    "firstorder_Variance": _ibsi("ECT3", "Intensity Variance"),
-    "glcm_Autocorrelation": _ibsi("QWB0", "Autocorrelation of GLCM"),
-    "glcm_ClusterProminence": _ibsi("AE86", "Cluster Prominence of GLCM"),
-    "glcm_ClusterShade": _ibsi("7NFM", "Cluster Shade of GLCM"),
-    "glcm_ClusterTendency": _ibsi("DG8W", "Cluster Tendency of GLCM"),
-    "glcm_Contrast": _ibsi("ACUI", "Contrast of GLCM"),
-    "glcm_Correlation": _ibsi("NI2N", "Correlation of GLCM"),
-    "glcm_DifferenceAverage": _ibsi("TF7R", "Difference Average of GLCM"),
-    "glcm_DifferenceEntropy": _ibsi("NTRS", "Difference Entropy of GLCM"),
-    "glcm_DifferenceVariance": _ibsi("D3YU", "Difference Variance of GLCM"),
-    "glcm_Id": _ibsi("IB1Z", "Inverse Difference of GLCM"),
-    "glcm_Idm": _ibsi("WF0Z", "Inverse Difference Moment of GLCM"),
-    "glcm_Idmn": _ibsi("1QCO", "Normalized Inverse Difference Moment of GLCM"),
-    "glcm_Idn": _ibsi("NDRX", "Normalized Inverse Difference of GLCM"),
-    "glcm_Imc1": _ibsi("R8DG", "First Measure of Information Correlation of GLCM"),
-    "glcm_Imc2": _ibsi("JN9H", "Second Measure of Information Correlation of GLCM"),
-    "glcm_InverseVariance": _ibsi("E8JP", "Inverse Variance of GLCM"),
-    "glcm_JointAverage": _ibsi("60VM", "Joint Average of GLCM"),
-    "glcm_JointEnergy": _ibsi("8ZQL", "Angular Second Moment of GLCM"),
-    "glcm_JointEntropy": _ibsi("TU9B", "Joint Entropy of GLCM"),
+    "firstorder_Uniformity": IBSI["ih_uniformity"],
+    "firstorder_Variance": IBSI["stat_var"],
+    "glcm_Autocorrelation": IBSI["cm_auto_corr"],
+    "glcm_ClusterProminence": IBSI["cm_clust_prom"],
+    "glcm_ClusterShade": IBSI["cm_clust_shade"],
+    "glcm_ClusterTendency": IBSI["cm_clust_tend"],
+    "glcm_Contrast": IBSI["cm_contrast"],
+    "glcm_Correlation": IBSI["cm_corr"],
+    "glcm_DifferenceAverage": IBSI["cm_diff_avg"],
+    "glcm_DifferenceEntropy": IBSI["cm_diff_entr"],
+    "glcm_DifferenceVariance": IBSI["cm_diff_var"],
+    "glcm_Id": IBSI["cm_inv_diff"],
+    "glcm_Idm": IBSI["cm_inv_diff_mom"],
+    "glcm_Idmn": IBSI["cm_inv_diff_mom_norm"],
+    "glcm_Idn": IBSI["cm_inv_diff_norm"],
+    "glcm_Imc1": IBSI["cm_info_corr1"],
+    "glcm_Imc2": IBSI["cm_info_corr2"],
+    "glcm_InverseVariance": IBSI["cm_inv_var"],
+    "glcm_JointAverage": IBSI["cm_joint_avg"],
+    "glcm_JointEnergy": IBSI["cm_energy"],
+    "glcm_JointEntropy": IBSI["cm_joint_entr"],
     "glcm_MCC": _own("MCC", "Maximal Correlation Coefficient of GLCM"),
-    "glcm_MaximumProbability": _ibsi("GYBY", "Joint Maximum of GLCM"),
-    "glcm_SumAverage": _ibsi("ZGXS", "Sum Average of GLCM"),
-    "glcm_SumEntropy": _ibsi("P6QZ", "Sum Entropy of GLCM"),
-    "glcm_SumSquares": _ibsi("UR99", "Joint Variance of GLCM"),
-    "gldm_DependenceEntropy": _ibsi("FCBV", "Dependence count entropy"),
-    "gldm_DependenceNonUniformity": _ibsi("Z87G", "Dependence count non-uniformity"),
-    "gldm_DependenceNonUniformityNormalized": _ibsi("OKJI", "Dependence count non-uniformity normalized"),
-    "gldm_DependenceVariance": _ibsi("DNX2", "Dependence count variance"),
-    "gldm_GrayLevelNonUniformity": _ibsi("FP8K", "Grey level non-uniformity of NGLDM"),
-    "gldm_GrayLevelVariance": _ibsi("1PFV", "Grey level variance of NGLDM"),
-    "gldm_HighGrayLevelEmphasis": _ibsi("OAE7", "High grey level count emphasis"),
-    "gldm_LargeDependenceEmphasis": _ibsi("IMOQ", "High dependence emphasis"),
-    "gldm_LargeDependenceHighGrayLevelEmphasis": _ibsi("9QMG", "High dependence high grey level emphasis"),
-    "gldm_LargeDependenceLowGrayLevelEmphasis": _ibsi("NBZI", "High dependence low grey level emphasis"),
-    "gldm_LowGrayLevelEmphasis": _ibsi("TL9H", "Low grey level count emphasis"),
-    "gldm_SmallDependenceEmphasis": _ibsi("SODN", "Low dependence emphasis"),
-    "gldm_SmallDependenceHighGrayLevelEmphasis": _ibsi("JA6D", "Low dependence high grey level emphasis"),
-    "gldm_SmallDependenceLowGrayLevelEmphasis": _ibsi("EQ3F", "Low dependence low grey level emphasis"),
-    "glrlm_GrayLevelNonUniformity": _ibsi("R5YN", "Gray Level Nonuniformity in Runs"),
-    "glrlm_GrayLevelNonUniformityNormalized": _ibsi("OVBL", "Normalized Gray Level Nonuniformity in Runs"),
-    "glrlm_GrayLevelVariance": _ibsi("8CE5", "Gray Level Variance in Runs"),
-    "glrlm_HighGrayLevelRunEmphasis": _ibsi("G3QZ", "High Gray Level Run Emphasis"),
-    "glrlm_LongRunEmphasis": _ibsi("W4KF", "Long Runs Emphasis"),
-    "glrlm_LongRunHighGrayLevelEmphasis": _ibsi("3KUM", "Long Run High Gray Level Emphasis"),
-    "glrlm_LongRunLowGrayLevelEmphasis": _ibsi("IVPO", "Long Run Low Gray Level Emphasis"),
-    "glrlm_LowGrayLevelRunEmphasis": _ibsi("V3SW", "Low Gray Level Run Emphasis"),
-    "glrlm_RunEntropy": _ibsi("HJ9O", "Run Entropy"),
-    "glrlm_RunLengthNonUniformity": _ibsi("W92Y", "Run Length Nonuniformity"),
-    "glrlm_RunLengthNonUniformityNormalized": _ibsi("IC23", "Normalized Run Length Nonuniformity"),
-    "glrlm_RunPercentage": _ibsi("9ZK5", "Run Percentage"),
-    "glrlm_RunVariance": _ibsi("SXLW", "Run Length Variance"),
-    "glrlm_ShortRunEmphasis": _ibsi("22OV", "Short Runs Emphasis"),
-    "glrlm_ShortRunHighGrayLevelEmphasis": _ibsi("GD3A", "Short Run High Gray Level Emphasis"),
-    "glrlm_ShortRunLowGrayLevelEmphasis": _ibsi("HTZT", "Short Run Low Gray Level Emphasis"),
-    "glszm_GrayLevelNonUniformity": _ibsi("JNSA", "Gray Level Nonuniformity of Size Zone Counts"),
-    "glszm_GrayLevelNonUniformityNormalized": _ibsi("Y1RO", "Normalized Gray Level Nonuniformity of Size Zone Counts"),
-    "glszm_GrayLevelVariance": _ibsi("BYLV", "Gray Level Variance in Size Zones"),
-    "glszm_HighGrayLevelZoneEmphasis": _ibsi("5GN9", "High Gray Level Zone Emphasis"),
-    "glszm_LargeAreaEmphasis": _ibsi("48P8", "Large Zone Emphasis"),
-    "glszm_LargeAreaHighGrayLevelEmphasis": _ibsi("J17V", "Large Zone High Gray Level Emphasis"),
-    "glszm_LargeAreaLowGrayLevelEmphasis": _ibsi("YH51", "Large Zone Low Gray Level Emphasis"),
-    "glszm_LowGrayLevelZoneEmphasis": _ibsi("XMSY", "Low Gray Level Zone Emphasis"),
-    "glszm_SizeZoneNonUniformity": _ibsi("4JP3", "Zone Size Nonuniformity"),
-    "glszm_SizeZoneNonUniformityNormalized": _ibsi("VB3A", "Normalized Zone Size Nonuniformity"),
-    "glszm_SmallAreaEmphasis": _ibsi("5QRC", "Small Zone Emphasis"),
-    "glszm_SmallAreaHighGrayLevelEmphasis": _ibsi("HW1V", "Small Zone High Gray Level Emphasis"),
-    "glszm_SmallAreaLowGrayLevelEmphasis": _ibsi("5RAI", "Small Zone Low Gray Level Emphasis"),
-    "glszm_ZoneEntropy": _ibsi("GU8N", "Zone Size Entropy"),
-    "glszm_ZonePercentage": _ibsi("P30P", "Size Zone Percentage"),
-    "glszm_ZoneVariance": _ibsi("3NSA", "Zone Size Variance"),
-    "ngtdm_Busyness": _ibsi("NQ30", "Busyness of NGTDM"),
-    "ngtdm_Coarseness": _ibsi("QCDE", "Coarseness of NGTDM"),
-    "ngtdm_Complexity": _ibsi("HDEZ", "Complexity of NGTDM"),
-    "ngtdm_Contrast": _ibsi("65HE", "Contrast of NGTDM"),
-    "ngtdm_Strength": _ibsi("1X9X", "Strength of NGTDM"),
+    "glcm_MaximumProbability": IBSI["cm_joint_max"],
+    "glcm_SumAverage": IBSI["cm_sum_avg"],
+    "glcm_SumEntropy": IBSI["cm_sum_entr"],
+    "glcm_SumSquares": IBSI["cm_joint_var"],
+    "gldm_DependenceEntropy": IBSI["ngl_dc_entr"],
+    "gldm_DependenceNonUniformity": IBSI["ngl_dcnu"],
+    "gldm_DependenceNonUniformityNormalized": IBSI["ngl_dcnu_norm"],
+    "gldm_DependenceVariance": IBSI["ngl_dc_var"],
+    "gldm_GrayLevelNonUniformity": IBSI["ngl_glnu"],
+    "gldm_GrayLevelVariance": IBSI["ngl_gl_var"],
+    "gldm_HighGrayLevelEmphasis": IBSI["ngl_hgce"],
+    "gldm_LargeDependenceEmphasis": IBSI["ngl_hde"],
+    "gldm_LargeDependenceHighGrayLevelEmphasis": IBSI["ngl_hdhge"],
+    "gldm_LargeDependenceLowGrayLevelEmphasis": IBSI["ngl_hdlge"],
+    "gldm_LowGrayLevelEmphasis": IBSI["ngl_lgce"],
+    "gldm_SmallDependenceEmphasis": IBSI["ngl_lde"],
+    "gldm_SmallDependenceHighGrayLevelEmphasis": IBSI["ngl_ldhge"],
+    "gldm_SmallDependenceLowGrayLevelEmphasis": IBSI["ngl_ldlge"],
+    "glrlm_GrayLevelNonUniformity": IBSI["rlm_glnu"],
+    "glrlm_GrayLevelNonUniformityNormalized": IBSI["rlm_glnu_norm"],
+    "glrlm_GrayLevelVariance": IBSI["rlm_gl_var"],
+    "glrlm_HighGrayLevelRunEmphasis": IBSI["rlm_hgre"],
+    "glrlm_LongRunEmphasis": IBSI["rlm_lre"],
+    "glrlm_LongRunHighGrayLevelEmphasis": IBSI["rlm_lrhge"],
+    "glrlm_LongRunLowGrayLevelEmphasis": IBSI["rlm_lrlge"],
+    "glrlm_LowGrayLevelRunEmphasis": IBSI["rlm_lgre"],
+    "glrlm_RunEntropy": IBSI["rlm_rl_entr"],
+    "glrlm_RunLengthNonUniformity": IBSI["rlm_rlnu"],
+    "glrlm_RunLengthNonUniformityNormalized": IBSI["rlm_rlnu_norm"],
+    "glrlm_RunPercentage": IBSI["rlm_r_perc"],
+    "glrlm_RunVariance": IBSI["rlm_rl_var"],
+    "glrlm_ShortRunEmphasis": IBSI["rlm_sre"],
+    "glrlm_ShortRunHighGrayLevelEmphasis": IBSI["rlm_srhge"],
+    "glrlm_ShortRunLowGrayLevelEmphasis": IBSI["rlm_srlge"],
+    "glszm_GrayLevelNonUniformity": IBSI["szm_glnu"],
+    "glszm_GrayLevelNonUniformityNormalized": IBSI["szm_glnu_norm"],
+    "glszm_GrayLevelVariance": IBSI["szm_gl_var"],
+    "glszm_HighGrayLevelZoneEmphasis": IBSI["szm_hgze"],
+    "glszm_LargeAreaEmphasis": IBSI["szm_lze"],
+    "glszm_LargeAreaHighGrayLevelEmphasis": IBSI["szm_lzhge"],
+    "glszm_LargeAreaLowGrayLevelEmphasis": IBSI["szm_lzlge"],
+    "glszm_LowGrayLevelZoneEmphasis": IBSI["szm_lgze"],
+    "glszm_SizeZoneNonUniformity": IBSI["szm_zsnu"],
+    "glszm_SizeZoneNonUniformityNormalized": IBSI["szm_zsnu_norm"],
+    "glszm_SmallAreaEmphasis": IBSI["szm_sze"],
+    "glszm_SmallAreaHighGrayLevelEmphasis": IBSI["szm_szhge"],
+    "glszm_SmallAreaLowGrayLevelEmphasis": IBSI["szm_szlge"],
+    "glszm_ZoneEntropy": IBSI["szm_zs_entr"],
+    "glszm_ZonePercentage": IBSI["szm_z_perc"],
+    "glszm_ZoneVariance": IBSI["szm_zs_var"],
+    "ngtdm_Busyness": IBSI["ngt_busyness"],
+    "ngtdm_Coarseness": IBSI["ngt_coarseness"],
+    "ngtdm_Complexity": IBSI["ngt_complexity"],
+    "ngtdm_Contrast": IBSI["ngt_contrast"],
+    "ngtdm_Strength": IBSI["ngt_strength"],
 }
 """Concept of each feature, by `class_Feature`."""
 
 _SHAPE_UNITS: Final[dict[str, Code]] = {
+    "Compactness1": NO_UNITS,
+    "Compactness2": NO_UNITS,
+    "SphericalDisproportion": NO_UNITS,
     "Elongation": NO_UNITS,
     "Flatness": NO_UNITS,
     "Sphericity": NO_UNITS,
@@ -154,6 +173,9 @@ _SHAPE_UNITS: Final[dict[str, Code]] = {
     "VoxelVolume": MM3,
     "SurfaceArea": MM2,
     "SurfaceVolumeRatio": PER_MM,
+    "MeshSurface": MM2,
+    "PixelSurface": MM2,
+    "PerimeterSurfaceRatio": PER_MM,
 }
 _DIMENSIONLESS_FIRST_ORDER: Final = frozenset({"Entropy", "Uniformity", "Skewness", "Kurtosis"})
 
@@ -165,7 +187,15 @@ _TRANSFORMATIONS: Final[dict[str, Code]] = {
     "logarithm": _own("LOGARITHM", "Logarithm"),
     "exponential": _own("EXPONENTIAL", "Exponential"),
     "gradient": _own("GRADIENT", "Gradient magnitude"),
+    "lbp-2D": _own("LBP2D", "Local binary pattern in a plane"),
+    "lbp-3D": _own("LBP3D", "Local binary pattern on a sphere"),
 }
+_FILTERED: Final = re.compile(
+    r"(?P<wavelet>wavelet)(?P<decomposition>[1-9][0-9]*)?-(?P<band>[LH]{2,3})"
+    r"|(?P<log>log)-sigma-(?P<sigma>[0-9]+(-[0-9]+)?)-mm-3D"
+    r"|(?P<lbp>lbp-3D)-(m(?P<harmonic>[1-9][0-9]*)|(?P<kurtosis>k))"
+    r"|(?P<plain>square|squareroot|logarithm|exponential|gradient|lbp-2D)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +217,10 @@ class FeatureDescription:
     log_sigma_mm: float | None
 
 
-def _unit(family: str, feature: str, *, original: bool) -> Code:
-    if family == "shape":
+def _unit(family: str, feature: str, *, in_hu: bool) -> Code:
+    if family in ("shape", "shape2D"):
         return _SHAPE_UNITS.get(feature, MM)
-    if family != "firstorder" or feature in _DIMENSIONLESS_FIRST_ORDER or not original:
+    if family != "firstorder" or feature in _DIMENSIONLESS_FIRST_ORDER or not in_hu:
         return NO_UNITS
     if feature == "TotalEnergy":
         return HU2_MM3
@@ -207,8 +237,40 @@ def can_be_mapped(name: str) -> bool:
     return bool(image_type) and key in CONCEPTS and not key.startswith("shape_")
 
 
-def describe(name: str) -> FeatureDescription:
+def _level(number: str) -> Code:
+    return _own(f"LEVEL{number}", f"Level {number}")
+
+
+def _modifiers(image_type: str) -> tuple[tuple[Code, Code], ...]:
+    parts = _FILTERED.fullmatch(image_type)
+    if parts is None:
+        raise KeyError(image_type)
+    kind = parts["wavelet"] or parts["log"] or parts["lbp"] or parts["plain"]
+    modifiers = [(IMAGE_TRANSFORMATION, _TRANSFORMATIONS[kind])]
+    if parts["decomposition"]:
+        modifiers.append((WAVELET_LEVEL, _level(parts["decomposition"])))
+    if parts["band"]:
+        modifiers.append((WAVELET_SUB_BAND, _own(parts["band"], parts["band"])))
+    if parts["harmonic"]:
+        modifiers.append((LBP_MAP, _level(parts["harmonic"])))
+    if parts["kurtosis"]:
+        modifiers.append((LBP_MAP, _own("LBPKURTOSIS", "Kurtosis on the sphere")))
+    return tuple(modifiers)
+
+
+def _sigma_mm(image_type: str) -> float | None:
+    parts = _FILTERED.fullmatch(image_type)
+    # log-sigma-2-5-mm-3D is sigma 2.5 mm: PyRadiomics writes the point as a hyphen
+    return float(parts["sigma"].replace("-", ".")) if parts and parts["sigma"] else None
+
+
+def describe(name: str, *, hounsfield: bool = True) -> FeatureDescription:
     """Tell how feature `name` is coded.
+
+    Parameters
+    ----------
+    hounsfield
+        False when it was computed from intensities that are no longer HU.
 
     Raises
     ------
@@ -223,18 +285,14 @@ def describe(name: str) -> FeatureDescription:
     2.0
     >>> [value.value for _, value in describe("wavelet-LLH_glcm_Id").modifiers]
     ['WAVELET', 'LLH']
+    >>> describe("ibsi_stat_kurt").concept.value
+    'IPH6'
     """
+    if name.startswith(IBSI_PREFIX):
+        coded = ibsi_concept(name.removeprefix(IBSI_PREFIX))
+        return FeatureDescription(name, coded.concept, coded.unit, coded.modifiers, None)
     image_type, family, feature = name.rsplit("_", 2)
     concept = CONCEPTS[f"{family}_{feature}"]
-    unit = _unit(family, feature, original=image_type == "original")
-    if image_type == "original":
-        return FeatureDescription(name, concept, unit, (), None)
-    kind, _, rest = image_type.partition("-")
-    modifiers = [(IMAGE_TRANSFORMATION, _TRANSFORMATIONS[kind])]
-    sigma = None
-    if kind == "wavelet":
-        modifiers.append((WAVELET_SUB_BAND, _own(rest, rest)))
-    elif kind == "log":
-        # log-sigma-2-5-mm-3D is sigma 2.5 mm: PyRadiomics writes the point as a hyphen
-        sigma = float(rest.removeprefix("sigma-").removesuffix("-mm-3D").replace("-", "."))
-    return FeatureDescription(name, concept, unit, tuple(modifiers), sigma)
+    original = image_type == "original"
+    unit = _unit(family, feature, in_hu=original and hounsfield)
+    return FeatureDescription(name, concept, unit, () if original else _modifiers(image_type), _sigma_mm(image_type))

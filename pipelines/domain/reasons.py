@@ -61,6 +61,10 @@ CODES: Final[dict[str, str]] = {
     "ROI-004": "The lesion was measured by PyRadiomics itself",
     # feature maps
     "MAP-001": "A feature map was left out",
+    "ROI-010": "The fast engine deviated from PyRadiomics",
+    # the engines
+    "ENG-001": "PyRadiomics is missing or another one",
+    "ENG-002": "The parameter file cannot be used",
     # the model package
     "MODEL-001": "The model package is damaged or altered",
     "MODEL-002": "The model package needs features that the node does not compute",

@@ -2,17 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from pipelines.domain.case import Lesion
 from pipelines.domain.features import FeatureMap, FeatureVector
 from pipelines.domain.reasons import Rejected
+from pipelines.domain.verification import Verification
 from pipelines.domain.volume import CtVolume
 from pipelines.extraction import fast, fast_maps, oracle
+from pipelines.extraction.equivalence import plain_settings
+from pipelines.extraction.ibsi import measure as ibsi
 from pipelines.extraction.limits import Unsupported
+from pipelines.extraction.names import feature_names
 from pipelines.extraction.settings import ExtractionSettings
+from pipelines.extraction.verification import compare
 
-Engine = Literal["fast", "pyradiomics"]
+Engine = Literal["fast", "pyradiomics", "verify"]
+TOLERANCE: Final = 1e-9
+"""Relative deviation from PyRadiomics that the fast engine keeps below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +32,58 @@ class Extraction:
         What computed it.
     reason
         Why it was not the fast engine; empty when it was, or was not asked for.
+    verification
+        How the two engines compare, where both computed.
     """
 
     outcome: FeatureVector | Rejected
-    engine: Engine
+    engine: Literal["fast", "pyradiomics", "ibsi"]
     reason: str = ""
+    verification: Verification | None = None
 
 
-def extract(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings, *, engine: Engine = "fast") -> Extraction:
-    """Compute all features of `lesion`; the numbers do not depend on `engine`, but for rounding in the ninth digit."""
-    if engine == "fast":
-        outcome = fast.extract(ct, lesion, settings)
-        if not isinstance(outcome, Unsupported):
-            return Extraction(outcome, "fast")
+def extract(
+    ct: CtVolume,
+    lesion: Lesion,
+    settings: ExtractionSettings,
+    *,
+    engine: Engine = "fast",
+    tolerance: float = TOLERANCE,
+) -> Extraction:
+    """Compute all features of `lesion`; the numbers do not depend on `engine`, but for rounding in the ninth digit.
+
+    Parameters
+    ----------
+    engine
+        `verify` computes with both; the fast engine's numbers count, unless they deviate.
+    tolerance
+        Relative deviation above which PyRadiomics' numbers take the place of the fast engine's.
+    """
+    if settings.ibsi is not None:
+        return Extraction(ibsi.extract(ct, lesion, settings.ibsi), "ibsi")
+    if engine == "pyradiomics":
+        return Extraction(oracle.extract(ct, lesion, settings), "pyradiomics")
+    outcome = _fast(ct, lesion, settings)
+    if isinstance(outcome, Unsupported):
         return Extraction(oracle.extract(ct, lesion, settings), "pyradiomics", outcome.reason)
-    return Extraction(oracle.extract(ct, lesion, settings), "pyradiomics")
+    if engine == "fast":
+        return Extraction(outcome, "fast")
+    reference = oracle.extract(ct, lesion, settings)
+    found = compare(outcome, reference, tolerance=tolerance)
+    if found.failed:
+        return Extraction(reference, "pyradiomics", verification=found)
+    return Extraction(outcome, "fast", verification=found)
+
+
+def _fast(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> FeatureVector | Rejected | Unsupported:
+    plain = plain_settings(settings)
+    if isinstance(plain, Unsupported):
+        return plain
+    outcome = fast.extract(ct, lesion, plain)
+    if plain is settings or not isinstance(outcome, FeatureVector):
+        return outcome
+    names = feature_names(settings)
+    return FeatureVector(names, outcome.select(names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +114,16 @@ def feature_maps(
     """Compute `features` around every voxel of `lesion`, on the grid of the CT; each class of an image once."""
     by_reason: dict[str, list[str]] = {}
     for feature in features:
-        reason = fast_maps.supports(ct, feature, settings, kernel_radius_voxels) if engine == "fast" else None
+        reason = fast_maps.supports(ct, feature, settings, kernel_radius_voxels) if engine != "pyradiomics" else None
         by_reason.setdefault(reason or "", []).append(feature)
     outcomes: list[FeatureMap | Rejected] = []
     reasons = []
     for reason, group in by_reason.items():
         made: tuple[FeatureMap, ...] | Rejected | Unsupported = Unsupported(reason)
-        if engine == "fast" and not reason:
+        if engine != "pyradiomics" and not reason:
             made = fast_maps.feature_maps(ct, lesion, group, settings, kernel_radius_voxels=kernel_radius_voxels)
         if isinstance(made, Unsupported):
-            if engine == "fast":
+            if engine != "pyradiomics":
                 reasons.append((tuple(group), made.reason))
             made = oracle.feature_maps(ct, lesion, group, settings, kernel_radius_voxels=kernel_radius_voxels)
         outcomes += [made] if isinstance(made, Rejected) else made

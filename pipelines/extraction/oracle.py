@@ -1,4 +1,4 @@
-"""PyRadiomics as the reference engine; no other module imports it."""
+"""PyRadiomics as the reference engine; no other module computes with it."""
 
 import logging
 from collections.abc import Sequence
@@ -8,19 +8,19 @@ from typing import Any, Final
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
-from radiomics import imageoperations
-from radiomics.featureextractor import RadiomicsFeatureExtractor
 
 from pipelines.domain.case import Lesion
 from pipelines.domain.feature_codes import describe
 from pipelines.domain.features import FeatureMap, FeatureVector
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.volume import CtVolume
+from pipelines.extraction.customisation import Customisation, Value
 from pipelines.extraction.limits import refused, too_small
 from pipelines.extraction.names import FEATURE_CLASSES, feature_names, features_of
 from pipelines.extraction.placement import feature_map, shown_voxels
 from pipelines.extraction.resampling import positions_of
 from pipelines.extraction.settings import ExtractionSettings
+from pipelines.extraction.toolbox import DISTRIBUTION, pyradiomics
 
 _WHOLE: Final = (slice(0, None), slice(0, None), slice(0, None))
 # voxels whose neighbourhoods PyRadiomics holds in memory at once
@@ -32,7 +32,7 @@ def software() -> tuple[tuple[str, str], ...]:
     return tuple(
         (name, metadata.version(distribution))
         for name, distribution in (
-            ("PyRadiomics", "pyradiomics-bhklab"),
+            ("PyRadiomics", DISTRIBUTION),
             ("SimpleITK", "SimpleITK"),
             ("PyWavelets", "PyWavelets"),
             ("NumPy", "numpy"),
@@ -51,32 +51,44 @@ def extract(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> Featu
         `ROI-001` for a lesion that spans fewer than two voxels in two directions, `ROI-003` for one that PyRadiomics
         refuses.
     """
-    small = too_small(lesion)
+    custom = settings.customisation
+    # a file may ask for lines of voxels too; then PyRadiomics alone decides
+    small = too_small(lesion) if custom is None or custom.setting("minimumROIDimensions") != 1 else None
     if small is not None:
         return small
     # never cropped: PyRadiomics anchors its resampling grid to the image it is given
     image = _image(ct, _WHOLE)
     mask = _with_geometry(lesion.mask.on(ct.grid).astype(np.uint8), ct, _WHOLE)
-    spacing = (settings.resampled_spacing_mm,) * 3
     try:
-        if settings.gaussian_sigma_mm > 0:
-            image, mask = imageoperations.resampleImage(
-                image,
-                mask,
-                resampledPixelSpacing=list(spacing),
-                interpolator=settings.interpolator,
-                padDistance=settings.pad_distance_mm,
-                label=1,
-            )
-            image = sitk.SmoothingRecursiveGaussian(sitk.Cast(image, sitk.sitkFloat64), settings.gaussian_sigma_mm)
-            extractor = _extractor(settings, resampled_spacing=None)
+        if custom is not None:
+            found = _customised(custom).execute(image, mask, label=1)
         else:
-            extractor = _extractor(settings, resampled_spacing=spacing)
-        found = extractor.execute(image, mask)
+            found = _profiled(image, mask, settings)
     except ValueError as fault:
         return refused(lesion, fault)
+    except RuntimeError as fault:
+        # a filter of ITK that does not take the image: the last line says why, those before name source files
+        return refused(lesion, ValueError(str(fault).strip().splitlines()[-1]))
     names = feature_names(settings)
     return FeatureVector(names, np.array([float(found.get(name, np.nan)) for name in names], dtype=np.float64))
+
+
+def _profiled(image: sitk.Image, mask: sitk.Image, settings: ExtractionSettings) -> dict[str, Any]:
+    spacing = (settings.resampled_spacing_mm,) * 3
+    if settings.gaussian_sigma_mm == 0:
+        resampled: dict[str, Any] = _extractor(settings, resampled_spacing=spacing).execute(image, mask)
+        return resampled
+    image, mask = pyradiomics().imageoperations.resampleImage(
+        image,
+        mask,
+        resampledPixelSpacing=list(spacing),
+        interpolator=settings.interpolator,
+        padDistance=settings.pad_distance_mm,
+        label=1,
+    )
+    image = sitk.SmoothingRecursiveGaussian(sitk.Cast(image, sitk.sitkFloat64), settings.gaussian_sigma_mm)
+    smoothed: dict[str, Any] = _extractor(settings, resampled_spacing=None).execute(image, mask)
+    return smoothed
 
 
 def feature_maps(
@@ -142,7 +154,7 @@ def _original_values(
 def _filtered_values(
     ct: CtVolume, lesion: Lesion, features: Sequence[str], settings: ExtractionSettings, radius: int
 ) -> dict[str, NDArray[np.float64]]:
-    image, mask = imageoperations.resampleImage(
+    image, mask = pyradiomics().imageoperations.resampleImage(
         _image(ct, _WHOLE),
         _with_geometry(lesion.mask.on(ct.grid).astype(np.uint8), ct, _WHOLE),
         resampledPixelSpacing=[settings.resampled_spacing_mm] * 3,
@@ -169,7 +181,7 @@ def _executed(
         by_image.setdefault(image_type, {}).setdefault(family, []).append(name)
     found: dict[str, NDArray[np.float64]] = {}
     for image_type, by_family in by_image.items():
-        extractor = RadiomicsFeatureExtractor(
+        extractor = pyradiomics().featureextractor.RadiomicsFeatureExtractor(
             additionalInfo=False,
             binWidth=settings.bin_width_hu,
             voxelArrayShift=settings.voxel_array_shift_hu,
@@ -204,11 +216,9 @@ def _quiet() -> None:
     logging.getLogger("radiomics").setLevel(logging.ERROR)
 
 
-def _extractor(
-    settings: ExtractionSettings, *, resampled_spacing: tuple[float, float, float] | None
-) -> RadiomicsFeatureExtractor:
+def _extractor(settings: ExtractionSettings, *, resampled_spacing: tuple[float, float, float] | None) -> Any:
     _quiet()
-    extractor = RadiomicsFeatureExtractor(
+    extractor = pyradiomics().featureextractor.RadiomicsFeatureExtractor(
         additionalInfo=False,
         interpolator=settings.interpolator,
         resampledPixelSpacing=None if resampled_spacing is None else list(resampled_spacing),
@@ -227,6 +237,23 @@ def _extractor(
     for family in ("shape", *FEATURE_CLASSES):
         extractor.enableFeaturesByName(**{family: list(features_of(family))})
     return extractor
+
+
+def _customised(custom: Customisation) -> Any:
+    """An extractor in the state in which PyRadiomics' own loader leaves it after the parameter file."""
+    _quiet()
+    extractor = pyradiomics().featureextractor.RadiomicsFeatureExtractor()
+    extractor.settings = {name: _listed(value) for name, value in custom.settings}
+    extractor.settings["additionalInfo"] = False
+    extractor.enabledImagetypes = {
+        kind: {name: _listed(value) for name, value in arguments} for kind, arguments in custom.image_types
+    }
+    extractor.enabledFeatures = {family: list(features) for family, features in custom.features}
+    return extractor
+
+
+def _listed(value: Value) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _box_around(ct: CtVolume, lesion: Lesion, *, margin: int) -> tuple[slice, slice, slice]:

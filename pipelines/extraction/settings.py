@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Final, Literal
 
 from pipelines.domain.identifiers import digest_of
+from pipelines.extraction.customisation import Customisation
+from pipelines.extraction.ibsi.settings import PRESET, IbsiSettings
 
 Interpolator = Literal["sitkBSpline", "sitkNearestNeighbor", "sitkLinear"]
 
@@ -33,6 +35,11 @@ class ExtractionSettings:
         Sigmas of the Laplacian of Gaussian filter.
     wavelet
         True to compute on the eight coif1 sub-bands also.
+    customisation
+        What a parameter file of PyRadiomics asks for beyond the above; where it is given, it decides on features, and
+        of the above only bin width and shift matter, to maps.
+    ibsi
+        Measure as IBSI defines it; where it is given, it decides on features, and the above matters to maps alone.
 
     References
     ----------
@@ -48,16 +55,31 @@ class ExtractionSettings:
     voxel_array_shift_hu: float = 1000.0
     log_sigmas_mm: tuple[float, ...] = (1.0, 2.0, 3.0, 4.0, 5.0)
     wavelet: bool = True
+    ibsi: IbsiSettings | None = None
+    customisation: Customisation | None = None
 
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of everything but the profile's name: equal numbers, equal digest."""
+        if self.ibsi is not None:
+            return self.ibsi.digest
         values = asdict(self)
-        del values["profile"]
+        del values["profile"], values["ibsi"]
+        if self.customisation is None:
+            del values["customisation"]
         return digest_of(json.dumps(values, sort_keys=True))
 
+    @property
+    def hounsfield(self) -> bool:
+        """False when features are computed from intensities that are no longer HU."""
+        return self.customisation is None or not self.customisation.setting("normalize", default=False)
+
     def described(self) -> tuple[tuple[str, str], ...]:
-        """The settings under PyRadiomics' names, for reports."""
+        """The settings under PyRadiomics' names, or under IBSI's, for reports."""
+        if self.ibsi is not None:
+            return self.ibsi.described()
+        if self.customisation is not None:
+            return (("profile", self.profile), *self.customisation.described())
         return (
             ("profile", self.profile),
             ("interpolator", self.interpolator),
@@ -76,6 +98,8 @@ PROFILES: Final[dict[str, ExtractionSettings]] = {
     "recommended": ExtractionSettings("recommended", "sitkBSpline", gaussian_sigma_mm=0.0),
     # the paper's text: nearest neighbour and a Gaussian filter, whose sigma it does not give; one voxel is assumed
     "seed-a": ExtractionSettings("seed-a", "sitkNearestNeighbor", gaussian_sigma_mm=1.0),
+    # as IBSI defines it, without PyRadiomics; maps are those of the first profile
+    "ibsi": ExtractionSettings("ibsi", "sitkBSpline", gaussian_sigma_mm=0.0, ibsi=PRESET),
 }
 """The packaged settings by profile name."""
 
@@ -87,8 +111,12 @@ def load_profile(name: str, *, gaussian_sigma_mm: float | None = None) -> Extrac
     ------
     KeyError
         If there is no such profile.
+    ValueError
+        If smoothing is asked of a profile that has none.
     """
     settings = PROFILES[name]
+    if settings.ibsi is not None and gaussian_sigma_mm:
+        raise ValueError(f"the profile {name} knows no smoothing")
     if gaussian_sigma_mm is None or gaussian_sigma_mm == settings.gaussian_sigma_mm:
         return settings
     return replace(settings, profile=f"{name}, sigma {gaussian_sigma_mm:g} mm", gaussian_sigma_mm=gaussian_sigma_mm)

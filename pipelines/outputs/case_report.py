@@ -125,7 +125,8 @@ def _prediction(findings: Findings, score: Score) -> tuple[ContentItem, ...]:
 
 def _reasons_group(findings: Findings, score: Score) -> Container:
     group_uid = result_uid(findings, KIND, "contributions")
-    contributions = tuple(_contribution(contribution) for contribution in top_contributions(score))
+    hounsfield = findings.method.hounsfield
+    contributions = tuple(_contribution(one, hounsfield=hounsfield) for one in top_contributions(score))
     return measurement_group("1501", "Largest contributions to the prediction", group_uid, contributions)
 
 
@@ -139,8 +140,8 @@ def _algorithm(model: ModelIdentity) -> tuple[ContentItem, ...]:
     return algorithm(name, model.version, (f"model package SHA-256 = {model.sha256}",), ARTIFICIAL_INTELLIGENCE)
 
 
-def _contribution(contribution: Contribution) -> Num:
-    feature = describe(contribution.feature)
+def _contribution(contribution: Contribution, *, hounsfield: bool) -> Num:
+    feature = describe(contribution.feature, hounsfield=hounsfield)
     return Num(
         CONTAINS,
         CONTRIBUTION,

@@ -8,6 +8,7 @@ from pipelines.domain.coding import EQUIVALENT_MEANING, MM, REFERENCED_SEGMENT, 
 from pipelines.domain.feature_codes import LOG_SIGMA, FeatureDescription, describe
 from pipelines.domain.features import FeatureVector
 from pipelines.domain.outcome import Producer, ResultObject
+from pipelines.domain.verification import Verification
 from pipelines.outputs.content import CodeItem, Container, ContentItem, ImageRef, Num, Text, UidRef
 from pipelines.outputs.document import (
     CONTAINS,
@@ -33,11 +34,12 @@ def feature_report(findings: Findings, producer: Producer) -> Iterator[ResultObj
     """
     measured = measured_lesions(findings)
     names = measured[0][1].names
-    features = [describe(name) for name in names]
+    features = [describe(name, hounsfield=findings.method.hounsfield) for name in names]
     modifiers = [feature_modifiers(feature) for feature in features]
-    method = _method(findings.method)
+    verified = {m.lesion.number: m.verification for m in findings.lesions}
     groups = []
     for lesion, vector in measured:
+        method = _method(findings.method, verified[lesion.number])
         numbers = tuple(
             Num(CONTAINS, feature.concept, float(value), feature.unit, items)
             for feature, value, items in zip(features, vector.select(names), modifiers, strict=True)
@@ -62,11 +64,12 @@ def feature_modifiers(feature: FeatureDescription) -> tuple[ContentItem, ...]:
     )
 
 
-def _method(method: Method) -> tuple[ContentItem, ...]:
+def _method(method: Method, verification: Verification | None) -> tuple[ContentItem, ...]:
     parameters = [
         *(f"{name} = {value}" for name, value in method.settings),
         *(f"{name} {version}" for name, version in method.software),
         f"settings SHA-256 = {method.settings_digest}",
+        *(() if verification is None else (f"verification = {verification}",)),
     ]
     name = f"{method.pipeline}: radiomics features, profile {method.profile}"
     return algorithm(name, method.pipeline_version, parameters)

@@ -72,7 +72,9 @@ def result_uid(findings: Findings, *what: str) -> str:
     software = (f"{name} {version}" for name, version in (*method.settings, *method.software))
     # the report says which maps were chosen
     maps = [method.maps] if method.maps else []
-    return derived_uid("result", *made_of, *software, *maps, *what)
+    # what a comparison of the engines found stands in the report, and decides whose numbers it holds
+    verified = (f"{m.lesion.number} {m.verification!r}" for m in findings.lesions if m.verification is not None)
+    return derived_uid("result", *made_of, *software, *maps, *verified, *what)
 
 
 def coded(code: Code) -> Dataset:

@@ -1,6 +1,6 @@
 """Trains the demonstration model on synthetic lesions.
 
-Run `python -m pipelines.phantom.train_demo -o config/models/demo.json`; it takes about a minute, and the same versions
+Run `python -m pipelines.phantom.train_demo -o config/models/demo.json`; it takes some seconds, and the same versions
 of the libraries give the same file.
 """
 
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.domain.reasons import Rejected
-from pipelines.extraction.oracle import extract, software
+from pipelines.extraction.engine import extract
+from pipelines.extraction.oracle import software
 from pipelines.extraction.settings import ExtractionSettings, load_profile
 from pipelines.phantom.chest import chest_phantom
 from pipelines.phantom.cohort import PlantedCase, planted_cases
@@ -40,7 +41,7 @@ _QUOTAS: Final = (
 
 
 def train_demo() -> ModelFacts:
-    """Make the cases, measure them and fit the model; about a minute on one core."""
+    """Make the cases, measure them and fit the model; some seconds on one core."""
     settings = load_profile(_PROFILE)
     cases = list(planted_cases(_CASES, seed=_SEED))
     names, values = _measured(cases, settings)
@@ -109,7 +110,7 @@ def _measured(
     rows = []
     for case in cases:
         phantom = chest_phantom(case.settings)
-        found = extract(phantom.ct, phantom.lesions[0], settings)
+        found = extract(phantom.ct, phantom.lesions[0], settings).outcome
         if isinstance(found, Rejected):
             raise ArithmeticError(f"a lesion of the cohort cannot be measured: {found}")
         rows.append(found)

@@ -6,9 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from node.bootstrap import broker_url, device_uid, make_app, open_stores, storage_classes
+from node.bootstrap import (
+    broker_url,
+    device_uid,
+    extraction_settings,
+    load_pipeline,
+    make_app,
+    open_stores,
+    storage_classes,
+)
 from node.errors import ConfigError
 from node.settings import Settings, load_settings
+from pipelines.extraction.names import feature_names
 
 
 def settings_with(tmp_path: Path, **environment: str) -> Settings:
@@ -69,3 +78,57 @@ def test_classes_that_are_configured_are_accepted_beside_ct_and_segmentations(tm
     pet = "1.2.840.10008.5.1.4.1.1.128"
     extra = storage_classes(settings_with(tmp_path, PULMONODE_RECEIVE__EXTRA_STORAGE_CLASSES=f'["{pet}"]'))
     assert extra - storage_classes(settings_with(tmp_path)) == {pet}
+
+
+def test_a_parameter_file_takes_the_place_of_the_profile(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("featureClass: {ngtdm: [Busyness]}\n")
+    settings = settings_with(tmp_path, PULMONODE_EXTRACTION__PARAMETERS=str(tmp_path / "params.yaml"))
+    assert feature_names(extraction_settings(settings)) == ("original_ngtdm_Busyness",)
+
+
+@pytest.mark.parametrize(
+    ("content", "environment", "says"),
+    [
+        (None, {}, "extraction.parameters: ENG-002 .* cannot be read"),
+        ("setting: {binWitdh: 1}", {}, "extraction.parameters: ENG-002 Parameter file params.yaml: .*binWitdh"),
+        ("{}", {"PULMONODE_EXTRACTION__GAUSSIAN_SIGMA_MM": "1"}, "extraction.gaussian_sigma_mm"),
+        ("featureClass: {ngtdm: }", {}, "scoring.model: MODEL-003"),
+        ("setting: {binCount: 8}", {"PULMONODE_SCORING__MODEL": ""}, "maps.features: .*binCount"),
+    ],
+)
+def test_a_parameter_file_that_does_not_fit_is_told_at_the_start(
+    tmp_path: Path, content: str | None, environment: dict[str, str], says: str
+) -> None:
+    path = tmp_path / "params.yaml"
+    if content is not None:
+        path.write_text(content)
+    settings = settings_with(tmp_path, PULMONODE_EXTRACTION__PARAMETERS=str(path), **environment)
+    with pytest.raises(ConfigError, match=says):
+        load_pipeline(settings)
+
+
+def test_a_node_with_a_parameter_file_maps_what_the_profiles_map(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("featureClass: {ngtdm: }")
+    settings = settings_with(
+        tmp_path,
+        PULMONODE_EXTRACTION__PARAMETERS=str(tmp_path / "params.yaml"),
+        PULMONODE_SCORING__MODEL="",
+        PULMONODE_MAPS__FEATURES='["original_firstorder_Entropy"]',
+    )
+    assert load_pipeline(settings).verifiable is not None
+
+
+def test_the_ibsi_profile_measures_without_a_model_and_maps_as_the_others_do(tmp_path: Path) -> None:
+    chosen = {"PULMONODE_EXTRACTION__PROFILE": "ibsi"}
+    pipeline = load_pipeline(settings_with(tmp_path, **chosen, PULMONODE_SCORING__MODEL=""))
+    assert pipeline.name == "nsclc-immunotherapy"
+    # there is no second engine to compare with
+    assert pipeline.verifiable is None
+    with pytest.raises(ConfigError, match="MODEL-00"):
+        load_pipeline(settings_with(tmp_path, **chosen))
+
+
+def test_the_ibsi_profile_knows_no_smoothing(tmp_path: Path) -> None:
+    chosen = {"PULMONODE_EXTRACTION__PROFILE": "ibsi", "PULMONODE_EXTRACTION__GAUSSIAN_SIGMA_MM": "1"}
+    with pytest.raises(ConfigError, match=r"extraction\.gaussian_sigma_mm"):
+        load_pipeline(settings_with(tmp_path, **chosen, PULMONODE_SCORING__MODEL=""))

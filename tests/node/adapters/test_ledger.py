@@ -26,12 +26,14 @@ from node.ports import (
     Report,
     ScoreSummary,
     Sent,
+    VerificationRecord,
 )
 from pipelines.domain.case_state import CaseState
 from pipelines.domain.identifiers import CaseId
 from pipelines.domain.instance import InstanceRef
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import COMPREHENSIVE_3D_SR, RT_STRUCTURE_SET
+from pipelines.domain.verification import Verification
 from tests.node.doubles import SetClock
 from tests.node.postgres import empty_database
 from tests.node.refs import SENDER, file_of, image, images, result, segmentation
@@ -776,3 +778,33 @@ def test_the_ledger_goes_on_when_the_server_has_closed_its_connections(postgresq
         other.exec_driver_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'fresh'")
     assert ledger.collecting() == []
     assert ledger.received(image(), file_of(image()), SENDER, at=SetClock()()) is Receipt.NEW
+
+
+def test_what_was_verified_comes_back_to_the_last_bit(node: Node) -> None:
+    claim = node.claimed()
+    lesions = ((2, Verification(1218, 0.1 + 0.2, "original_glcm_Id", 1e-9)), (3, Verification(0, math.inf, "", 1e-9)))
+    record = VerificationRecord("one case in 200", "ab" * 32, "kernels 1", lesions)
+    assert not node.ledger.has_verified("kernels 1")
+    assert node.ledger.reported(claim, Report((), None, (), "2 lesions.", record), (), at=node.clock())
+    assert node.detail(claim.case).verification == record
+    assert node.ledger.has_verified("kernels 1")
+    assert not node.ledger.has_verified("kernels 2")
+    assert node.ledger.verified(claim.case, inputs="ab" * 32, software="kernels 1") == "one case in 200"
+    for other in ({"inputs": "cd" * 32, "software": "kernels 1"}, {"inputs": "ab" * 32, "software": "kernels 2"}):
+        assert node.ledger.verified(claim.case, **other) is None
+
+
+def test_software_that_compared_nothing_has_not_been_verified(node: Node) -> None:
+    claim = node.claimed()
+    record = VerificationRecord("first case with this software", "ab" * 32, "kernels 1", ())
+    node.ledger.reported(claim, Report((), None, (), "1 lesion.", record), (), at=node.clock())
+    assert not node.ledger.has_verified("kernels 1")
+    assert node.ledger.verified(claim.case, inputs="ab" * 32, software="kernels 1") is not None
+
+
+def test_a_ledger_that_is_older_than_the_verification_gets_its_table(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'old.sqlite3'}"
+    engine = open_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE verification")
+    assert not SqlLedger(open_engine(url), pipeline="p").has_verified("kernels 1")

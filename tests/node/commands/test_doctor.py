@@ -1,5 +1,8 @@
 """Examining an installation that runs, one that does not, and one that is wrong."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -178,3 +181,21 @@ def test_an_archive_that_does_not_know_this_node_is_told_in_plain_words(tmp_path
     assert "does not know the move destination NOBODY" in moved.found
     assert "Enter NOBODY with this node's address and port" in moved.remedy
     assert named(checks, "peer archive: probe committed").ok
+
+
+def test_the_pyradiomics_that_is_installed_is_told(tmp_path: Path) -> None:
+    check = named(examine(write_config(tmp_path)), "PyRadiomics")
+    assert check.ok
+    assert check.found == "PyRadiomics 3.1.0 (pyradiomics-bhklab 3.1.4)"
+
+
+def test_another_pyradiomics_is_told_with_what_to_do(tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign" / "radiomics"
+    foreign.mkdir(parents=True)
+    (foreign / "__init__.py").write_text("")
+    command = [sys.executable, "-m", "node", "--config", str(write_config(tmp_path)), "doctor"]
+    environment = {**os.environ, "PYTHONPATH": str(foreign.parent)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 1
+    assert "ENG-001 Another package radiomics is found before" in " ".join(done.stdout.split())
+    assert "Traceback" not in done.stdout + done.stderr

@@ -25,10 +25,12 @@ from node.ports import (
     ResultRow,
     ScoreSummary,
     StoredFile,
+    VerificationRecord,
 )
 from pipelines.domain.case_state import CaseState
 from pipelines.domain.identifiers import CaseId
 from pipelines.domain.reasons import Rejected
+from pipelines.domain.verification import Verification
 from tests.node.refs import result
 
 NOW = datetime(2026, 3, 1, 10, 20, 30, tzinfo=UTC)
@@ -192,3 +194,13 @@ def test_every_delivery_state_can_be_shown() -> None:
         case_view(detail(row(CaseState.FAILED), results=(ResultRow(result(CaseId(1), "sr"), deliveries),)), locate)
     )
     assert all(f"PEER{number}: {state.value}" in text for number, state in enumerate(DeliveryState))
+
+
+def test_a_case_shows_how_the_engines_compare_and_a_deviation_with_its_code() -> None:
+    good = Verification(1218, 3.2e-13, "original_glcm_Imc2", 1e-9)
+    bad = Verification(1218, 0.25, "original_glcm_Id", 1e-9)
+    record = VerificationRecord("one case in 200", "ab" * 32, "kernels 1", ((1, good), (2, bad)))
+    text = shown(case_view(detail(row(CaseState.REPORTED), verification=record), locate))
+    assert "Verification  one case in 200; kernels 1" in text
+    assert "lesion 1: 1218 features compared with PyRadiomics, largest relative deviation 3.2e-13" in text
+    assert "lesion 2: ROI-010 1218 features compared" in text

@@ -18,12 +18,13 @@ from node.logs import Log
 from node.ports import CaseDetail, Clock, Destination
 from node.services.process import Processor
 from node.services.receive import Announced, Receiver
-from pipelines.base import Pipeline
+from pipelines.base import Pipeline, Verifiable
 from pipelines.domain.case import Case, Findings, SeriesKey
 from pipelines.domain.case_state import CaseState
 from pipelines.domain.identifiers import CaseId, SeriesUID, SopClassUID, SopInstanceUID, StudyUID
 from pipelines.domain.outcome import Producer, ResultObject
 from pipelines.domain.reasons import Rejected
+from pipelines.domain.verification import Verification
 from pipelines.outputs.measurement_report import feature_report
 from tests.dicom import as_bytes, ct_series, seg_of
 from tests.node.doubles import FailingSpool, SetClock
@@ -363,3 +364,88 @@ def test_of_two_workers_that_get_the_same_message_one_runs_the_case(worker: Work
     assert detail.row.state is CaseState.REPORTED
     assert [event.event for event in detail.events].count("claimed") == 1
     assert len(detail.results) == 2
+
+
+def verifying(*, every: int, software: str = "kernels 1", deviation: float = 1e-12) -> Pipeline:
+    """A pipeline whose verified findings say how far the engines lie apart."""
+
+    def verified(case: Case) -> Findings:
+        found = made_up_findings(case)
+        compared = Verification(12, deviation, "original_shape_Flatness", 1e-9)
+        return replace(found, lesions=tuple(replace(one, verification=compared) for one in found.lesions))
+
+    return replace(small_pipeline(), verifiable=Verifiable(verified, every, software))
+
+
+def run_again(worker: Worker, case: CaseId, image: Dataset, pipeline: Pipeline) -> CaseDetail:
+    assert worker.ledger.retry(case, at=worker.clock()) is None
+    worker.complete(case, image)
+    worker.processor(pipeline).process(case)
+    return worker.detail(case)
+
+
+def results_of(detail: CaseDetail) -> list[tuple[str, str]]:
+    return [(row.result.sop_instance, row.result.file.sha256) for row in detail.results]
+
+
+# no case of these tests is drawn
+NEVER_DRAWN = 10**9
+
+
+def test_the_first_case_with_new_software_is_verified_and_the_next_is_not(
+    worker: Worker, instances: list[Dataset], logged: Callable[[], str]
+) -> None:
+    first = worker.queued(instances)
+    worker.processor(verifying(every=NEVER_DRAWN)).process(first)
+    record = worker.detail(first).verification
+    assert record is not None
+    assert (record.why, record.software) == ("first case with this software", "kernels 1")
+    assert record.lesions == ((1, Verification(12, 1e-12, "original_shape_Flatness", 1e-9)),)
+    other = ct_series(slices=6, rows=24, columns=24, patient_id="other")
+    second = worker.queued([*other, seg_of(other)])
+    worker.processor(verifying(every=NEVER_DRAWN)).process(second)
+    assert worker.state(second) is CaseState.REPORTED
+    assert worker.detail(second).verification is None
+    (line,) = [entry for entry in entries(logged()) if entry["event"] == "lesion_verified"]
+    assert (line["level"], line["case"], line["deviation"]) == ("info", first, "1e-12")
+
+
+def test_a_verified_case_is_verified_again_and_gives_the_same_objects(worker: Worker, instances: list[Dataset]) -> None:
+    case = worker.queued(instances)
+    pipeline = verifying(every=NEVER_DRAWN)
+    worker.processor(pipeline).process(case)
+    before = worker.detail(case)
+    again = run_again(worker, case, instances[0], pipeline)
+    assert again.verification == before.verification
+    assert again.verification is not None
+    assert results_of(again) == results_of(before)
+
+
+def test_an_upgrade_calls_for_a_verification(worker: Worker, instances: list[Dataset]) -> None:
+    case = worker.queued(instances)
+    worker.processor(verifying(every=NEVER_DRAWN)).process(case)
+    upgraded = run_again(worker, case, instances[0], verifying(every=NEVER_DRAWN, software="kernels 2"))
+    assert upgraded.verification is not None
+    assert upgraded.verification.software == "kernels 2"
+    # and going back calls for none: that software is known
+    assert worker.ledger.has_verified("kernels 1")
+
+
+def test_a_case_that_is_no_longer_verified_shows_no_verification(worker: Worker, instances: list[Dataset]) -> None:
+    case = worker.queued(instances)
+    worker.processor(verifying(every=1)).process(case)
+    assert worker.detail(case).verification is not None
+    assert run_again(worker, case, instances[0], verifying(every=0)).verification is None
+
+
+def test_a_deviation_is_an_error_in_the_log_and_stays_with_the_case(
+    worker: Worker, instances: list[Dataset], logged: Callable[[], str]
+) -> None:
+    case = worker.queued(instances)
+    worker.processor(verifying(every=1, deviation=float("inf"))).process(case)
+    (line,) = [entry for entry in entries(logged()) if entry["event"] == "engines_deviate"]
+    assert (line["level"], line["code"], line["deviation"]) == ("error", "ROI-010", "inf")
+    record = worker.detail(case).verification
+    assert record is not None
+    assert record.lesions[0][1].failed
+    assert worker.state(case) is CaseState.REPORTED

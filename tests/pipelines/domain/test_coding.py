@@ -3,9 +3,17 @@ from collections.abc import Iterator
 import pytest
 from pydicom.sr._concepts_dict import concepts
 
-from pipelines.domain import coding
+from pipelines.domain import coding, ibsi_codes
 from pipelines.domain.coding import MM, PRIVATE_SCHEME, PRIVATE_SCHEME_UID, Code
-from pipelines.domain.feature_codes import CONCEPTS, IMAGE_TRANSFORMATION, LOG_SIGMA, WAVELET_SUB_BAND, describe
+from pipelines.domain.feature_codes import (
+    CONCEPTS,
+    IMAGE_TRANSFORMATION,
+    LBP_MAP,
+    LOG_SIGMA,
+    WAVELET_LEVEL,
+    WAVELET_SUB_BAND,
+    describe,
+)
 from pipelines.domain.identifiers import derived_uid
 
 
@@ -28,10 +36,15 @@ def all_codes() -> set[Code]:
             "logarithm",
             "exponential",
             "gradient",
+            "lbp-2D",
+            "lbp-3D-m1",
+            "lbp-3D-k",
+            "wavelet2-LH",
         )
         for _, code in describe(f"{image}_glcm_Id").modifiers
     }
-    return {*codes_of(coding), *CONCEPTS.values(), IMAGE_TRANSFORMATION, LOG_SIGMA, WAVELET_SUB_BAND, *modifiers}
+    named = {IMAGE_TRANSFORMATION, LBP_MAP, LOG_SIGMA, WAVELET_LEVEL, WAVELET_SUB_BAND}
+    return {*codes_of(coding), *codes_of(ibsi_codes), *CONCEPTS.values(), *named, *modifiers}
 
 
 def meanings(code: Code) -> set[str]:
@@ -45,6 +58,7 @@ ABSENT_FROM_PYDICOM = {
     # UCUM is a grammar; pydicom lists the units that a context group names
     ("/mm", "UCUM"),
     ("[hnsf'U]2", "UCUM"),
+    ("[hnsf'U].mm3", "UCUM"),
     ("[hnsf'U]2.mm3", "UCUM"),
     ("{0:1}", "UCUM"),
     ("{pixels}", "UCUM"),
@@ -67,6 +81,20 @@ ABSENT_FROM_PYDICOM = {
     ("1128", "IBSI"),
     ("KE2A", "IBSI"),
     ("ECT3", "IBSI"),
+    ("IPH6", "IBSI"),
+    ("N72L", "IBSI"),
+    ("7TET", "IBSI"),
+    ("9S40", "IBSI"),
+    ("N8CA", "IBSI"),
+    ("5ZWQ", "IBSI"),
+    # the same of its sections 3.2, 3.5 and 3.6.1
+    ("VJGA", "IBSI"),
+    ("0F91", "IBSI"),
+    ("BC2M", "IBSI"),
+    ("GBPN", "IBSI"),
+    ("DDTU", "IBSI"),
+    ("CNV2", "IBSI"),
+    *((code, "IBSI") for code in ["BTW3", "SUJT", "JJUI", "ZW7Z", "ITBB", "IAZD", "8QNN", "62GR", "KOBO"]),
 }
 
 

@@ -12,8 +12,10 @@ OWN = {
     "firstorder_Energy",
     "firstorder_Kurtosis",
     "firstorder_RootMeanSquared",
+    "firstorder_StandardDeviation",
     "firstorder_TotalEnergy",
     "glcm_MCC",
+    *(name for name in CONCEPTS if name.startswith("shape2D_")),
 }
 
 
@@ -57,12 +59,42 @@ def test_a_filtered_image_is_told_by_modifiers_and_sigma() -> None:
     assert wavelet.log_sigma_mm is None
 
 
+@pytest.mark.parametrize(
+    ("image", "codes"),
+    [
+        ("square", ["SQUARE"]),
+        ("logarithm", ["LOGARITHM"]),
+        ("lbp-2D", ["LBP2D"]),
+        ("lbp-3D-m2", ["LBP3D", "LEVEL2"]),
+        ("lbp-3D-k", ["LBP3D", "LBPKURTOSIS"]),
+        ("wavelet-HL", ["WAVELET", "HL"]),
+        ("wavelet3-LLH", ["WAVELET", "LEVEL3", "LLH"]),
+    ],
+)
+def test_every_filter_of_a_parameter_file_has_codes(image: str, codes: list[str]) -> None:
+    assert [value.value for _, value in describe(f"{image}_glcm_Id").modifiers] == codes
+
+
+def test_a_sigma_may_be_a_whole_number() -> None:
+    assert describe("log-sigma-3-mm-3D_glcm_Id").log_sigma_mm == 3.0
+
+
 def test_square_and_square_root_are_not_taken_for_each_other() -> None:
     assert describe("square_glcm_Id").modifiers != describe("squareroot_glcm_Id").modifiers
 
 
 @pytest.mark.parametrize(
-    "name", ["original_glcm_Unknown", "polar_glcm_Id", "lbp-3D-m1_glcm_Id", "wavelet2-LLH_glcm_Id"]
+    "name",
+    [
+        "original_glcm_Unknown",
+        "polar_glcm_Id",
+        "lbp-4D_glcm_Id",
+        "lbp-3D-m0_glcm_Id",
+        "wavelet-LLX_glcm_Id",
+        "wavelet0-LLH_glcm_Id",
+        "log-sigma--mm-3D_glcm_Id",
+        "squared_glcm_Id",
+    ],
 )
 def test_a_feature_that_is_not_in_the_tables_is_refused(name: str) -> None:
     with pytest.raises(KeyError):

@@ -27,6 +27,7 @@ from pipelines.domain.identifiers import (
 from pipelines.domain.outcome import Producer
 from pipelines.domain.score import Contribution, ModelIdentity, Score, ScoreClass
 from pipelines.domain.volume import CtVolume, Grid, Mask, SliceRef
+from pipelines.extraction.customisation import DEPRECATED
 from pipelines.imaging.diameter import diameters
 
 Shape = tuple[int, int, int]
@@ -45,7 +46,7 @@ MODEL: Final = ModelIdentity(
     intended_use="Research on the response of NSCLC to immunotherapy",
     demonstration=True,
 )
-_LEFT_OUT: Final = ("glcm_SumAverage", "glcm_MCC")
+_LEFT_OUT: Final = ("glcm_SumAverage", "glcm_MCC", *DEPRECATED)
 _IMAGES: Final = (
     "original",
     *(f"log-sigma-{sigma}-0-mm-3D" for sigma in range(1, 6)),
@@ -55,7 +56,7 @@ _IMAGES: Final = (
 
 def feature_names() -> tuple[str, ...]:
     """The 1,218 names of the published settings: 14 of shape and 86 on each of 14 images."""
-    shape = [f"original_{key}" for key in CONCEPTS if key.startswith("shape_")]
+    shape = [f"original_{key}" for key in CONCEPTS if key.startswith("shape_") and key not in _LEFT_OUT]
     families = ("firstorder", "glcm", "glrlm", "glszm", "gldm")
     other = [key for key in CONCEPTS if key not in _LEFT_OUT and key.split("_")[0] in families]
     return (*shape, *(f"{image}_{key}" for image in _IMAGES for key in other))
