@@ -51,7 +51,7 @@ class Pipeline:
     outputs
         Builders, in the order in which their objects are sent.
     verifiable
-        None when there is nothing to verify the numbers with.
+        None when the numbers come from the reference itself.
     """
 
     name: str

@@ -15,6 +15,8 @@ from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
 from pipelines.domain.verification import Verification
 from pipelines.extraction.engine import TOLERANCE, Engine, extract, feature_map
+from pipelines.extraction.equivalence import plain_settings
+from pipelines.extraction.limits import Unsupported
 from pipelines.extraction.names import feature_names
 from pipelines.extraction.oracle import software
 from pipelines.extraction.settings import ExtractionSettings
@@ -87,7 +89,7 @@ def pipeline(
         return lambda case: _measure(case, Engines(extraction, engine, tolerance), model, mapping, method)
 
     verifiable = None
-    if engine != "pyradiomics":
+    if engine != "pyradiomics" and not isinstance(plain_settings(extraction), Unsupported):
         # a case that is verified says that its engine is `verify`, so that its objects have UIDs of their own:
         # they hold the result of the comparison, which those of a case that is not verified lack
         every = 1 if engine == "verify" else verify_every
