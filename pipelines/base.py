@@ -53,7 +53,7 @@ class Pipeline:
     maps
         Which features are mapped and why, for people to read; empty when none.
     verifiable
-        None when there is nothing to verify the numbers with.
+        None when the numbers come from the reference itself.
     """
 
     name: str

@@ -17,7 +17,9 @@ from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
 from pipelines.domain.verification import Verification
 from pipelines.domain.volume import CtVolume
 from pipelines.extraction.engine import TOLERANCE, Engine, extract, feature_maps
+from pipelines.extraction.equivalence import plain_settings
 from pipelines.extraction.ibsi import measure as ibsi
+from pipelines.extraction.limits import Unsupported
 from pipelines.extraction.names import feature_names
 from pipelines.extraction.oracle import software
 from pipelines.extraction.settings import ExtractionSettings
@@ -130,7 +132,8 @@ def pipeline(
         return lambda case: _measure(case, engines, model, choice.features, maps, method)
 
     verifiable = None
-    if engine != "pyradiomics" and extraction.ibsi is None:
+    by_both = extraction.ibsi is None and not isinstance(plain_settings(extraction), Unsupported)
+    if engine != "pyradiomics" and by_both:
         # a case that is verified says that its engine is `verify`, so that its objects have UIDs of their own:
         # they hold the result of the comparison, which those of a case that is not verified lack
         every = 1 if engine == "verify" else verify_every

@@ -751,7 +751,8 @@ def _advance(
     if state is CaseState.COLLECTING:
         # what an earlier run found is no answer to the case as it is now
         connection.execute(update(t.case).where(t.case.c.id == row.id).values(score=None))
-        connection.execute(update(t.result).where(t.result.c.case == row.id).values(current=False))
+        for table in (t.result, t.verification):
+            connection.execute(update(table).where(table.c.case == row.id).values(current=False))
     _record(connection, CaseId(row.id), what, state, f"{reason.code} {detail}" if reason else detail, at)
     return True
 

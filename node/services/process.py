@@ -174,7 +174,7 @@ class Processor:
             return case
         if self._orders is not None:
             case = self._orders.filled_in(claim.case, case)
-        measured = self._measure(claim.case, case)
+        measured = self._measure(claim, case)
         if isinstance(measured, Rejected):
             return measured
         findings, record = measured
@@ -206,9 +206,9 @@ class Processor:
             record,
         )
 
-    def _measure(self, number: CaseId, case: Case) -> tuple[Findings, VerificationRecord | None] | Rejected:
+    def _measure(self, claim: Claim, case: Case) -> tuple[Findings, VerificationRecord | None] | Rejected:
         verifiable = self._pipeline.verifiable
-        why = None if verifiable is None else self._why_verify(number, case, verifiable)
+        why = None if verifiable is None else self._why_verify(claim, case, verifiable)
         if verifiable is None or why is None:
             findings = self._pipeline.measure(case)
             return findings if isinstance(findings, Rejected) else (findings, None)
@@ -217,13 +217,14 @@ class Processor:
             return findings
         compared = tuple((m.lesion.number, m.verification) for m in findings.lesions if m.verification is not None)
         record = VerificationRecord(why, case.inputs_digest, verifiable.software, compared)
-        self._tell(number, record)
+        self._tell(claim.case, record)
         return findings, record
 
-    def _why_verify(self, number: CaseId, case: Case, verifiable: Verifiable) -> str | None:
-        before = self._ledger.verified(number, inputs=case.inputs_digest, software=verifiable.software)
+    def _why_verify(self, claim: Claim, case: Case, verifiable: Verifiable) -> str | None:
+        digest, every = case.inputs_digest, verifiable.every
+        before = self._ledger.verified(claim.case, inputs=digest, software=verifiable.software)
         known = self._ledger.has_verified(verifiable.software)
-        return why_verify(case.inputs_digest, every=verifiable.every, known=known, before=before)
+        return why_verify(digest, every=every, known=known, before=before, attempt=claim.attempt)
 
     def _tell(self, case: CaseId, record: VerificationRecord) -> None:
         """Log how the engines compare; a deviation is an error, though the case goes on with other numbers."""

@@ -44,11 +44,12 @@ class Verification:
         )
 
 
-def why_verify(inputs_digest: str, *, every: int, known: bool, before: str | None) -> str | None:
+def why_verify(inputs_digest: str, *, every: int, known: bool, before: str | None, attempt: int = 1) -> str | None:
     """Why a case is computed by both engines; None when the fast engine is enough.
 
     A case that is run again with the same inputs and software gets the same answer, and with it the same objects: the
-    draw depends on the inputs alone, and what was verified once is verified again.
+    draw depends on the inputs alone, and what was verified once is verified again. A run that is not the first attempt
+    is not picked for verification: PyRadiomics takes longer and holds up the process, which may be what ended the last.
 
     Parameters
     ----------
@@ -60,6 +61,8 @@ def why_verify(inputs_digest: str, *, every: int, known: bool, before: str | Non
         True when a case has been verified with the software that runs now.
     before
         Why this case was verified when it was run before with the same inputs and software; None when it was not.
+    attempt
+        Runs of the case since it was complete, with this one.
 
     Examples
     --------
@@ -72,6 +75,8 @@ def why_verify(inputs_digest: str, *, every: int, known: bool, before: str | Non
         return EVERY_CASE
     if before is not None:
         return before
+    if attempt > 1:
+        return None
     if not known:
         return FIRST_CASE
     drawn = int(digest_of("verification", inputs_digest)[:16], 16) % every == 0

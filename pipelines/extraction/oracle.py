@@ -67,7 +67,7 @@ def extract(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> Featu
     except ValueError as fault:
         return refused(lesion, fault)
     except RuntimeError as fault:
-        # a filter of ITK that does not take the image: the last line says why, those before name source files
+        # ITK or the compiled part of PyRadiomics: the last line says why, those before name source files
         return refused(lesion, ValueError(str(fault).strip().splitlines()[-1]))
     names = feature_names(settings)
     return FeatureVector(names, np.array([float(found.get(name, np.nan)) for name in names], dtype=np.float64))

@@ -96,6 +96,10 @@ def _customisation(content: Mapping[str, Any]) -> Customisation:
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     # without its entries that are empty, on which PyRadiomics fails later
     loaded = pyradiomics().featureextractor.RadiomicsFeatureExtractor(_without_empty(content))
+    spacing = loaded.settings.get("resampledPixelSpacing")
+    if spacing is not None and len(spacing) != 3:
+        # the schema lets it pass, and every lesion would fail
+        raise ValueError(f"resampledPixelSpacing has {len(spacing)} numbers instead of three")
     features = [(family, _features(family, names)) for family, names in loaded.enabledFeatures.items()]
     return Customisation(
         settings=_arguments(loaded.settings),

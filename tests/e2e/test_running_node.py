@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
@@ -314,3 +315,19 @@ def test_the_spool_holds_exactly_what_was_sent(tmp_path: Path) -> None:
     for one, other in zip(stored, sent, strict=True):
         # file meta information differs, the data set is the same to the last byte
         assert one[-len(other) // 2 :] == other[-len(other) // 2 :]
+
+
+def test_the_first_case_is_verified_and_a_deviation_is_seen_everywhere(tmp_path: Path) -> None:
+    noise = np.rint(np.random.default_rng(1).normal(30, 60, (12, 40, 40))).astype(np.int16)
+    ct = ct_series(**SMALL, hu=noise)
+    # the engines differ in the last digits, which this tolerance does not forgive
+    with node(write_config(tmp_path, extraction={"verify_tolerance": 1e-16})) as running_node:
+        submit(running_node, [*ct, seg_of(ct)], tmp_path / "1")
+        detail = running_node.reaches(1, CaseState.REPORTED, timeout_s=120)
+        shown = " ".join(running_node.command("status", "1").stdout.split())
+    assert detail.verification is not None
+    assert "Verification first case with this software" in shown
+    assert "ROI-010 1218 features compared with PyRadiomics" in shown
+    log = running_node.log.read_text()
+    assert '"event": "engines_deviate"' in log
+    assert '"pyradiomics": "PyRadiomics 3.1.0 (pyradiomics-bhklab 3.1.4)"' in log

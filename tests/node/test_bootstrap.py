@@ -115,7 +115,8 @@ def test_a_node_with_a_parameter_file_maps_what_the_profiles_map(tmp_path: Path)
         PULMONODE_SCORING__MODEL="",
         PULMONODE_MAPS__FEATURES='["original_firstorder_Entropy"]',
     )
-    assert load_pipeline(settings).verifiable is not None
+    # PyRadiomics computes all of it: there is nothing to compare
+    assert load_pipeline(settings).verifiable is None
 
 
 def test_the_ibsi_profile_measures_without_a_model_and_maps_as_the_others_do(tmp_path: Path) -> None:

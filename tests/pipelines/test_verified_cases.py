@@ -44,8 +44,11 @@ def made(tolerance: float = 1e-9, settings: ExtractionSettings | None = None) ->
 
 
 def objects(of: Pipeline, *, verified: bool) -> dict[str, ResultObject]:
-    assert of.verifiable is not None
-    findings = of.verifiable.measure(case()) if verified else of.measure(case())
+    measure = of.measure
+    if verified:
+        assert of.verifiable is not None
+        measure = of.verifiable.measure
+    findings = measure(case())
     assert isinstance(findings, Findings)
     results: dict[str, ResultObject] = {}
     for one in build_objects(of, findings, synthetic.PRODUCER):

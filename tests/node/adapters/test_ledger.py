@@ -790,6 +790,10 @@ def test_what_was_verified_comes_back_to_the_last_bit(node: Node) -> None:
     assert node.ledger.has_verified("kernels 1")
     assert not node.ledger.has_verified("kernels 2")
     assert node.ledger.verified(claim.case, inputs="ab" * 32, software="kernels 1") == "one case in 200"
+    assert node.ledger.retry(claim.case, at=node.clock()) is None
+    # it is no answer to the case as it is now, but the choice and the software are remembered
+    assert node.detail(claim.case).verification is None
+    assert node.ledger.verified(claim.case, inputs="ab" * 32, software="kernels 1") == "one case in 200"
     for other in ({"inputs": "cd" * 32, "software": "kernels 1"}, {"inputs": "ab" * 32, "software": "kernels 2"}):
         assert node.ledger.verified(claim.case, **other) is None
 

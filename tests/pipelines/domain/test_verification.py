@@ -27,6 +27,15 @@ def test_0_means_never_and_1_always(inputs: str, known: bool) -> None:
     assert why_verify(inputs, every=1, known=known, before=None) == EVERY_CASE
 
 
+@given(DIGESTS, st.booleans())
+def test_a_run_after_an_interruption_is_not_picked_unless_it_was_verified_before_or_all_are(
+    inputs: str, known: bool
+) -> None:
+    assert why_verify(inputs, every=2, known=known, before=None, attempt=2) is None
+    assert why_verify(inputs, every=2, known=known, before=FIRST_CASE, attempt=2) == FIRST_CASE
+    assert why_verify(inputs, every=1, known=known, before=None, attempt=2) == EVERY_CASE
+
+
 def test_one_case_in_so_many_is_drawn() -> None:
     drawn = [why_verify(digest_of(str(n)), every=20, known=True, before=None) for n in range(4000)]
     assert 150 <= sum(why == "one case in 20" for why in drawn) <= 250

@@ -202,6 +202,7 @@ def test_intensities_that_are_normalised_are_no_hu() -> None:
         ("imageType: {Sharpened: {}}", "Sharpened"),
         ("featureClass: {glcm: [Roughness]}", "Roughness"),
         ("setting: {interpolator: cubic}", "cubic"),
+        ("setting: {resampledPixelSpacing: [1, 1]}", "2 numbers instead of three"),
         ("{imageType: {LoG: {}}, featureClass: {firstorder: }}", "asks for no feature"),
     ],
 )
@@ -214,14 +215,23 @@ def test_a_wrong_file_is_refused_as_eng_002_with_what_is_wrong(text: str, says: 
     assert "\n" not in refused.detail
 
 
-def test_a_lesion_that_a_file_does_not_allow_is_rejected_with_the_words_of_pyradiomics() -> None:
-    settings = read_parameters("{setting: {minimumROISize: 1000000}, " + FEW + "}", name="params.yaml")
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("minimumROISize: 1000000", "minimum size"),
+        ("resegmentRange: [5000]", "excluded too many voxels"),
+        # not a ValueError, but a fault of the compiled part
+        ("distances: [500]", "Error getting angle count"),
+    ],
+)
+def test_a_lesion_that_a_file_does_not_allow_is_rejected_with_the_words_of_pyradiomics(setting: str, says: str) -> None:
+    settings = read_parameters("{setting: {" + setting + "}, " + FEW + "}", name="params.yaml")
     assert isinstance(settings, ExtractionSettings)
     drawn = small()
     refused = extract(drawn.ct, drawn.lesion, settings).outcome
     assert isinstance(refused, Rejected)
     assert refused.code == "ROI-003"
-    assert "minimum size" in refused.detail
+    assert says in refused.detail
 
 
 def test_the_tables_hold_every_feature_and_setting_of_pyradiomics() -> None:
