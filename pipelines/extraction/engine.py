@@ -6,7 +6,7 @@ from typing import Literal
 from pipelines.domain.case import Lesion
 from pipelines.domain.features import FeatureMap, FeatureVector
 from pipelines.domain.reasons import Rejected
-from pipelines.domain.volume import CtVolume
+from pipelines.domain.volume import CtVolume, Volume
 from pipelines.extraction import fast, fast_maps, oracle
 from pipelines.extraction.limits import Unsupported
 from pipelines.extraction.settings import ExtractionSettings
@@ -31,7 +31,7 @@ class Extraction:
     reason: str = ""
 
 
-def extract(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings, *, engine: Engine = "fast") -> Extraction:
+def extract(ct: Volume, lesion: Lesion, settings: ExtractionSettings, *, engine: Engine = "fast") -> Extraction:
     """Compute all features of `lesion`; the numbers do not depend on `engine`, but for rounding in the ninth digit."""
     if engine == "fast":
         outcome = fast.extract(ct, lesion, settings)

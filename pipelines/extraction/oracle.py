@@ -13,7 +13,7 @@ from radiomics.featureextractor import RadiomicsFeatureExtractor
 from pipelines.domain.case import Lesion
 from pipelines.domain.features import FeatureMap, FeatureVector
 from pipelines.domain.reasons import Rejected
-from pipelines.domain.volume import CtVolume
+from pipelines.domain.volume import CtVolume, Volume
 from pipelines.extraction.limits import refused, too_small
 from pipelines.extraction.names import FEATURE_CLASSES, feature_names, features_of
 from pipelines.extraction.settings import ExtractionSettings
@@ -36,7 +36,7 @@ def software() -> tuple[tuple[str, str], ...]:
     )
 
 
-def extract(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> FeatureVector | Rejected:
+def extract(ct: Volume, lesion: Lesion, settings: ExtractionSettings) -> FeatureVector | Rejected:
     """Compute all features of `lesion`.
 
     Returns
@@ -158,7 +158,7 @@ def _extractor(
     return extractor
 
 
-def _box_around(ct: CtVolume, lesion: Lesion, *, margin: int) -> tuple[slice, slice, slice]:
+def _box_around(ct: Volume, lesion: Lesion, *, margin: int) -> tuple[slice, slice, slice]:
     a, b, c = (
         slice(max(0, part.start - margin), min(extent, part.stop + margin))
         for part, extent in zip(lesion.mask.box, ct.grid.shape, strict=True)
@@ -166,11 +166,11 @@ def _box_around(ct: CtVolume, lesion: Lesion, *, margin: int) -> tuple[slice, sl
     return a, b, c
 
 
-def _image(ct: CtVolume, box: tuple[slice, slice, slice]) -> sitk.Image:
+def _image(ct: Volume, box: tuple[slice, slice, slice]) -> sitk.Image:
     return _with_geometry(ct.hu[box], ct, box)
 
 
-def _with_geometry(voxels: NDArray[Any], ct: CtVolume, box: tuple[slice, slice, slice]) -> sitk.Image:
+def _with_geometry(voxels: NDArray[Any], ct: Volume, box: tuple[slice, slice, slice]) -> sitk.Image:
     image = sitk.GetImageFromArray(np.ascontiguousarray(voxels))
     image.SetSpacing(ct.grid.spacing_mm)
     image.SetDirection(ct.grid.direction)
