@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import SimpleITK as sitk
+from numpy.typing import NDArray
 
 from pipelines.domain.volume import Mask, Volume
 from pipelines.extraction.settings import ExtractionSettings
@@ -63,7 +64,9 @@ def in_table_order(names: Sequence[str]) -> tuple[str, ...]:
 def image_diagnostics(volume: Volume) -> Cells:
     """PyRadiomics' `diagnostics_Image-original_*` columns, but for the hash."""
     slices, rows, columns = volume.grid.shape
-    hu = volume.hu if np.issubdtype(volume.hu.dtype, np.integer) else volume.hu.astype(np.float64)
+    # a sum of whole numbers is the same in any order; one of others is not
+    whole = np.issubdtype(volume.hu.dtype, np.integer)
+    hu: NDArray[Any] = volume.hu if whole else volume.hu.astype(np.float64)
     return (
         ("diagnostics_Image-original_Dimensionality", "3D"),
         ("diagnostics_Image-original_Spacing", str(volume.grid.spacing_mm)),
@@ -79,7 +82,7 @@ def mask_diagnostics(volume: Volume, mask: Mask) -> Cells:
     slices, rows, columns = volume.grid.shape
     first = mask.offset[::-1]
     x, y, z = (
-        float(np.mean(indices) + start) for indices, start in zip(np.nonzero(mask.voxels)[::-1], first, strict=True)
+        float(np.mean(indices + start)) for indices, start in zip(np.nonzero(mask.voxels)[::-1], first, strict=True)
     )
     at = np.array(volume.grid.origin_mm) + np.reshape(volume.grid.direction, (3, 3)) @ (
         np.array([x, y, z]) * volume.grid.spacing_mm
