@@ -37,6 +37,31 @@ _EXAMPLE_CT_GLCM: Final = (
     "SumSquares",
 )
 
+DIAGNOSTICS: Final = (
+    "diagnostics_Versions_PyRadiomics",
+    "diagnostics_Versions_Numpy",
+    "diagnostics_Versions_SimpleITK",
+    "diagnostics_Versions_PyWavelet",
+    "diagnostics_Versions_Python",
+    "diagnostics_Versions_Pulmonode",
+    "diagnostics_Configuration_Settings",
+    "diagnostics_Configuration_Engine",
+    "diagnostics_Image-original_Dimensionality",
+    "diagnostics_Image-original_Spacing",
+    "diagnostics_Image-original_Size",
+    "diagnostics_Image-original_Mean",
+    "diagnostics_Image-original_Minimum",
+    "diagnostics_Image-original_Maximum",
+    "diagnostics_Mask-original_Spacing",
+    "diagnostics_Mask-original_Size",
+    "diagnostics_Mask-original_BoundingBox",
+    "diagnostics_Mask-original_VoxelNum",
+    "diagnostics_Mask-original_VolumeNum",
+    "diagnostics_Mask-original_CenterOfMassIndex",
+    "diagnostics_Mask-original_CenterOfMass",
+)
+"""The columns between those that name a lesion and its features: PyRadiomics' where it has them, in its order."""
+
 Cells = tuple[tuple[str, str], ...]
 """Columns of one row with their text."""
 
