@@ -33,6 +33,8 @@ from pipelines.extraction.settings import ExtractionSettings
 from pipelines.extraction.table import in_table_order
 
 _CHUNK: Final = 64
+# headers of so many files are read before processes for it have started
+_FEW: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,9 @@ def _plan(request: Request, own: frozenset[Path], bar: Progress) -> Plan:
 def _scanned(paths: Sequence[Path], jobs: int, bar: Progress) -> list[Scanned]:
     found: dict[Path, Scanned] = {}
     bar.begin("Looking into files", len(paths))
+    if len(paths) <= _FEW:
+        bar.advance(len(paths), failed=0)
+        return list(scan(paths))
     with closing(run_all(scan, in_chunks(paths, _CHUNK), jobs)) as results:
         for chunk, scanned in results:
             lost = Rejected("RUN-001", "The process that read the header died.", "Look at the file and report it.")
