@@ -59,6 +59,7 @@ def plan_dicom(scanned: Sequence[Scanned], name: Callable[[Path], str]) -> Plan:
     targets: list[Target] = []
     decided: list[Measured] = []
     paired: dict[SeriesUID, list[Target]] = defaultdict(list)
+    refused: set[SeriesUID] = set()
     for path, ref in segmentations:
         arrival = SegmentationArrival(ref, _NOW, "")
         decision = decide(arrival, candidates.of(ref), now=_NOW, patience=_NO_PATIENCE)
@@ -67,6 +68,7 @@ def plan_dicom(scanned: Sequence[Scanned], name: Callable[[Path], str]) -> Plan:
                 targets.append(_target(path, ref, series[ct.series], name))
                 paired[ct.series].append(targets[-1])
             case Incomplete(reason=reason, ct=found_ct):
+                refused.update(() if found_ct is None else (found_ct.series,))
                 ct_files = None if found_ct is None else series[found_ct.series]
                 target = _target(path, ref, ct_files, name)
                 why = _without_ct(ref) if reason.code == "SEG-001" else for_files(reason)
@@ -77,7 +79,7 @@ def plan_dicom(scanned: Sequence[Scanned], name: Callable[[Path], str]) -> Plan:
             case _:
                 assert_never(decision)
     for uid, found in series.items():
-        if uid not in paired:
+        if uid not in paired and uid not in refused:
             left_out["CT images of series without a segmentation"] += len(found)
     tasks = tuple(
         Task(True, tuple(path for path, _ in series[uid]), tuple(of_series)) for uid, of_series in paired.items()

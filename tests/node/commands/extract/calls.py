@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
+from node.cli import cli
 from tests.dicom import centred_ball
 
 ROOT = Path(__file__).parents[4]
@@ -18,7 +20,13 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "node", "extract", *(str(argument) for argument in arguments)]
 
 
-def extract(*arguments: object) -> subprocess.CompletedProcess[str]:
+def extract(*arguments: object) -> Result:
+    """Call it within this process; what its workers print is not caught."""
+    return CliRunner().invoke(cli, ["extract", *(str(argument) for argument in arguments)], prog_name="pulmonode")
+
+
+def extract_apart(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Call it as a process of its own, with all that it and its workers print."""
     return subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, check=False)
 
 

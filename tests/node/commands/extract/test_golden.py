@@ -29,7 +29,7 @@ def assert_equal(found: dict[str, float], expected: dict[str, float]) -> None:
 
 def test_a_folder_of_real_patients_gives_the_golden_values(shared_data: Path, tmp_path: Path) -> None:
     done = extract(shared_data / "golden", "-o", tmp_path / "out.csv")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     rows = {row["Mask"] + "#" + row["Label"]: row for row in rows_of(tmp_path / "out.csv")}
     for case, drawn in GOLDEN.items():
         for mask, reference in drawn.items():
@@ -47,7 +47,7 @@ def test_a_folder_of_real_patients_gives_the_golden_values(shared_data: Path, tm
 def test_the_nearest_neighbour_of_the_paper_can_be_chosen_as_a_preset(shared_data: Path, tmp_path: Path) -> None:
     case = shared_data / "golden" / "lung1"
     done = extract(case / "ct", case / "seg.dcm", "-o", tmp_path / "out.csv", "--preset", "seed-a", "--jobs", 1)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     [row] = rows_of(tmp_path / "out.csv")
     # seed-a smooths what the reference does not; its shape is that of the nearest neighbour
     expected = golden_values(case / "features_exampleCT_nearest.csv")
@@ -66,7 +66,7 @@ def test_an_image_and_a_mask_file_give_the_golden_values(case: str, shared_data:
     image = sitk.Cast(reader.Execute(), sitk.sitkInt16)
     sitk.WriteImage(image, str(tmp_path / "image.nrrd"))
     done = extract(tmp_path / "image.nrrd", folder / LABELS[case], "-o", tmp_path / "out.csv")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     [row] = rows_of(tmp_path / "out.csv")
     assert_equal(features_of(row), golden_values(folder / "features_exampleCT.csv"))
     with (folder / "features_exampleCT.csv").open(newline="") as file:
@@ -78,7 +78,7 @@ def test_an_image_and_a_mask_file_give_the_golden_values(case: str, shared_data:
 def test_a_cohort_of_eight_patients_is_measured_in_one_run(shared_data: Path, tmp_path: Path) -> None:
     cohort = shared_data / "cohort_sts"
     done = extract(cohort, "-o", tmp_path / "out.csv")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     rows = rows_of(tmp_path / "out.csv")
     with (cohort / "features_exampleCT.csv").open(newline="") as file:
         expected = {row["case"]: row for row in csv.DictReader(file)}

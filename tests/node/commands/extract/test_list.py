@@ -58,7 +58,7 @@ def test_a_list_gives_the_table_that_pyradiomics_itself_gives(shared_data: Path,
     given = some_list(tmp_path)
     by_pyradiomics(given, shared_data / "reference_values" / "exampleCT.yaml", tmp_path / "theirs.csv")
     done = extract(given, "-o", tmp_path / "ours.csv")
-    assert done.returncode == 1
+    assert done.exit_code == 1
     theirs, ours = rows_of(tmp_path / "theirs.csv"), rows_of(tmp_path / "ours.csv")
     kept = [
         column
@@ -105,7 +105,7 @@ def test_rows_that_cannot_be_used_keep_their_place(tmp_path: Path) -> None:
     image_file(tmp_path / "i.nrrd")
     mask_file(tmp_path / "m.nrrd")
     (tmp_path / "list.csv").write_text("Image,Mask,Label\ni.nrrd,,1\ni.nrrd\ni.nrrd,m.nrrd,one\ni.nrrd,m.nrrd,1.0\n")
-    assert extract(tmp_path / "list.csv", "-o", tmp_path / "out.csv").returncode == 1
+    assert extract(tmp_path / "list.csv", "-o", tmp_path / "out.csv").exit_code == 1
     assert [bool(row["original_shape_MeshVolume"]) for row in rows_of(tmp_path / "out.csv")] == [False] * 3 + [True]
     assert [fault["Code"] for fault in rows_of(tmp_path / "out.errors.csv")] == ["VOL-002"] * 3
 
@@ -114,5 +114,5 @@ def test_rows_that_cannot_be_used_keep_their_place(tmp_path: Path) -> None:
 def test_a_file_that_is_no_list_is_a_wrong_call(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_bytes(content)
     done = extract(tmp_path / "list.csv", "-o", tmp_path / "out.csv")
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert "Usage:" in done.stderr
