@@ -14,6 +14,7 @@ from node.errors import ConfigError
 from pipelines.domain.reasons import Rejected
 
 _FORMAT: Final = "pulmonode extract 1"
+_BEGINNING: Final = f'{{"format": "{_FORMAT}"'.encode()
 # what may have had another cause than the files; all else would end the same way again
 _WORTH_ANOTHER_TRY: Final = frozenset({"RUN-001", "RUN-002", "VOL-001"})
 
@@ -83,15 +84,14 @@ class Journal:
     def _open(self, method: str) -> None:
         self._file.seek(0)
         lines = self._file.read().splitlines(keepends=True)
+        if lines and not lines[0].startswith(_BEGINNING):
+            raise ConfigError([f"{self.path} is not the journal of a run; choose another --output"])
         if not lines or not lines[0].endswith(b"\n"):
             self._file.truncate(0)
             self._write({"format": _FORMAT, "method": method})
             os.fsync(self._file.fileno())
             return
-        head = _parsed(lines[0])
-        if head.get("format") != _FORMAT:
-            raise ConfigError([f"{self.path} is not the journal of a run; choose another --output"])
-        if head.get("method") != method:
+        if _parsed(lines[0]).get("method") != method:
             raise ConfigError(
                 [
                     f"{self.path} holds lesions that were measured with other settings or another version",
