@@ -3,7 +3,7 @@
 import hashlib
 import platform
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -142,15 +142,14 @@ def measure(task: Task, method: Method) -> tuple[Measured, ...]:
     """Measure all targets of `task`; whatever goes wrong ends up in their faults."""
     before = {target.key: inputs_of(task, target) for target in task.targets}
     found: list[Measured] = []
-    try:
-        for target, rows, faults in _dicom(task, method) if task.dicom else _files(task, method):
-            found.append(Measured(target.key, before[target.key], tuple(rows), tuple(faults)))
-    except Exception as fault:  # one bad file must not end the run; which it is and where is all that may be told
-        done = {one.key for one in found}
-        for target in task.targets:
-            if target.key not in done:
-                faults = [Fault("error", target.cells, _internal(fault))]
-                found.append(Measured(target.key, before[target.key], (), tuple(faults)))
+    measure_on: _OnImage | None = None
+    for target in task.targets:
+        try:
+            measure_on = measure_on or (_dicom(task, method) if task.dicom else _files(task, method))
+            rows, faults = measure_on(target)
+        except Exception as fault:  # one bad file must not end the run; its kind and its place are all that may be told
+            rows, faults = [], [Fault("error", target.cells, _internal(fault))]
+        found.append(Measured(target.key, before[target.key], tuple(rows), tuple(faults)))
     return tuple(found)
 
 
@@ -163,29 +162,32 @@ def _internal(fault: Exception) -> Rejected:
     return Rejected("RUN-002", f"Internal error {type(fault).__name__} in {place}{called}.", "Report it.")
 
 
-_Found = Iterator[tuple[Target, list[Row], list[Fault]]]
+_Found = tuple[list[Row], list[Fault]]
+_OnImage = Callable[[Target], _Found]
 
 
-def _dicom(task: Task, method: Method) -> _Found:
+def _refused(target: Target, reason: Rejected) -> _Found:
+    return [], [Fault("error", target.cells, reason)]
+
+
+def _dicom(task: Task, method: Method) -> _OnImage:
     images = [dcmread(path) for path in task.image]
     ct = read_ct(images)
     headers = [_without_pixels(image) for image in images]
-    del images
     diagnostics = () if isinstance(ct, Rejected) else image_diagnostics(ct)
-    for target in task.targets:
+
+    def on_ct(target: Target) -> _Found:
         if isinstance(ct, Rejected):
-            yield target, [], [Fault("error", target.cells, for_files(ct))]
-            continue
+            return _refused(target, for_files(ct))
         segmentation = dcmread(target.mask)
         drawn = other_patient(headers, segmentation) or read_drawn(segmentation, ct)
         if isinstance(drawn, Rejected):
-            yield target, [], [Fault("error", target.cells, for_files(drawn))]
-            continue
+            return _refused(target, for_files(drawn))
         drawn = replace(drawn, notes=tuple(for_files(note) for note in drawn.notes))
         patient: Cells = (("PatientID", str(headers[0].get("PatientID", ""))),) if method.with_patient_id else ()
-        named = Target(target.key, (*patient, *target.cells), target.mask)
-        rows, faults = _lesions(named, ct, drawn, diagnostics, method)
-        yield target, rows, faults
+        return _lesions(replace(target, cells=(*patient, *target.cells)), ct, drawn, diagnostics, method)
+
+    return on_ct
 
 
 def _without_pixels(image: Dataset) -> Dataset:
@@ -197,28 +199,29 @@ def _without_pixels(image: Dataset) -> Dataset:
     return kept
 
 
-def _files(task: Task, method: Method) -> _Found:
+def _files(task: Task, method: Method) -> _OnImage:
     image = _read(task.image[0], "image")
     volume = image if isinstance(image, Rejected) else read_volume(image)
     diagnostics = () if isinstance(volume, Rejected) else image_diagnostics(volume)
-    for target in task.targets:
+
+    def on_volume(target: Target) -> _Found:
         if isinstance(volume, Rejected):
-            yield target, [], [Fault("error", target.cells, volume)]
-            continue
+            return _refused(target, volume)
         mask = _read(target.mask, "mask")
         if isinstance(mask, Rejected):
-            yield target, [], [Fault("error", target.cells, mask)]
-            continue
+            return _refused(target, mask)
         rows: list[Row] = []
         faults: list[Fault] = []
         channels = range(mask.GetNumberOfComponentsPerPixel()) if target.channel is None else (target.channel,)
         for channel in channels:
             drawn = read_masks(mask, volume, label=target.label, channel=channel)
             cells = target.cells if method.list_columns else (*target.cells, ("Label_channel", str(channel)))
-            made, why = _lesions(Target(target.key, cells, target.mask), volume, drawn, diagnostics, method)
+            made, why = _lesions(replace(target, cells=cells), volume, drawn, diagnostics, method)
             rows.extend(made)
             faults.extend(why)
-        yield target, rows, faults
+        return rows, faults
+
+    return on_volume
 
 
 def _read(path: Path, what: str) -> sitk.Image | Rejected:
@@ -229,9 +232,7 @@ def _read(path: Path, what: str) -> sitk.Image | Rejected:
         return Rejected("VOL-001", f"The {what} file {why}.", "Check the file; give NRRD, NIfTI or MetaImage.")
 
 
-def _lesions(
-    target: Target, volume: Volume, drawn: Drawn, diagnostics: Cells, method: Method
-) -> tuple[list[Row], list[Fault]]:
+def _lesions(target: Target, volume: Volume, drawn: Drawn, diagnostics: Cells, method: Method) -> _Found:
     faults = [Fault("error" if note.code in _LOST else "note", target.cells, note) for note in drawn.notes]
     rows: list[Row] = []
     for lesion in drawn.lesions:

@@ -133,6 +133,20 @@ def test_nothing_of_a_patient_is_printed_unless_it_is_asked_for_in_the_table(tmp
     assert next(iter(row.items())) == ("PatientID", f"{SENTINEL}-1")
 
 
+def test_an_internal_error_with_one_segmentation_costs_no_other_of_the_same_ct(tmp_path: Path) -> None:
+    ct, seg = write_patient(tmp_path / "data", 1)
+    broken = rtstruct_of(ct)
+    del broken.ROIContourSequence[0].ReferencedROINumber
+    (tmp_path / "data" / "broken").write_bytes(as_bytes(broken))
+    (tmp_path / "data" / "also drawn").write_bytes(as_bytes(rtstruct_of(ct, names={1: "another"})))
+    assert extract(tmp_path / "data", "-o", tmp_path / "out.csv").exit_code == 1
+    assert [row["Mask"] for row in rows_of(tmp_path / "out.csv")] == ["also drawn", "drawn"]
+    [fault] = rows_of(tmp_path / "out.errors.csv")
+    assert (fault["Mask"], fault["Code"]) == ("broken", "RUN-002")
+    assert "AttributeError" in fault["Reason"]
+    assert seg.PatientID not in fault["Reason"]
+
+
 def cohort(folder: Path, count: int) -> Path:
     for number in range(1, count + 1):
         write_patient(folder / f"p{number:02}", number)
@@ -149,7 +163,6 @@ def test_a_run_that_was_killed_goes_on_and_gives_the_same_bytes(tmp_path: Path) 
     wait_for("the first lesions", lambda: journal.is_file() and journal.read_bytes().count(b"\n") >= 4)
     process.kill()
     process.wait()
-    # the processes that measured end with the one that was killed: they hold the journal of nobody
     before = journal.read_bytes()
     assert 4 <= before.count(b"\n") < 13
     with journal.open("ab") as file:
