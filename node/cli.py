@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, cast, get_args
 
 import click
 from rich.console import Console
@@ -18,8 +18,15 @@ from node.commands.views import case_view, diagnosis_view, overview_view
 from node.errors import ConfigError, TransientError
 from node.logs import Log
 from node.services.supervise import Supervisor
-from node.settings import Settings, load_settings
+from node.settings import ExtractionConfig, Settings, load_settings
 from pipelines.domain.identifiers import CaseId
+from pipelines.extraction.settings import PROFILES, load_profile
+
+if TYPE_CHECKING:
+    from pipelines.extraction.engine import Engine
+
+ENGINES: Final = get_args(ExtractionConfig.model_fields["engine"].annotation)
+"""Names of the extraction engines; they themselves take seconds to import."""
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -258,6 +265,67 @@ def submit(node: Node, paths: tuple[Path, ...]) -> None:
     from node.commands.submit import submit_paths
 
     sys.exit(submit_paths(node.settings(), paths, Console(stderr=True, highlight=False)))
+
+
+@cli.command()
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="IN...")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Table to write (CSV), one row a lesion. OUT.csv.journal and OUT.errors.csv lie beside it.",
+)
+@click.option(
+    "--preset", type=click.Choice(list(PROFILES)), default="recommended", show_default=True, help="Extraction profile."
+)
+@click.option("--engine", type=click.Choice(ENGINES), default="fast", show_default=True, help="What computes.")
+@click.option(
+    "--label",
+    type=click.IntRange(min=1),
+    help="Measure this label of mask files alone. Default: every label; 1 in a list.",
+)
+@click.option("--with-patient-id", is_flag=True, help="Begin each row with the Patient ID of the CT.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), help="Processes that measure at the same time. Default: one a core."
+)
+@click.option("--restart", is_flag=True, help="Measure everything again instead of going on with OUT.csv.journal.")
+def extract(
+    inputs: tuple[Path, ...],
+    output: Path,
+    preset: str,
+    engine: str,
+    label: int | None,
+    jobs: int | None,
+    *,
+    with_patient_id: bool,
+    restart: bool,
+) -> None:
+    """Measure the lesions in files, without a node or a PACS, into a table.
+
+    IN is folders and files of DICOM (CT with SEG or RTSTRUCT, any number of patients), an image file and its mask file,
+    folders of such pairs, or a list of them as `pyradiomics` takes it. Run again, it keeps what is done and measures
+    what is new.
+
+    \b
+    Example: pulmonode extract /data/cohort -o features.csv
+    """
+    from node.commands.extract.run import Request, run_extract
+
+    request = Request(
+        inputs=inputs,
+        output=output,
+        settings=load_profile(preset),
+        engine=cast("Engine", engine),
+        jobs=jobs,
+        label=label,
+        with_patient_id=with_patient_id,
+        restart=restart,
+    )
+    try:
+        sys.exit(run_extract(request, Console(stderr=True, highlight=False)))
+    except ConfigError as fault:
+        raise click.UsageError("; ".join(fault.problems)) from fault
 
 
 @cli.command()

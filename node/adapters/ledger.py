@@ -78,7 +78,7 @@ from pipelines.domain.instance import InstanceRef, Plane, References
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
 from pipelines.domain.verification import Verification
-from pipelines.imaging.assembly import SegmentationArrival, SeriesArrival, pair
+from pipelines.imaging.assembly import SegmentationArrival, SeriesArrival, pair, series_arrival
 
 _SCHEMA_LOCK: Final = 0x70756C6D
 """Key of the lock under which PostgreSQL makes the tables; any number that nobody else uses."""
@@ -682,21 +682,7 @@ def _candidates(connection: Connection, segmentation: InstanceRef) -> list[Serie
     for row in images:
         by_series.setdefault(row.series, []).append(_ref(row))
         last[row.series] = max(last.get(row.series, row.received_at), row.received_at)
-    return [_series_arrival(refs, last[series]) for series, refs in by_series.items()]
-
-
-def _series_arrival(refs: Sequence[InstanceRef], last_received_at: datetime) -> SeriesArrival:
-    images = [ref for ref in refs if not ref.localizer]
-    first = (images or refs)[0]
-    return SeriesArrival(
-        key=first.key,
-        patient_key=first.patient_key,
-        frame_of_reference=first.frame_of_reference,
-        instances=frozenset(ref.sop_instance for ref in refs),
-        planes=tuple(ref.plane for ref in images if ref.plane is not None),
-        frames=sum(ref.frames for ref in images),
-        last_received_at=last_received_at,
-    )
+    return [series_arrival(refs, last[series]) for series, refs in by_series.items()]
 
 
 def _images_of(ct: SeriesKey) -> Any:

@@ -54,6 +54,10 @@ CODES: Final[dict[str, str]] = {
     "SEG-006": "The segmentation cannot be decoded",
     "SEG-007": "The segmentation does not lie on the CT",
     "SEG-008": "The segmentation was carried over to the grid of the CT",
+    # files of volumes, and lists of them
+    "VOL-001": "The image or the mask cannot be read",
+    "VOL-002": "The row of the list cannot be used",
+    "VOL-003": "The image of the mask cannot be told",
     # one lesion
     "ROI-001": "The lesion is too small to measure",
     "ROI-002": "The segment is empty",

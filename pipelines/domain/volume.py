@@ -69,26 +69,42 @@ class SliceRef:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CtVolume:
-    """A CT series as one block of voxels.
+class Volume:
+    """A block of voxels on a grid, which is all that features are computed from.
 
     Attributes
     ----------
     hu
-        Hounsfield units, shape (slices, rows, columns), int16 unless the rescale needs more.
+        Hounsfield units, shape (slices, rows, columns), int16 unless the source needs more.
     grid
         Where the voxels lie; slices ascend along `grid.normal`.
-    slices
-        Source of each slice, as long as `hu`.
     """
 
     hu: NDArray[np.generic]
     grid: Grid
+
+    def __post_init__(self) -> None:
+        if self.hu.shape != self.grid.shape:
+            raise ValueError("voxels and grid of a volume differ in number")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CtVolume(Volume):
+    """A CT series as one block of voxels, with what results refer to.
+
+    Attributes
+    ----------
+    slices
+        Source of each slice, as long as `hu`.
+    """
+
     frame_of_reference: FrameOfReferenceUID
     slices: tuple[SliceRef, ...]
 
     def __post_init__(self) -> None:
-        if self.hu.shape != self.grid.shape or len(self.slices) != self.grid.shape[0]:
+        # slots make a class of their own out of this one, which super() without arguments does not know
+        Volume.__post_init__(self)
+        if len(self.slices) != self.grid.shape[0]:
             raise ValueError("voxels, grid and slices of a CT volume differ in number")
 
 

@@ -8,7 +8,7 @@ from pipelines.domain.case import Lesion
 from pipelines.domain.features import FeatureMap, FeatureVector
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.verification import Verification
-from pipelines.domain.volume import CtVolume
+from pipelines.domain.volume import Volume
 from pipelines.extraction import fast, fast_maps, oracle
 from pipelines.extraction.equivalence import plain_settings
 from pipelines.extraction.ibsi import measure as ibsi
@@ -43,7 +43,7 @@ class Extraction:
 
 
 def extract(
-    ct: CtVolume,
+    ct: Volume,
     lesion: Lesion,
     settings: ExtractionSettings,
     *,
@@ -75,7 +75,7 @@ def extract(
     return Extraction(outcome, "fast", verification=found)
 
 
-def _fast(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> FeatureVector | Rejected | Unsupported:
+def _fast(ct: Volume, lesion: Lesion, settings: ExtractionSettings) -> FeatureVector | Rejected | Unsupported:
     plain = plain_settings(settings)
     if isinstance(plain, Unsupported):
         return plain
@@ -103,7 +103,7 @@ class Mapping:
 
 
 def feature_maps(
-    ct: CtVolume,
+    ct: Volume,
     lesion: Lesion,
     features: Sequence[str],
     settings: ExtractionSettings,

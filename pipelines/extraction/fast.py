@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pipelines.domain.case import Lesion
 from pipelines.domain.features import FeatureVector
 from pipelines.domain.reasons import Rejected
-from pipelines.domain.volume import CtVolume
+from pipelines.domain.volume import Volume
 from pipelines.extraction import native
 from pipelines.extraction.gaussian import laplacian, laplacian_exists, smoothed
 from pipelines.extraction.limits import Unsupported, too_small
@@ -27,7 +27,7 @@ from pipelines.extraction.wavelets import sub_bands
 Voxel = TypeVar("Voxel", bound=np.generic)
 
 
-def supports(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> str | None:
+def supports(ct: Volume, lesion: Lesion, settings: ExtractionSettings) -> str | None:
     """Why this lesion needs PyRadiomics; None when the fast engine computes it.
 
     A few reasons show only while it computes: then `extract` returns `Unsupported`.
@@ -43,7 +43,7 @@ def supports(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> str 
     return None
 
 
-def extract(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> FeatureVector | Rejected | Unsupported:
+def extract(ct: Volume, lesion: Lesion, settings: ExtractionSettings) -> FeatureVector | Rejected | Unsupported:
     """Compute all features of `lesion`, equal to those of `pipelines.extraction.oracle.extract`.
 
     Returns

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pipelines.domain.case import Lesion
 from pipelines.domain.features import FeatureMap
 from pipelines.domain.reasons import Rejected
-from pipelines.domain.volume import CtVolume
+from pipelines.domain.volume import Volume
 from pipelines.extraction import native
 from pipelines.extraction.limits import Unsupported, too_small
 from pipelines.extraction.map_images import MapImage, filtered_images, original_image
@@ -52,7 +52,7 @@ _BLOCK: Final = 1 << 15
 Values = dict[str, NDArray[np.float64]]
 
 
-def supports(ct: CtVolume, feature: str, settings: ExtractionSettings, kernel_radius_voxels: int) -> str | None:
+def supports(ct: Volume, feature: str, settings: ExtractionSettings, kernel_radius_voxels: int) -> str | None:
     """Why a map of `feature` needs PyRadiomics; None when the fast engine computes it.
 
     A few reasons show only while it computes: then `feature_maps` returns `Unsupported`.
@@ -72,7 +72,7 @@ def supports(ct: CtVolume, feature: str, settings: ExtractionSettings, kernel_ra
 
 
 def feature_maps(
-    ct: CtVolume,
+    ct: Volume,
     lesion: Lesion,
     features: Sequence[str],
     settings: ExtractionSettings,
@@ -91,7 +91,7 @@ def feature_maps(
 
 
 def voxel_values(
-    ct: CtVolume,
+    ct: Volume,
     lesion: Lesion,
     features: Sequence[str],
     settings: ExtractionSettings,
@@ -128,7 +128,7 @@ def voxel_values(
 
 
 def _images(
-    ct: CtVolume, lesion: Lesion, wanted: Sequence[str], settings: ExtractionSettings
+    ct: Volume, lesion: Lesion, wanted: Sequence[str], settings: ExtractionSettings
 ) -> Mapping[str, MapImage] | Unsupported:
     images = {"original": original_image(ct, lesion)} if "original" in wanted else {}
     filtered = [image_type for image_type in wanted if image_type != "original"]

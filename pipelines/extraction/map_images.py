@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.domain.case import Lesion
-from pipelines.domain.volume import CtVolume, Mask
+from pipelines.domain.volume import Mask, Volume
 from pipelines.extraction.gaussian import laplacian, laplacian_exists, smoothed
 from pipelines.extraction.limits import Unsupported
 from pipelines.extraction.native import Box
@@ -38,7 +38,7 @@ class MapImage:
     voxel_mm3: float
 
 
-def original_image(ct: CtVolume, lesion: Lesion) -> MapImage:
+def original_image(ct: Volume, lesion: Lesion) -> MapImage:
     """The CT on its own grid, without resampling and without smoothing."""
     mask = lesion.mask.voxels
     values = ct.hu[lesion.mask.box][mask]
@@ -46,7 +46,7 @@ def original_image(ct: CtVolume, lesion: Lesion) -> MapImage:
 
 
 def filtered_images(
-    ct: CtVolume, lesion: Lesion, image_types: Collection[str], settings: ExtractionSettings
+    ct: Volume, lesion: Lesion, image_types: Collection[str], settings: ExtractionSettings
 ) -> dict[str, MapImage] | Unsupported:
     """The filtered images `image_types` by name, as the features of the whole lesion are computed on them.
 

@@ -13,7 +13,7 @@ from pipelines.domain.case import Lesion
 from pipelines.domain.feature_codes import describe
 from pipelines.domain.features import FeatureMap, FeatureVector
 from pipelines.domain.reasons import Rejected
-from pipelines.domain.volume import CtVolume
+from pipelines.domain.volume import Volume
 from pipelines.extraction.customisation import Customisation, Value
 from pipelines.extraction.limits import refused, too_small
 from pipelines.extraction.names import FEATURE_CLASSES, feature_names, features_of
@@ -40,7 +40,7 @@ def software() -> tuple[tuple[str, str], ...]:
     )
 
 
-def extract(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> FeatureVector | Rejected:
+def extract(ct: Volume, lesion: Lesion, settings: ExtractionSettings) -> FeatureVector | Rejected:
     """Compute all features of `lesion`.
 
     Returns
@@ -92,7 +92,7 @@ def _profiled(image: sitk.Image, mask: sitk.Image, settings: ExtractionSettings)
 
 
 def feature_maps(
-    ct: CtVolume,
+    ct: Volume,
     lesion: Lesion,
     features: Sequence[str],
     settings: ExtractionSettings,
@@ -116,7 +116,7 @@ def feature_maps(
 
 
 def voxel_values(
-    ct: CtVolume,
+    ct: Volume,
     lesion: Lesion,
     features: Sequence[str],
     settings: ExtractionSettings,
@@ -143,7 +143,7 @@ def voxel_values(
 
 
 def _original_values(
-    ct: CtVolume, lesion: Lesion, features: Sequence[str], settings: ExtractionSettings, radius: int
+    ct: Volume, lesion: Lesion, features: Sequence[str], settings: ExtractionSettings, radius: int
 ) -> dict[str, NDArray[np.float64]]:
     box = _box_around(ct, lesion, margin=radius + 1)
     mask = lesion.mask.on(ct.grid)[box]
@@ -152,7 +152,7 @@ def _original_values(
 
 
 def _filtered_values(
-    ct: CtVolume, lesion: Lesion, features: Sequence[str], settings: ExtractionSettings, radius: int
+    ct: Volume, lesion: Lesion, features: Sequence[str], settings: ExtractionSettings, radius: int
 ) -> dict[str, NDArray[np.float64]]:
     image, mask = pyradiomics().imageoperations.resampleImage(
         _image(ct, _WHOLE),
@@ -256,7 +256,7 @@ def _listed(value: Value) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _box_around(ct: CtVolume, lesion: Lesion, *, margin: int) -> tuple[slice, slice, slice]:
+def _box_around(ct: Volume, lesion: Lesion, *, margin: int) -> tuple[slice, slice, slice]:
     a, b, c = (
         slice(max(0, part.start - margin), min(extent, part.stop + margin))
         for part, extent in zip(lesion.mask.box, ct.grid.shape, strict=True)
@@ -264,11 +264,11 @@ def _box_around(ct: CtVolume, lesion: Lesion, *, margin: int) -> tuple[slice, sl
     return a, b, c
 
 
-def _image(ct: CtVolume, box: tuple[slice, slice, slice]) -> sitk.Image:
+def _image(ct: Volume, box: tuple[slice, slice, slice]) -> sitk.Image:
     return _with_geometry(ct.hu[box], ct, box)
 
 
-def _with_geometry(voxels: NDArray[Any], ct: CtVolume, box: tuple[slice, slice, slice]) -> sitk.Image:
+def _with_geometry(voxels: NDArray[Any], ct: Volume, box: tuple[slice, slice, slice]) -> sitk.Image:
     image = sitk.GetImageFromArray(np.ascontiguousarray(voxels))
     image.SetSpacing(ct.grid.spacing_mm)
     image.SetDirection(ct.grid.direction)

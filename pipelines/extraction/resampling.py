@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from pipelines.domain.case import Lesion
-from pipelines.domain.volume import CtVolume, Grid
+from pipelines.domain.volume import Grid, Volume
 from pipelines.extraction import native
 from pipelines.extraction.limits import Unsupported
 from pipelines.extraction.settings import ExtractionSettings
@@ -45,7 +45,7 @@ class Resampled:
     spacing_mm: tuple[float, float, float]
 
 
-def resample(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> Resampled | Unsupported:
+def resample(ct: Volume, lesion: Lesion, settings: ExtractionSettings) -> Resampled | Unsupported:
     """Resample as `radiomics.imageoperations.resampleImage` does with the whole volume.
 
     The grid is anchored to the first voxel of the CT, not to the lesion, and reaches `pad_distance_mm` voxels beyond it
@@ -76,7 +76,7 @@ def resample(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> Resa
     return Resampled(image, mask, new_spacing)
 
 
-def positions_of(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> Positions:
+def positions_of(ct: Volume, lesion: Lesion, settings: ExtractionSettings) -> Positions:
     """Where the voxels lie that `resample` gives, as continuous indices in the CT volume."""
     extents = np.array(lesion.mask.voxels.shape[::-1])
     spacing = np.array(ct.grid.spacing_mm)
@@ -89,14 +89,14 @@ def positions_of(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> 
     return _grid(ct.grid, lesion, wanted, settings.pad_distance_mm)[0]
 
 
-def _padded(ct: CtVolume, lesion: Lesion, pad: int) -> tuple[slice, ...]:
+def _padded(ct: Volume, lesion: Lesion, pad: int) -> tuple[slice, ...]:
     return tuple(
         slice(max(0, part.start - pad), min(size, part.stop + pad))
         for part, size in zip(lesion.mask.box, ct.grid.shape, strict=True)
     )
 
 
-def _cropped(ct: CtVolume, lesion: Lesion, pad: int) -> Resampled:
+def _cropped(ct: Volume, lesion: Lesion, pad: int) -> Resampled:
     """The CT as it is, `pad` voxels around the lesion."""
     box = _padded(ct, lesion, pad)
     mask = np.zeros([part.stop - part.start for part in box], dtype=np.bool_)
@@ -190,7 +190,7 @@ def _blank(found: NDArray[Voxel], outside: list[NDArray[np.bool_]]) -> NDArray[V
     return np.ascontiguousarray(found)
 
 
-def _spline(ct: CtVolume, positions: Positions) -> tuple[NDArray[np.int16], int]:
+def _spline(ct: Volume, positions: Positions) -> tuple[NDArray[np.int16], int]:
     """Cubic B-spline samples, truncated to whole HU as ITK does; how many lay at a whole number."""
     box = tuple(
         slice(max(0, int(np.floor(along[0])) - _SPLINE_REACH), min(size, int(np.ceil(along[-1])) + _SPLINE_REACH + 1))

@@ -84,6 +84,21 @@ class Incomplete:
 Decision = Wait | Complete | Incomplete
 
 
+def series_arrival(images: Sequence[InstanceRef], last_received_at: datetime) -> SeriesArrival:
+    """What the `images` of one CT series, at least one, are as a whole."""
+    used = [image for image in images if not image.localizer]
+    first = (used or images)[0]
+    return SeriesArrival(
+        key=first.key,
+        patient_key=first.patient_key,
+        frame_of_reference=first.frame_of_reference,
+        instances=frozenset(image.sop_instance for image in images),
+        planes=tuple(image.plane for image in used if image.plane is not None),
+        frames=sum(image.frames for image in used),
+        last_received_at=last_received_at,
+    )
+
+
 def pair(segmentation: InstanceRef, candidates: Sequence[SeriesArrival]) -> SeriesArrival | Rejected | None:
     """Find the CT series that `segmentation` was drawn on; the first rule that finds one decides.
 

@@ -8,7 +8,7 @@ from pipelines.domain.case import Lesion
 from pipelines.domain.feature_codes import IBSI_PREFIX
 from pipelines.domain.features import FeatureVector
 from pipelines.domain.reasons import Rejected
-from pipelines.domain.volume import CtVolume
+from pipelines.domain.volume import Volume
 from pipelines.extraction.ibsi import cooccurrence, intensity, sizes, tones
 from pipelines.extraction.ibsi.aggregation import by_direction, by_neighbourhood
 from pipelines.extraction.ibsi.morphology import morphology
@@ -24,7 +24,7 @@ def software() -> tuple[tuple[str, str], ...]:
     return tuple((name, metadata.version(name.lower())) for name in ("NumPy", "SciPy"))
 
 
-def extract(ct: CtVolume, lesion: Lesion, settings: IbsiSettings) -> FeatureVector | Rejected:
+def extract(ct: Volume, lesion: Lesion, settings: IbsiSettings) -> FeatureVector | Rejected:
     """Compute all features of `lesion` as IBSI defines them.
 
     Returns

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipelines.domain.volume import CtVolume, Mask
+from pipelines.domain.volume import Mask, Volume
 from pipelines.extraction.ibsi.settings import FixedBinNumber, FixedBinSize, IbsiSettings
 
 # sphere of the local intensity peak
@@ -107,7 +107,7 @@ def wanted_spacing(spacing_mm: Spacing, settings: IbsiSettings) -> Spacing:
     return settings.slice_spacing_mm or slices, pixel or rows, pixel or columns
 
 
-def roi_of(ct: CtVolume, mask: Mask, settings: IbsiSettings) -> Roi | None:
+def roi_of(ct: Volume, mask: Mask, settings: IbsiSettings) -> Roi | None:
     """The lesion on its interpolated grid; None when no voxel of it is left.
 
     The image reaches as far around the lesion as the sphere of the local intensity peak does.

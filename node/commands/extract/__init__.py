@@ -1,0 +1,1 @@
+"""The command that measures lesions from files alone: `pulmonode extract`."""
