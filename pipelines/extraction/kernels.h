@@ -30,4 +30,11 @@ typedef int64_t index_t;
 #define HOT
 #endif
 
+/* Parts of hot loops, compiled along with them. */
+#if defined(__GNUC__)
+#define INLINE inline __attribute__((always_inline))
+#else
+#define INLINE inline
+#endif
+
 #endif

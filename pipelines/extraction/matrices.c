@@ -10,88 +10,44 @@
  * two more than its voxels; `first` and `stop` name the part of each row that holds the region (first >= stop: nothing).
  */
 
-/*
- * Count the pairs of levels in one row: twice as fast with two tables, because neighbours often are the same pair and
- * the second increment would have to wait for the first.
- */
-static void count_pairs(const uint16_t *a, const uint16_t *b, index_t from, index_t to, index_t side, uint32_t *even,
-                        uint32_t *odd)
-{
-    index_t x = from;
-    for (; x + 1 < to; x += 2) {
-        even[a[x] * side + b[x]]++;
-        odd[a[x + 1] * side + b[x + 1]]++;
-    }
-    if (x < to)
-        even[a[x] * side + b[x]]++;
-}
+/* Marks the end of a list of representatives. */
+enum { NOBODY = 15 };
 
 /*
- * Count co-occurrences, runs and dependences.
- *
- * cooccurrences  (13, levels + 1, levels + 1), zeroed: how often level i precedes level j in a direction. Row and
- *                column 0 take what lies outside the region and are not used.
- * positions      (13, levels + 1, longest + 2), zeroed: how many voxels of level i are number r of their run. The
- *                number of runs of length r is positions(r) - positions(r + 1). Row 0 is not used.
- * dependences    as large as the volume, zeroed: number of the 26 neighbours with the level of the voxel.
- * numbers        (2, rows, stride): number within its run of each voxel of this and the previous slice.
+ * For each set of preceding neighbours (a bit for each of the thirteen directions) those that have to be asked for
+ * their zone: one of each group that hangs together. Up to four numbers of directions, four bits each, then NOBODY.
  */
-HOT int sweep(const uint16_t *restrict levels, index_t slices, index_t rows, index_t stride,
-              const index_t *restrict first, const index_t *restrict stop, index_t level_count, index_t longest,
-              uint32_t *restrict cooccurrences, uint32_t *restrict positions, uint8_t *restrict dependences,
-              uint16_t *restrict numbers)
+void zone_representatives(uint16_t *table)
 {
-    const index_t side = level_count + 1, reach = longest + 2, cells = side * side, plane = rows * stride;
-    uint32_t *odd = malloc(sizeof *odd * (size_t)cells);
+    uint16_t beside[DIRECTIONS];
 
-    if (!odd)
-        return -1;
     for (int d = 0; d < DIRECTIONS; d++) {
-        const int dz = STEP[d][0], dy = STEP[d][1], dx = STEP[d][2];
-        uint32_t *even = cooccurrences + d * cells, *runs = positions + d * side * reach;
-        memset(odd, 0, sizeof *odd * (size_t)cells);
-        memset(numbers, 0, sizeof *numbers * (size_t)(2 * plane));
-        for (index_t z = 1; z < slices - 1; z++)
-            for (index_t y = 1; y < rows - 1; y++) {
-                const index_t l = first[z * rows + y], h = stop[z * rows + y];
-                const index_t at = (z * rows + y) * stride, to = ((z + dz) * rows + y + dy) * stride + dx;
-                const uint16_t *a = levels + at, *b = levels + to;
-                uint8_t *same_a = dependences + at, *same_b = dependences + to;
-                uint16_t *number = numbers + (z & 1) * plane + y * stride;
-                const uint16_t *before = numbers + ((z + dz) & 1) * plane + (y + dy) * stride + dx;
-                if (l >= h) {
-                    memset(number, 0, sizeof *number * (size_t)stride);
-                    continue;
-                }
-                memset(number, 0, sizeof *number * (size_t)l);
-                memset(number + h, 0, sizeof *number * (size_t)(stride - h));
-                count_pairs(a, b, l, h, side, even, odd);
-                if (dz == 0 && dy == 0) {
-                    /* the previous voxel of the run is in this very row: no vector instructions here */
-                    for (index_t x = l; x < h; x++) {
-                        const uint8_t same = (uint8_t)((a[x] == b[x]) & (a[x] != 0));
-                        same_a[x] = (uint8_t)(same_a[x] + same);
-                        same_b[x] = (uint8_t)(same_b[x] + same);
-                        number[x] = same ? (uint16_t)(number[x - 1] + 1) : 1;
-                    }
-                } else {
-                    for (index_t x = l; x < h; x++)
-                        same_a[x] = (uint8_t)(same_a[x] + (a[x] == b[x]));
-                    for (index_t x = l; x < h; x++)
-                        same_b[x] = (uint8_t)(same_b[x] + (a[x] == b[x]));
-                    for (index_t x = l; x < h; x++) {
-                        const uint16_t next = (uint16_t)(before[x] + 1);
-                        number[x] = a[x] == b[x] ? next : 1;
-                    }
-                }
-                for (index_t x = l; x < h; x++)
-                    runs[a[x] * reach + number[x]]++;
-            }
-        for (index_t k = 0; k < cells; k++)
-            even[k] += odd[k];
+        beside[d] = 0;
+        for (int e = 0; e < DIRECTIONS; e++) {
+            const int z = STEP[d][0] - STEP[e][0], y = STEP[d][1] - STEP[e][1], x = STEP[d][2] - STEP[e][2];
+            if (z * z <= 1 && y * y <= 1 && x * x <= 1)
+                beside[d] = (uint16_t)(beside[d] | 1 << e);
+        }
     }
-    free(odd);
-    return 0;
+    for (int set = 0; set < 1 << DIRECTIONS; set++) {
+        unsigned found = 0xFFFF, left = (unsigned)set;
+        int place = 0;
+        for (int d = DIRECTIONS - 1; d >= 0; d--) {
+            unsigned group = 1u << d, grown = 0;
+            if (!(left & group))
+                continue;
+            found = (found & ~(0xFu << place)) | (unsigned)d << place;
+            place += 4;
+            while (grown != group) {
+                grown = group;
+                for (int e = 0; e < DIRECTIONS; e++)
+                    if (grown >> e & 1)
+                        group |= beside[e] & left;
+            }
+            left &= ~group;
+        }
+        table[set] = (uint16_t)found;
+    }
 }
 
 static uint32_t root_of(uint32_t *parent, uint32_t i)
@@ -103,6 +59,7 @@ static uint32_t root_of(uint32_t *parent, uint32_t i)
     return i;
 }
 
+/* A parent's number is never greater than its child's. */
 static void join(uint32_t *parent, uint32_t a, uint32_t b)
 {
     a = root_of(parent, a);
@@ -113,65 +70,29 @@ static void join(uint32_t *parent, uint32_t a, uint32_t b)
         parent[a] = b;
 }
 
-/*
- * Find the zones of equal level (26 neighbours) and count the voxels of each level by their dependence.
- *
- * parent, sizes  as large as the volume; sizes zeroed, and zero again afterwards.
- * counts         (levels + 1, 28), zeroed: voxels of level i with j - 1 dependent neighbours, at column j.
- * zone_levels, zone_sizes  room for one zone per voxel of the region.
- *
- * Returns the number of zones. Source: union-find with path halving over the preceding neighbours (He et al. 2017,
- * "The connected-component labeling problem"); a neighbour that is joined to another one already is not asked.
- */
-index_t zones(const uint16_t *restrict levels, index_t slices, index_t rows, index_t stride, const index_t *first,
-              const index_t *stop, const uint8_t *dependences, uint32_t *restrict parent, uint32_t *restrict sizes,
-              int64_t *restrict counts, uint32_t *restrict zone_levels, uint32_t *restrict zone_sizes)
+/* From the first to one past the last voxel of the region in a slice, counted from its beginning; 0, 0 for none. */
+static void reach_of_slice(const index_t *first, const index_t *stop, index_t rows, index_t stride, index_t *from,
+                           index_t *to)
 {
-    const index_t plane = rows * stride;
-    index_t found = 0;
-
-    for (index_t z = 1; z < slices - 1; z++)
-        for (index_t y = 1; y < rows - 1; y++) {
-            const index_t row = (z * rows + y) * stride;
-            for (index_t x = first[z * rows + y]; x < stop[z * rows + y]; x++) {
-                const index_t i = row + x;
-                const uint32_t p = (uint32_t)i;
-                const uint16_t level = levels[i];
-                parent[i] = p;
-                if (!level)
-                    continue;
-                if (levels[i - 1] == level)
-                    parent[i] = root_of(parent, p - 1);
-                /* the three neighbours of a row touch one another through the middle one */
-                for (int k = 0; k < 4; k++) {
-                    const index_t q = k == 0 ? i - stride : i - plane + (k - 2) * stride;
-                    if (levels[q] == level)
-                        join(parent, p, (uint32_t)q);
-                    else {
-                        if (levels[q - 1] == level)
-                            join(parent, p, (uint32_t)(q - 1));
-                        if (levels[q + 1] == level)
-                            join(parent, p, (uint32_t)(q + 1));
-                    }
-                }
-            }
+    *from = *to = 0;
+    for (index_t y = rows - 1; y >= 0; y--)
+        if (first[y] < stop[y]) {
+            *from = y * stride + first[y];
+            if (!*to)
+                *to = y * stride + stop[y];
         }
-    for (index_t r = 0; r < slices * rows; r++)
-        for (index_t x = first[r]; x < stop[r]; x++) {
-            const index_t i = r * stride + x;
-            if (!levels[i])
-                continue;
-            sizes[root_of(parent, (uint32_t)i)]++;
-            counts[levels[i] * 28 + dependences[i] + 1]++;
-        }
-    for (index_t r = 0; r < slices * rows; r++)
-        for (index_t x = first[r]; x < stop[r]; x++) {
-            const index_t i = r * stride + x;
-            if (levels[i] && sizes[i]) {
-                zone_levels[found] = levels[i];
-                zone_sizes[found++] = sizes[i];
-                sizes[i] = 0;
-            }
-        }
-    return found;
 }
+
+/* As few bytes as the levels and the lengths of runs allow: a vector register holds twice as many of them. */
+#define LEVEL uint8_t
+#define CELL uint16_t
+#define OF_TYPE(name) name##_u8
+#include "matrices_of.h"
+#undef LEVEL
+#undef CELL
+#undef OF_TYPE
+
+#define LEVEL uint16_t
+#define CELL uint32_t
+#define OF_TYPE(name) name##_u16
+#include "matrices_of.h"

@@ -53,8 +53,11 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "wavelet_band_f64": (None, (f64, i, i, i, f64, ctypes.c_int, f64)),
         "grey_levels": (None, (f64, i, f64, i, r, u16)),
         "order_statistics": (ctypes.c_int, (f64, i, r, r, i64, i, f64)),
-        "sweep": (ctypes.c_int, (u16, i, i, i, i64, i64, i, i, u32, u32, u8, u16)),
-        "zones": (i, (u16, i, i, i, i64, i64, u8, u32, u32, i64, u32, u32)),
+        "zone_representatives": (None, (u16,)),
+        "sweep_u8": (ctypes.c_int, (u8, i, i, i, i64, i64, i, i, i64, u32, u32, u8)),
+        "sweep_u16": (ctypes.c_int, (u16, i, i, i, i64, i64, i, i, i64, u32, u32, u16)),
+        "zones_u8": (i, (u8, i, i, i, i64, i64, u16, i64, u32, u32, u32, u32)),
+        "zones_u16": (i, (u16, i, i, i, i64, i64, u16, i64, u32, u32, u32, u32)),
         "glcm_features": (ctypes.c_int, (u32, i, f64, f64)),
         "glrlm_features": (ctypes.c_int, (u32, u8, i, i, r, f64)),
         "glszm_features": (ctypes.c_int, (u32, u32, i, i, r, f64)),
@@ -211,66 +214,79 @@ def order_statistics(values: NDArray[np.float64], least: float, most: float, ran
     return [float(value) for value in found]
 
 
+def level_type(level_count: int, longest: int) -> type[np.uint8] | type[np.uint16]:
+    """The smallest type in which the matrices of levels up to `level_count` and runs up to `longest` can be counted."""
+    side = level_count + 1
+    return np.uint8 if max(side, longest) < 2**8 and side * (side + longest + 2) <= 2**16 else np.uint16
+
+
 def sweep(
-    volume: NDArray[np.uint16],
+    volume: NDArray[np.unsignedinteger],
     rows: tuple[NDArray[np.int64], NDArray[np.int64]],
-    level_count: int,
     longest: int,
-    *,
-    dependences: NDArray[np.uint8],
-    numbers: NDArray[np.uint16],
+    voxels: NDArray[np.int64],
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """Co-occurrences and run positions of a volume of grey levels (see kernels.c); dependences come in place.
+    """Co-occurrences and run positions of a volume of grey levels (see matrices_of.h).
 
     Parameters
     ----------
     volume
-        Grey levels up to `level_count` with a border of zeros.
+        Grey levels with a border of zeros, of `level_type`.
     rows
         First and one past the last column of the region in each row, shape (slices, rows).
     longest
         No run is longer.
+    voxels
+        How many voxels have each level, from level 0.
     """
     first, stop = rows
-    if not first.shape == stop.shape == volume.shape[:2] or dependences.shape != volume.shape:
-        raise ValueError("the arrays of a sweep differ in shape")
-    if numbers.shape != (2, *volume.shape[1:]) or longest < max(volume.shape[:2]) - 2:
+    level_count = voxels.size - 1
+    if not first.shape == stop.shape == volume.shape[:2] or volume.dtype != level_type(level_count, longest):
+        raise ValueError("the arrays of a sweep differ in shape or type")
+    if longest < max(volume.shape[:2]) - 2:
         raise ValueError("the sweep has too little room")
-    dependences[...] = 0
     pairs = np.zeros((DIRECTIONS, level_count + 1, level_count + 1), dtype=np.uint32)
     positions = np.zeros((DIRECTIONS, level_count + 1, longest + 2), dtype=np.uint32)
+    numbers = np.empty((2, *volume.shape[1:]), volume.dtype)
+    count = _library().sweep_u8 if volume.dtype == np.uint8 else _library().sweep_u16
     _enough_memory(
-        _library().sweep(
-            volume, *volume.shape, first, stop, level_count, longest, pairs, positions, dependences, numbers
-        )
+        count(volume, *volume.shape, first, stop, level_count, longest, voxels, pairs, positions, numbers)
     )
     return pairs, positions
 
 
+@cache
+def _zone_representatives() -> NDArray[np.uint16]:
+    table = np.empty(2**DIRECTIONS, dtype=np.uint16)
+    _library().zone_representatives(table)
+    return table
+
+
 def zones(
-    volume: NDArray[np.uint16],
+    volume: NDArray[np.unsignedinteger],
     rows: tuple[NDArray[np.int64], NDArray[np.int64]],
     level_count: int,
-    dependences: NDArray[np.uint8],
     *,
-    parent: NDArray[np.uint32],
-    sizes: NDArray[np.uint32],
-    found: tuple[NDArray[np.uint32], NDArray[np.uint32]],
+    found: tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint32]],
 ) -> tuple[int, NDArray[np.int64]]:
-    """Zones of equal level, as (levels, sizes) in `found`, their number, and the counts of (level, dependence).
+    """The number of zones of equal level, and the counts of (level, dependence).
 
     Parameters
     ----------
-    parent, sizes
-        As large as `volume`; `sizes` is zero before and after.
     found
-        With room for as many zones as the region has voxels.
+        Levels and sizes of the zones, and working memory; with room for as many zones as the region has voxels.
     """
     first, stop = rows
-    if not volume.shape == dependences.shape == parent.shape == sizes.shape or volume.size >= 2**32:
+    if not first.shape == stop.shape == volume.shape[:2] or volume.size >= 2**32:
         raise ValueError("the arrays of the zones differ in shape")
     counts = np.zeros((level_count + 1, DEPENDENCES), dtype=np.int64)
-    count = _library().zones(volume, *volume.shape, first, stop, dependences, parent, sizes, counts, *found)
+    labels = np.empty((2, *volume.shape[1:]), dtype=np.uint32)
+    find = _library().zones_u8 if volume.dtype == np.uint8 else _library().zones_u16
+    levels, sizes, parents = found
+    count = find(
+        volume, *volume.shape, first, stop, _zone_representatives(), counts, labels, parents, levels, sizes
+    )
+    _enough_memory(count)
     return int(count), counts
 
 
@@ -292,11 +308,11 @@ def glrlm_features(positions: NDArray[np.uint32], lined: NDArray[np.uint8], voxe
 
 
 def glszm_features(
-    found: tuple[NDArray[np.uint32], NDArray[np.uint32]], count: int, level_count: int, voxels: int
+    found: tuple[NDArray[np.uint32], ...], count: int, level_count: int, voxels: int
 ) -> NDArray[np.float64]:
     """The 16 features of the first `count` zones, in the order of kernels.c."""
     values = np.empty(SIZE_VALUES)
-    _enough_memory(_library().glszm_features(*found, count, level_count, voxels, values))
+    _enough_memory(_library().glszm_features(found[0], found[1], count, level_count, voxels, values))
     return values
 
 

@@ -34,11 +34,11 @@ class Region:
     within_box
         Flat index of each voxel in the box, in the order of the array.
     within_frame
-        Flat index of each voxel in `frame`.
-    frame
-        Grey levels with a border of zeros; zero outside the lesion.
+        Flat index of each voxel in a frame.
+    frames
+        Volumes with a border of zeros for the grey levels, by their type; zero outside the lesion.
     rows
-        First and one past the last column of the lesion in each row of `frame`.
+        First and one past the last column of the lesion in each row of a frame.
     lined
         1 for each of the thirteen directions in which a line holds two voxels of the lesion.
     """
@@ -47,20 +47,26 @@ class Region:
     shape: tuple[int, int, int]
     within_box: NDArray[np.intp]
     within_frame: NDArray[np.intp]
-    frame: NDArray[np.uint16]
+    stride: int
+    frames: dict[type[np.uint8] | type[np.uint16], NDArray[np.unsignedinteger]]
     rows: tuple[NDArray[np.int64], NDArray[np.int64]]
     lined: NDArray[np.uint8]
     values: NDArray[np.float64]
     levels: NDArray[np.uint16]
-    dependences: NDArray[np.uint8]
-    run_numbers: NDArray[np.uint16]
-    zone_parents: NDArray[np.uint32]
-    zone_sizes: NDArray[np.uint32]
-    zones: tuple[NDArray[np.uint32], NDArray[np.uint32]]
+    zones: tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint32]]
 
     @property
     def count(self) -> int:
         return self.within_box.size
+
+    def frame(self, dtype: type[np.uint8] | type[np.uint16]) -> NDArray[np.unsignedinteger]:
+        """The volume of grey levels, made from `levels`."""
+        if dtype not in self.frames:
+            slices, rows = self.rows[0].shape
+            self.frames[dtype] = np.zeros((slices, rows, self.stride), dtype)
+        frame = self.frames[dtype]
+        frame.reshape(-1)[self.within_frame] = self.levels
+        return frame
 
 
 def region_of(mask: NDArray[np.bool_], box: Box) -> Region:
@@ -80,16 +86,13 @@ def region_of(mask: NDArray[np.bool_], box: Box) -> Region:
         shape=(slices, rows, columns),
         within_box=(z * rows + y) * columns + x,
         within_frame=((z + 1) * frame_shape[1] + y + 1) * stride + x + 1,
-        frame=np.zeros(frame_shape, dtype=np.uint16),
+        stride=stride,
+        frames={},
         rows=(first, stop),
         lined=_lined(mask, (z, y, x)),
         values=np.empty(count),
         levels=np.empty(count, dtype=np.uint16),
-        dependences=np.empty(frame_shape, dtype=np.uint8),
-        run_numbers=np.empty((2, *frame_shape[1:]), dtype=np.uint16),
-        zone_parents=np.empty(frame_shape, dtype=np.uint32),
-        zone_sizes=np.zeros(frame_shape, dtype=np.uint32),
-        zones=(np.empty(count, dtype=np.uint32), np.empty(count, dtype=np.uint32)),
+        zones=(np.empty(count, np.uint32), np.empty(count, np.uint32), np.empty(count, np.uint32)),
     )
 
 

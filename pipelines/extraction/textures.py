@@ -138,25 +138,10 @@ def image_features(
 
 def _matrix_features(region: Region, histogram: NDArray[np.int64]) -> dict[str, dict[str, float]]:
     """Features by class and name of the grey levels that `region` holds."""
-    level_count, count = histogram.size - 1, region.count
-    region.frame.reshape(-1)[region.within_frame] = region.levels
-    pairs, positions = native.sweep(
-        region.frame,
-        region.rows,
-        level_count,
-        max(region.shape),
-        dependences=region.dependences,
-        numbers=region.run_numbers,
-    )
-    zone_count, dependence_counts = native.zones(
-        region.frame,
-        region.rows,
-        level_count,
-        region.dependences,
-        parent=region.zone_parents,
-        sizes=region.zone_sizes,
-        found=region.zones,
-    )
+    level_count, count, longest = histogram.size - 1, region.count, max(region.shape)
+    frame = region.frame(native.level_type(level_count, longest))
+    pairs, positions = native.sweep(frame, region.rows, longest, histogram)
+    zone_count, dependence_counts = native.zones(frame, region.rows, level_count, found=region.zones)
     by_size = {
         "glrlm": native.glrlm_features(positions, region.lined, count),
         "glszm": native.glszm_features(region.zones, zone_count, level_count, count),
