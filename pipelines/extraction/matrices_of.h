@@ -82,20 +82,24 @@ HOT int OF_TYPE(sweep)(const LEVEL *restrict levels, index_t slices, index_t row
         const int dz = STEP[d][0], dy = STEP[d][1], dx = STEP[d][2];
         memset(table, 0, sizeof *table * (size_t)(cells * tables));
         for (index_t z = 1; z < slices - 1; z++) {
+            const LEVEL *a = levels + z * plane;
+            LEVEL *number = numbers + (z & 1) * plane;
+            const index_t *l = first + z * rows, *h = stop + z * rows;
+            const index_t aside = dy * stride + dx, step = dz * plane + aside;
             index_t from, to;
-            reach_of_slice(first + z * rows, stop + z * rows, rows, stride, &from, &to);
-            const index_t step = (dz * rows + dy) * stride + dx, count = to - from;
-            const LEVEL *a = levels + z * plane + from, *before = numbers + (z & 1) * plane + dy * stride + dx + from;
+            /* a slice at once, where its rows do not depend on one another */
+            reach_of_slice(l, h, rows, stride, &from, &to);
             if (dz)
-                before = numbers + (~z & 1) * plane + dy * stride + dx + from;
-            if (dz || dy)
-                OF_TYPE(cells_of)(a, a + step, before, numbers + (z & 1) * plane + from, cell + from, count,
-                                  (CELL)side, (CELL)width);
-            else
-                OF_TYPE(cells_in_row)(a, cell + from, count, (CELL)side, (CELL)width);
+                OF_TYPE(cells_of)(a + from, a + step + from, numbers + (~z & 1) * plane + aside + from, number + from,
+                                  cell + from, to - from, (CELL)side, (CELL)width);
             for (index_t y = 1; y < rows - 1; y++) {
-                const index_t l = first[z * rows + y], h = stop[z * rows + y];
-                OF_TYPE(count_cells)(cell + y * stride + l, h - l, table, apart);
+                const index_t at = y * stride + l[y], count = h[y] - l[y];
+                if (!dz && dy)
+                    OF_TYPE(cells_of)(a + at, a + step + at, number + aside + at, number + at, cell + at, count,
+                                      (CELL)side, (CELL)width);
+                if (!dz && !dy)
+                    OF_TYPE(cells_in_row)(a + at, cell + at, count, (CELL)side, (CELL)width);
+                OF_TYPE(count_cells)(cell + at, count, table, apart);
             }
         }
         for (index_t k = 0; k < cells && apart; k++)
