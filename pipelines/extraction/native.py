@@ -47,8 +47,10 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
     return {
         "spline_coefficients": (ctypes.c_int, (f64, i, i, i, i64)),
         "spline_sample": (i, (f64, i, i, i, i64, i64, f64, i, f64, i, f64, i, r, f64)),
-        "recursive_gaussian": (ctypes.c_int, (f32, i, i, i, ctypes.c_int, i, i, f64, f32)),
-        "accumulate": (None, (f32, f32, r, i)),
+        "recursive_gaussian_f32": (ctypes.c_int, (f32, i, i, i, ctypes.c_int, i, i, f64, f32)),
+        "recursive_gaussian_f64": (ctypes.c_int, (f64, i, i, i, ctypes.c_int, i, i, f64, f32)),
+        "laplacian_f32": (ctypes.c_int, (f32, i, i, i, i64, f64, f64, f32)),
+        "laplacian_f64": (ctypes.c_int, (f64, i, i, i, i64, f64, f64, f32)),
         "wavelet_band_f32": (None, (f32, i, i, i, f32, ctypes.c_int, f32)),
         "wavelet_band_f64": (None, (f64, i, i, i, f64, ctypes.c_int, f64)),
         "grey_levels": (None, (f64, i, f64, i, r, u16)),
@@ -149,9 +151,9 @@ def _support(positions: NDArray[np.float64], origin: int, size: int) -> tuple[in
 
 
 def recursive_gaussian(
-    image: NDArray[np.float32], axis: int, kept: tuple[int, int], coefficients: NDArray[np.float64]
+    image: NDArray[np.floating], axis: int, kept: tuple[int, int], coefficients: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    """Filter `image` along `axis`; the result holds the indices `kept` on that axis only.
+    """Filter `image` (float32 or float64) along `axis`; the result holds the indices `kept` on that axis only.
 
     Parameters
     ----------
@@ -166,15 +168,31 @@ def recursive_gaussian(
     shape = list(image.shape)
     shape[axis] = stop - first
     filtered = np.empty(shape, dtype=np.float32)
-    _enough_memory(_library().recursive_gaussian(image, *image.shape, axis, first, stop, coefficients, filtered))
+    library = _library()
+    run = {"float32": library.recursive_gaussian_f32, "float64": library.recursive_gaussian_f64}[image.dtype.name]
+    _enough_memory(run(image, *image.shape, axis, first, stop, coefficients, filtered))
     return filtered
 
 
-def accumulate(total: NDArray[np.float32], addend: NDArray[np.float32], factor: float) -> None:
-    """Add `factor * addend` to `total` in place, rounding each sum to single precision."""
-    if total.shape != addend.shape:
-        raise ValueError("only images of one shape can be added")
-    _library().accumulate(total, addend, factor, total.size)
+def laplacian(
+    image: NDArray[np.floating], box: Box, coefficients: NDArray[np.float64], factors: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """The Laplacian of Gaussian of `image` (float32 or float64) within `box`.
+
+    Parameters
+    ----------
+    coefficients
+        Shape (3, 2, 20): for slices, rows and columns those of the Gaussian and of its second derivative.
+    factors
+        Of the second derivative along slices, rows and columns.
+    """
+    within = all(0 <= first < stop <= size for (first, stop), size in zip(box, image.shape, strict=True))
+    if not within or min(image.shape) < 4 or coefficients.shape != (3, 2, 20) or factors.shape != (3,):
+        raise ValueError("a Laplacian needs a volume of four voxels a side, a box within it, and coefficients")
+    filtered = np.zeros([stop - first for first, stop in box], dtype=np.float32)
+    run = {"float32": _library().laplacian_f32, "float64": _library().laplacian_f64}[image.dtype.name]
+    _enough_memory(run(image, *image.shape, np.array(box, dtype=np.int64), coefficients, factors, filtered))
+    return filtered
 
 
 def wavelet_band(
