@@ -21,7 +21,7 @@ from pipelines.extraction.region import region_of
 from pipelines.extraction.resampling import Resampled, resample
 from pipelines.extraction.settings import ExtractionSettings
 from pipelines.extraction.shape import shape_features
-from pipelines.extraction.textures import image_features
+from pipelines.extraction.textures import image_features, near_an_edge
 from pipelines.extraction.wavelets import sub_bands
 
 Voxel = TypeVar("Voxel", bound=np.generic)
@@ -34,8 +34,8 @@ def supports(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> str 
     """
     if native.kernels_path() is None:
         return "the kernels have not been built"
-    if ct.hu.dtype != np.int16:
-        return f"the CT holds {ct.hu.dtype} values, not int16"
+    if ct.hu.dtype.name not in native.VOXEL_TYPES:
+        return f"the CT holds {ct.hu.dtype} values"
     if settings.interpolator not in ("sitkBSpline", "sitkNearestNeighbor"):
         return f"the interpolator is {settings.interpolator}"
     if max(lesion.mask.voxels.shape) >= 2**15:
@@ -67,8 +67,8 @@ def extract(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> Featu
     if settings.gaussian_sigma_mm > 0:
         if min(resampled.image.shape) < 4:
             return Unsupported("the CT has too few slices to be smoothed")
-        image = smoothed(resampled.image.astype(np.float32), resampled.spacing_mm, settings.gaussian_sigma_mm)
-        resampled = Resampled(image, resampled.mask, resampled.spacing_mm)
+        image = smoothed(_real(resampled.image), resampled.spacing_mm, settings.gaussian_sigma_mm)
+        resampled = Resampled(image, resampled.mask, resampled.spacing_mm, resampled.noisy)
     box = _box(resampled.mask)
     if box is None or sum(stop - first > 1 for first, stop in box) < 2:
         return Unsupported("the lesion vanishes or becomes a line on the resampled grid")
@@ -83,6 +83,8 @@ def _measured(resampled: Resampled, box: Box, settings: ExtractionSettings) -> F
         f"original_shape_{name}": value for name, value in shape_features(mask, spacing, cube_table(spacing)).items()
     }
     for image_type, image in _images(resampled, box, settings):
+        if resampled.noisy and near_an_edge(image.reshape(-1)[region.within_box], settings.bin_width_hu):
+            return Unsupported("double-precision HU lie at the edge of a grey level")
         features = image_features(image, region, settings, math.prod(reversed(spacing)))
         if isinstance(features, Unsupported):
             return features
@@ -112,11 +114,17 @@ def _images(resampled: Resampled, box: Box, settings: ExtractionSettings) -> Ite
 def _laplacians(
     resampled: Resampled, box: Box, settings: ExtractionSettings
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    image = resampled.image.astype(np.float32)
+    image = _real(resampled.image)
     for sigma in settings.log_sigmas_mm:
         if laplacian_exists(image.shape, resampled.spacing_mm, sigma):
             values = laplacian(image, resampled.spacing_mm, sigma, box)
             yield f"log-sigma-{str(sigma).replace('.', '-')}-mm-3D", values
+
+
+def _real(image: NDArray[np.generic]) -> NDArray[np.floating]:
+    """The image as the recursive filters read it: double precision for what single precision cannot hold."""
+    exact = np.float32 if image.dtype.name in ("int16", "uint16", "float32") else np.float64
+    return np.ascontiguousarray(image, dtype=exact)
 
 
 def _box(mask: NDArray[np.bool_]) -> Box | None:

@@ -29,14 +29,14 @@ _REAL = ctypes.c_double
 
 
 class _ArrayOf:
-    """Argument type of a C-ordered array of one type, as numpy.ctypeslib.ndpointer but several times faster."""
+    """Argument type of a C-ordered array of one type (None: any), as numpy.ctypeslib.ndpointer but several times faster."""
 
-    def __init__(self, dtype: type[np.generic]) -> None:
-        self._dtype = np.dtype(dtype)
+    def __init__(self, dtype: type[np.generic] | None) -> None:
+        self._dtype = None if dtype is None else np.dtype(dtype)
 
     def from_param(self, array: object) -> ctypes.c_void_p:
-        if not isinstance(array, np.ndarray) or array.dtype != self._dtype or not array.flags.c_contiguous:
-            raise TypeError(f"a kernel needs a C-ordered array of {self._dtype}")
+        if not isinstance(array, np.ndarray) or self._dtype not in (None, array.dtype) or not array.flags.c_contiguous:
+            raise TypeError(f"a kernel needs a C-ordered array of {self._dtype or 'numbers'}")
         return ctypes.c_void_p(array.__array_interface__["data"][0])
 
 
@@ -45,8 +45,11 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
     f32, f64 = _ArrayOf(np.float32), _ArrayOf(np.float64)
     i, r = _INT, _REAL
     return {
-        "spline_coefficients": (ctypes.c_int, (f64, i, i, i, i64)),
-        "spline_sample": (i, (f64, i, i, i, i64, i64, f64, i, f64, i, f64, i, r, f64)),
+        "spline_coefficients": (ctypes.c_int, (_ArrayOf(None), i64, i, i, i, i64, f64)),
+        "spline_sample": (
+            i,
+            (f64, i, i, i, i64, i64, f64, i, f64, i, f64, i, u8, r, ctypes.c_int, _ArrayOf(None)),
+        ),
         "recursive_gaussian_f32": (ctypes.c_int, (f32, i, i, i, ctypes.c_int, i, i, f64, f32)),
         "recursive_gaussian_f64": (ctypes.c_int, (f64, i, i, i, ctypes.c_int, i, i, f64, f32)),
         "laplacian_f32": (ctypes.c_int, (f32, i, i, i, i64, f64, f64, f32)),
@@ -96,48 +99,76 @@ def _enough_memory(status: float) -> None:
         raise MemoryError("not enough memory for the features of a lesion")
 
 
+VOXEL_TYPES: Final = ("int16", "uint16", "int32", "float32", "float64")
+"""What a CT may be made of, in the order of spline.c."""
+
+
 def spline_samples(
-    voxels: NDArray[np.generic],
-    origin: tuple[int, int, int],
+    volume: NDArray[np.generic],
     positions: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
+    inside: tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]],
     *,
+    reach: int,
     margin: float,
-) -> tuple[NDArray[np.float64], int]:
-    """Cubic B-spline interpolation of `voxels` at a rectangular grid of positions.
+) -> tuple[NDArray[np.generic], int]:
+    """Cubic B-spline interpolation of `volume` at a rectangular grid of positions.
 
     Parameters
     ----------
-    voxels
-        Part of a volume, shape (slices, rows, columns), that begins at index `origin` of it.
+    volume
+        Of one of `VOXEL_TYPES`, shape (slices, rows, columns).
     positions
-        Continuous indices along each axis, counted in the whole volume.
+        Ascending continuous indices along each axis.
+    inside
+        Along each axis, False for samples that are 0 instead.
+    reach
+        How many voxels beyond the positions are looked at.
     margin
-        Samples that lie closer than this to a whole number are added up in ITK's order.
+        Samples closer than this to where their rounding changes are added up in ITK's order.
 
     Returns
     -------
     samples, int
-        Shape of the positions; how many were that close.
+        Shape of the positions, in the type of the volume (whole numbers are truncated); how many were that close.
     """
-    coefficients = voxels.astype(np.float64, order="C")
+    source = np.ascontiguousarray(volume)
     z, y, x = (np.ascontiguousarray(along) for along in positions)
-    rows = _support(y, origin[1], voxels.shape[1])
-    columns = _support(x, origin[2], voxels.shape[2])
-    used = np.array([*rows, *columns], dtype=np.int64)
-    _enough_memory(_library().spline_coefficients(coefficients, *coefficients.shape, used))
-    samples = np.empty((z.size, y.size, x.size))
+    part = tuple(
+        (max(0, int(np.floor(along[0])) - reach), min(size, int(np.ceil(along[-1])) + reach + 1))
+        for along, size in zip((z, y, x), source.shape, strict=True)
+    )
+    slices, rows, columns = (stop - first for first, stop in part)
+    over, next_row = source.shape[1] * source.shape[2], source.shape[2]
+    begin = part[0][0] * over + part[1][0] * next_row + part[2][0]
+    kind = VOXEL_TYPES.index(source.dtype.name)
+    used = [_support(along, first, stop - first) for along, (first, stop) in zip((y, x), part[1:], strict=True)]
+    (top, bottom), (left, right) = used
+    coefficients = np.empty((slices, bottom - top, right - left))
+    status = _library().spline_coefficients(
+        source,
+        np.array([kind, begin, over, next_row], dtype=np.int64),
+        slices,
+        rows,
+        columns,
+        np.array([top, bottom, left, right], dtype=np.int64),
+        coefficients,
+    )
+    _enough_memory(status)
+    samples = np.empty((z.size, y.size, x.size), source.dtype)
     close = _library().spline_sample(
         coefficients,
         *coefficients.shape,
-        used,
-        np.array(origin, dtype=np.int64),
+        np.array([part[0][0], part[1][0] + top, part[2][0] + left], dtype=np.int64),
+        np.array(source.shape, dtype=np.int64),
         z,
         z.size,
         y,
         y.size,
         x,
         x.size,
+        np.concatenate(inside).view(np.uint8),
         margin,
+        kind,
         samples,
     )
     _enough_memory(close)

@@ -98,6 +98,8 @@ _SIZE_FEATURES: Final[dict[str, tuple[str | None, ...]]] = {
 
 # thirteen tables of this many levels squared take 200 MB
 _MOST_LEVELS: Final = 2000
+# in widths of a level
+_NEAR_AN_EDGE: Final = 1e-9
 
 
 def bin_edges(values: NDArray[np.generic], width: float) -> NDArray[np.float64]:
@@ -109,6 +111,13 @@ def bin_edges(values: NDArray[np.generic], width: float) -> NDArray[np.float64]:
     least, most = values.min(), values.max()
     # the remainder of a single-precision number is rounded to single precision, and shifts all edges with it
     return np.arange(least - (least % width), most + 2 * width, width).astype(np.float64)
+
+
+def near_an_edge(values: NDArray[np.generic], width: float) -> bool:
+    """True when a value lies so close to the edge of a grey level that rounding may have put it on the other side."""
+    edges = bin_edges(values, width)
+    places = (values.astype(np.float64) - edges[0]) / width
+    return bool((np.abs(places - np.rint(places)) < _NEAR_AN_EDGE).any())
 
 
 def image_features(
