@@ -1,7 +1,9 @@
-/* Grey levels and order statistics of intensities. */
+/* Grey levels, moments and order statistics of intensities. */
 #include "kernels.h"
 
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /*
  * Grey level (from 1) of every value: the number of edges that are not greater, as numpy.digitize counts them.
@@ -22,6 +24,82 @@ void grey_levels(const double *restrict values, index_t count, const double *res
             k++;
         levels[i] = (uint16_t)(k + 1);
     }
+}
+
+/* The sums over a block of values are added up apart, so that rounding does not grow with the number of values. */
+enum { BLOCK = 512 };
+
+/* What first-order features are made of, in the order of native.Moments. */
+enum { SECOND, THIRD, FOURTH, ABSOLUTE, ABSOLUTE_THIRD, SQUARES, INNER_SUM, INNER_COUNT, SUMS };
+
+/* Four numbers that are computed side by side, and what comparisons of them give: all bits set or none. */
+typedef double lanes_t __attribute__((vector_size(4 * sizeof(double))));
+typedef int64_t bits_t __attribute__((vector_size(4 * sizeof(int64_t))));
+
+enum { LANES = 4 };
+
+#define WHERE(condition, lanes) ((lanes_t)((bits_t)(lanes) & (condition)))
+#define ABSOLUTE_OF(lanes) ((lanes_t)((bits_t)(lanes) & INT64_MAX))
+#define ADDED_UP(lanes) (((lanes)[0] + (lanes)[1]) + ((lanes)[2] + (lanes)[3]))
+
+/* Up to four values; the flags of those that are missing are zero. */
+static INLINE void load_lanes(const double *values, index_t left, lanes_t *v, bits_t *there)
+{
+    const bits_t place = {0, 1, 2, 3};
+    memset(v, 0, sizeof *v);
+    memcpy(v, values, sizeof *values * (size_t)(left < LANES ? left : LANES));
+    *there = place < left;
+}
+
+/*
+ * Sums over `values`: of (v - mean)^2, ^3, ^4, |v - mean|, |v - mean|^3, (v + shift)^2, and of v and 1 for those from
+ * `low` to `high`.
+ */
+HOT void moments(const double *restrict values, index_t count, double mean, double shift, double low, double high,
+                 double *restrict sums)
+{
+    const lanes_t one = {1.0, 1.0, 1.0, 1.0};
+
+    memset(sums, 0, sizeof *sums * SUMS);
+    for (index_t from = 0; from < count; from += BLOCK) {
+        const index_t to = from + BLOCK < count ? from + BLOCK : count;
+        lanes_t part[SUMS] = {{0}};
+        for (index_t i = from; i < to; i += LANES) {
+            lanes_t v;
+            bits_t there;
+            load_lanes(values + i, to - i, &v, &there);
+            const lanes_t d = WHERE(there, v - mean), s = WHERE(there, v + shift), d2 = d * d;
+            const bits_t inner = there & (v >= low) & (v <= high);
+            part[SECOND] += d2;
+            part[THIRD] += d2 * d;
+            part[FOURTH] += d2 * d2;
+            part[ABSOLUTE] += ABSOLUTE_OF(d);
+            part[ABSOLUTE_THIRD] += d2 * ABSOLUTE_OF(d);
+            part[SQUARES] += s * s;
+            part[INNER_SUM] += WHERE(inner, v);
+            part[INNER_COUNT] += WHERE(inner, one);
+        }
+        for (int m = 0; m < SUMS; m++)
+            sums[m] += ADDED_UP(part[m]);
+    }
+}
+
+/* Sum of |v - centre| over the values from `low` to `high`. */
+HOT double absolute_within(const double *restrict values, index_t count, double centre, double low, double high)
+{
+    double sum = 0.0;
+    for (index_t from = 0; from < count; from += BLOCK) {
+        const index_t to = from + BLOCK < count ? from + BLOCK : count;
+        lanes_t part = {0};
+        for (index_t i = from; i < to; i += LANES) {
+            lanes_t v;
+            bits_t there;
+            load_lanes(values + i, to - i, &v, &there);
+            part += WHERE(there & (v >= low) & (v <= high), ABSOLUTE_OF(v - centre));
+        }
+        sum += ADDED_UP(part);
+    }
+    return sum;
 }
 
 /* The value at `rank` of the ascending order; reorders `values`. Source: Hoare 1961, algorithm 65. */

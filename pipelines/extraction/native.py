@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,8 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "wavelet_band_f32": (None, (f32, i, i, i, f32, ctypes.c_int, f32)),
         "wavelet_band_f64": (None, (f64, i, i, i, f64, ctypes.c_int, f64)),
         "grey_levels": (None, (f64, i, f64, i, r, u16)),
+        "moments": (None, (f64, i, r, r, r, r, f64)),
+        "absolute_within": (r, (f64, i, r, r, r)),
         "order_statistics": (ctypes.c_int, (f64, i, r, r, i64, i, f64)),
         "zone_representatives": (None, (u16,)),
         "sweep_u8": (ctypes.c_int, (u8, i, i, i, i64, i64, i, i, i64, u32, u32, u8)),
@@ -252,6 +254,31 @@ def grey_levels(
     if levels.shape != values.shape or edges.size < 2:
         raise ValueError("grey levels need room and at least two edges")
     _library().grey_levels(values, values.size, edges, edges.size, width, levels)
+
+
+class Moments(NamedTuple):
+    """Sums over values v, in the order of intensities.c: of powers of v - mean, of (v + shift)^2, and within bounds."""
+
+    second: float
+    third: float
+    fourth: float
+    absolute: float
+    absolute_third: float
+    squares: float
+    inner_sum: float
+    inner_count: float
+
+
+def moments(values: NDArray[np.float64], mean: float, shift: float, bounds: tuple[float, float]) -> Moments:
+    """The sums that first-order features are made of; `inner_` only over values within the `bounds`."""
+    sums = np.empty(len(Moments._fields))
+    _library().moments(values, values.size, mean, shift, *bounds, sums)
+    return Moments(*sums.tolist())
+
+
+def absolute_within(values: NDArray[np.float64], centre: float, bounds: tuple[float, float]) -> float:
+    """Sum of the distances from `centre` over the values within the `bounds`."""
+    return float(_library().absolute_within(values, values.size, centre, *bounds))
 
 
 def order_statistics(values: NDArray[np.float64], least: float, most: float, ranks: list[int]) -> list[float]:
