@@ -5,6 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Number of ascending `edges`, about `width` apart, that `value` reaches; it lies between the first and the last. */
+static INLINE index_t level_of(double value, const double *edges, index_t edge_count, double width)
+{
+    const index_t top = edge_count - 2;
+    index_t k = (index_t)((value - edges[0]) / width);
+    k = k < 0 ? 0 : k > top ? top : k;
+    while (k > 0 && value < edges[k])
+        k--;
+    while (k < top && value >= edges[k + 1])
+        k++;
+    return k + 1;
+}
+
 /*
  * Grey level (from 1) of every value: the number of edges that are not greater, as numpy.digitize counts them.
  *
@@ -13,18 +26,55 @@
 void grey_levels(const double *restrict values, index_t count, const double *restrict edges, index_t edge_count,
                  double width, uint16_t *restrict levels)
 {
-    const index_t top = edge_count - 2;
-    for (index_t i = 0; i < count; i++) {
-        const double value = values[i];
-        index_t k = (index_t)((value - edges[0]) / width);
-        k = k < 0 ? 0 : k > top ? top : k;
-        while (k > 0 && value < edges[k])
-            k--;
-        while (k < top && value >= edges[k + 1])
-            k++;
-        levels[i] = (uint16_t)(k + 1);
-    }
+    for (index_t i = 0; i < count; i++)
+        levels[i] = (uint16_t)level_of(values[i], edges, edge_count, width);
 }
+
+/*
+ * The voxels of the region: `values` of those of `image` that `within` counts, and the smallest and the largest.
+ *
+ * Comparisons instead of fmin, which compilers do not use vector registers for.
+ */
+#define GATHER(NAME, REAL)                                                                                           \
+    void NAME(const REAL *restrict image, const uint32_t *restrict within, index_t count, double *restrict values,   \
+              double *restrict extremes)                                                                             \
+    {                                                                                                                \
+        double least = image[within[0]], most = least;                                                               \
+        for (index_t i = 0; i < count; i++) {                                                                        \
+            const double value = image[within[i]];                                                                   \
+            least = value < least ? value : least;                                                                   \
+            most = value > most ? value : most;                                                                      \
+            values[i] = value;                                                                                       \
+        }                                                                                                            \
+        extremes[0] = least;                                                                                         \
+        extremes[1] = most;                                                                                          \
+    }
+
+GATHER(gather_int16, int16_t)
+GATHER(gather_uint16, uint16_t)
+GATHER(gather_int32, int32_t)
+GATHER(gather_float32, float)
+GATHER(gather_float64, double)
+
+/*
+ * Write the grey level of each value to its place in a frame, and count the levels.
+ *
+ * within  the places, as many as values.
+ * voxels  zeroed, room for all levels.
+ */
+#define PLACE_LEVELS(NAME, LEVEL)                                                                                    \
+    void NAME(const double *restrict values, index_t count, const double *restrict edges, index_t edge_count,        \
+              double width, const uint32_t *restrict within, LEVEL *restrict frame, int64_t *restrict voxels)        \
+    {                                                                                                                \
+        for (index_t i = 0; i < count; i++) {                                                                        \
+            const index_t level = level_of(values[i], edges, edge_count, width);                                     \
+            frame[within[i]] = (LEVEL)level;                                                                         \
+            voxels[level]++;                                                                                         \
+        }                                                                                                            \
+    }
+
+PLACE_LEVELS(place_levels_u8, uint8_t)
+PLACE_LEVELS(place_levels_u16, uint16_t)
 
 /* The sums over a block of values are added up apart, so that rounding does not grow with the number of values. */
 enum { BLOCK = 512 };

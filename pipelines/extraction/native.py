@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 """First and one past the last index along (slices, rows, columns)."""
 
+VOXEL_TYPES: Final = ("int16", "uint16", "int32", "float32", "float64")
+"""What a CT may be made of, in the order of spline.c."""
 DIRECTIONS: Final = 13
 DEPENDENCES: Final = 28
 """Columns of the dependence counts: a voxel has up to 26 dependent neighbours, which are counted at that number + 1."""
@@ -57,6 +59,9 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "wavelet_band_f32": (None, (f32, i, i, i, f32, ctypes.c_int, f32)),
         "wavelet_band_f64": (None, (f64, i, i, i, f64, ctypes.c_int, f64)),
         "grey_levels": (None, (f64, i, f64, i, r, u16)),
+        **{f"gather_{name}": (None, (_ArrayOf(getattr(np, name)), u32, i, f64, f64)) for name in VOXEL_TYPES},
+        "place_levels_u8": (None, (f64, i, f64, i, r, u32, u8, i64)),
+        "place_levels_u16": (None, (f64, i, f64, i, r, u32, u16, i64)),
         "moments": (None, (f64, i, r, r, r, r, f64)),
         "absolute_within": (r, (f64, i, r, r, r)),
         "order_statistics": (ctypes.c_int, (f64, i, r, r, i64, i, f64)),
@@ -99,10 +104,6 @@ def _library() -> ctypes.CDLL:
 def _enough_memory(status: float) -> None:
     if status < 0:
         raise MemoryError("not enough memory for the features of a lesion")
-
-
-VOXEL_TYPES: Final = ("int16", "uint16", "int32", "float32", "float64")
-"""What a CT may be made of, in the order of spline.c."""
 
 
 def spline_samples(
@@ -256,6 +257,40 @@ def grey_levels(
     _library().grey_levels(values, values.size, edges, edges.size, width, levels)
 
 
+def gather(
+    image: NDArray[np.generic], within: NDArray[np.uint32], values: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Copy the voxels of `image` (C-ordered, one of `VOXEL_TYPES`) with the flat indices `within` to `values`.
+
+    Returns
+    -------
+    float, float
+        The smallest and the largest of them.
+    """
+    if within.size == 0 or within.shape != values.shape or int(within[-1]) >= image.size:
+        raise ValueError("voxels are gathered in ascending order from within an image")
+    extremes = np.empty(2)
+    getattr(_library(), f"gather_{image.dtype.name}")(image, within, within.size, values, extremes)
+    return float(extremes[0]), float(extremes[1])
+
+
+def place_levels(
+    values: NDArray[np.float64],
+    edges: NDArray[np.float64],
+    width: float,
+    within: NDArray[np.uint32],
+    frame: NDArray[np.unsignedinteger],
+) -> NDArray[np.int64]:
+    """Write grey levels (see `grey_levels`) to the flat indices `within` of `frame`; how many have each level from 0."""
+    fits = 2 <= edges.size <= np.iinfo(frame.dtype).max
+    if not fits or within.shape != values.shape or (within.size and int(within[-1]) >= frame.size):
+        raise ValueError("grey levels need a place each, and at least two edges")
+    voxels = np.zeros(edges.size, dtype=np.int64)
+    place = _library().place_levels_u8 if frame.dtype == np.uint8 else _library().place_levels_u16
+    place(values, values.size, edges, edges.size, width, within, frame, voxels)
+    return np.trim_zeros(voxels, "b")
+
+
 class Moments(NamedTuple):
     """Sums over values v, in the order of intensities.c: of powers of v - mean, of (v + shift)^2, and within bounds."""
 
@@ -307,7 +342,7 @@ def sweep(
     Parameters
     ----------
     volume
-        Grey levels with a border of zeros, of `level_type`.
+        Grey levels with a border of zeros, of `level_type` or larger.
     rows
         First and one past the last column of the region in each row, shape (slices, rows).
     longest
@@ -317,7 +352,7 @@ def sweep(
     """
     first, stop = rows
     level_count = voxels.size - 1
-    if not first.shape == stop.shape == volume.shape[:2] or volume.dtype != level_type(level_count, longest):
+    if not first.shape == stop.shape == volume.shape[:2] or volume.itemsize < level_type(level_count, longest)().itemsize:
         raise ValueError("the arrays of a sweep differ in shape or type")
     if longest < max(volume.shape[:2]) - 2:
         raise ValueError("the sweep has too little room")

@@ -45,14 +45,13 @@ class Region:
 
     box: Box
     shape: tuple[int, int, int]
-    within_box: NDArray[np.intp]
-    within_frame: NDArray[np.intp]
+    within_box: NDArray[np.uint32]
+    within_frame: NDArray[np.uint32]
     stride: int
     frames: dict[type[np.uint8] | type[np.uint16], NDArray[np.unsignedinteger]]
     rows: tuple[NDArray[np.int64], NDArray[np.int64]]
     lined: NDArray[np.uint8]
     values: NDArray[np.float64]
-    levels: NDArray[np.uint16]
     zones: tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint32]]
 
     @property
@@ -60,13 +59,11 @@ class Region:
         return self.within_box.size
 
     def frame(self, dtype: type[np.uint8] | type[np.uint16]) -> NDArray[np.unsignedinteger]:
-        """The volume of grey levels, made from `levels`."""
+        """A volume for grey levels."""
         if dtype not in self.frames:
             slices, rows = self.rows[0].shape
             self.frames[dtype] = np.zeros((slices, rows, self.stride), dtype)
-        frame = self.frames[dtype]
-        frame.reshape(-1)[self.within_frame] = self.levels
-        return frame
+        return self.frames[dtype]
 
 
 def region_of(mask: NDArray[np.bool_], box: Box) -> Region:
@@ -84,14 +81,13 @@ def region_of(mask: NDArray[np.bool_], box: Box) -> Region:
     return Region(
         box=box,
         shape=(slices, rows, columns),
-        within_box=(z * rows + y) * columns + x,
-        within_frame=((z + 1) * frame_shape[1] + y + 1) * stride + x + 1,
+        within_box=((z * rows + y) * columns + x).astype(np.uint32),
+        within_frame=(((z + 1) * frame_shape[1] + y + 1) * stride + x + 1).astype(np.uint32),
         stride=stride,
         frames={},
         rows=(first, stop),
         lined=_lined(mask, (z, y, x)),
         values=np.empty(count),
-        levels=np.empty(count, dtype=np.uint16),
         zones=(np.empty(count, np.uint32), np.empty(count, np.uint32), np.empty(count, np.uint32)),
     )
 

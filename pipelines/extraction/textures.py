@@ -130,25 +130,26 @@ def image_features(
     image
         Cropped to the box of `region`, in the type in which PyRadiomics has it.
     """
-    native_values = image.reshape(-1)[region.within_box]
-    edges = bin_edges(native_values, settings.bin_width_hu)
+    values = region.values
+    extremes = native.gather(image, region.within_box, values)
+    # in the type of the image, on which the edges depend; they are made from the extremes only
+    edges = bin_edges(np.array(extremes).astype(image.dtype), settings.bin_width_hu)
     if edges.size - 1 > _MOST_LEVELS:
         return Unsupported(f"there are more than {_MOST_LEVELS} grey levels")
-    values, levels = region.values, region.levels
-    values[...] = native_values
-    native.grey_levels(values, edges, settings.bin_width_hu, levels)
-    histogram = np.bincount(levels).astype(np.int64)
+    frame = region.frame(native.level_type(edges.size, max(region.shape)))
+    histogram = native.place_levels(values, edges, settings.bin_width_hu, region.within_frame, frame)
     families = {
         "firstorder": firstorder_features(values, histogram, shift=settings.voxel_array_shift_hu, voxel_mm3=voxel_mm3),
-        **_matrix_features(region, histogram),
+        **_matrix_features(region, frame, histogram),
     }
     return {f"{family}_{name}": value for family, found in families.items() for name, value in found.items()}
 
 
-def _matrix_features(region: Region, histogram: NDArray[np.int64]) -> dict[str, dict[str, float]]:
-    """Features by class and name of the grey levels that `region` holds."""
+def _matrix_features(
+    region: Region, frame: NDArray[np.unsignedinteger], histogram: NDArray[np.int64]
+) -> dict[str, dict[str, float]]:
+    """Features by class and name of the grey levels in `frame`."""
     level_count, count, longest = histogram.size - 1, region.count, max(region.shape)
-    frame = region.frame(native.level_type(level_count, longest))
     pairs, positions = native.sweep(frame, region.rows, longest, histogram)
     zone_count, dependence_counts = native.zones(frame, region.rows, level_count, found=region.zones)
     by_size = {
