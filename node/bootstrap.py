@@ -18,6 +18,7 @@ from node.adapters.ledger import SqlLedger, open_engine
 from node.adapters.spool import FileSpool
 from node.adapters.storage_scp import StorageScp
 from node.adapters.storage_scu import PeerAddress, StorageScu
+from node.adapters.threads import mapper
 from node.errors import ConfigError
 from node.logs import Log
 from node.services.assemble import Assembler
@@ -223,6 +224,7 @@ def load_pipeline(settings: Settings) -> "Pipeline":
         map_features=settings.maps.features,
         kernel_radius_voxels=settings.maps.kernel_radius_voxels,
         engine=settings.extraction.engine,
+        mapper=mapper(settings.extraction.threads),
     )
     if isinstance(made, Rejected):
         raise ConfigError([*problems, f"scoring.model: {made}"])

@@ -170,6 +170,13 @@ class ExtractionConfig(_Section):
         description="fast: kernels of our own, equal to PyRadiomics in nine digits and many times faster; what they do "
         "not support goes to PyRadiomics, and the report says so. pyradiomics: PyRadiomics alone.",
     )
+    threads: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Threads of the fast engine for one lesion. Worker processes take cases side by side already, so "
+        "more than one only pays when there are more processor cores than queue.worker_processes.",
+    )
     gaussian_sigma_mm: float | None = Field(
         None,
         ge=0,

@@ -14,6 +14,7 @@ from pipelines.domain.features import FeatureMap
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
 from pipelines.extraction.engine import Engine, extract, feature_map
+from pipelines.extraction.fast import Mapper
 from pipelines.extraction.names import feature_names
 from pipelines.extraction.oracle import software
 from pipelines.extraction.settings import ExtractionSettings
@@ -34,6 +35,7 @@ def pipeline(
     map_features: Sequence[str],
     kernel_radius_voxels: int,
     engine: Engine = "fast",
+    mapper: Mapper = map,
 ) -> Pipeline | Rejected:
     """Set the pipeline up.
 
@@ -45,6 +47,8 @@ def pipeline(
         Features of the original image to map voxel by voxel in every lesion.
     engine
         What computes them; the fast engine hands over to PyRadiomics what it does not support.
+    mapper
+        Runs the fast engine's jobs for one lesion, perhaps in threads.
 
     Returns
     -------
@@ -74,7 +78,7 @@ def pipeline(
     mapping = Mapping(tuple(map_features), kernel_radius_voxels)
 
     def measure(case: Case) -> Findings | Rejected:
-        return _measure(case, extraction, engine, model, mapping, method)
+        return _measure(case, extraction, engine, mapper, model, mapping, method)
 
     return Pipeline(
         NAME,
@@ -94,12 +98,18 @@ class Mapping:
 
 
 def _measure(
-    case: Case, extraction: ExtractionSettings, engine: Engine, model: Model | None, mapping: Mapping, method: Method
+    case: Case,
+    extraction: ExtractionSettings,
+    engine: Engine,
+    mapper: Mapper,
+    model: Model | None,
+    mapping: Mapping,
+    method: Method,
 ) -> Findings | Rejected:
     notes = list(case.notes)
     lesions = []
     for lesion in case.lesions:
-        extracted = extract(case.ct, lesion, extraction, engine=engine)
+        extracted = extract(case.ct, lesion, extraction, engine=engine, mapper=mapper)
         lesions.append(MeasuredLesion(lesion, extracted.outcome))
         if extracted.reason:
             notes.append(

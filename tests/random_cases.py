@@ -35,7 +35,9 @@ def _single(kind: str) -> Callable[[Rng], tuple[CtVolume, tuple[Lesion, ...]]]:
 
 def _typed(dtype: type[np.generic]) -> Callable[[Rng], tuple[CtVolume, tuple[Lesion, ...]]]:
     def drawn(rng: Rng) -> tuple[CtVolume, tuple[Lesion, ...]]:
-        kind = str(rng.choice(["plain", "border", "anisotropic", "half way between slices", "already 1 mm", "sagittal"]))
+        kind = str(
+            rng.choice(["plain", "border", "anisotropic", "half way between slices", "already 1 mm", "sagittal"])
+        )
         one = KINDS[kind](rng)
         return _as_type(one, dtype, rng), (one.lesion,)
 

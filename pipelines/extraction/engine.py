@@ -31,10 +31,23 @@ class Extraction:
     reason: str = ""
 
 
-def extract(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings, *, engine: Engine = "fast") -> Extraction:
-    """Compute all features of `lesion`; the numbers do not depend on `engine`, but for rounding in the ninth digit."""
+def extract(
+    ct: CtVolume,
+    lesion: Lesion,
+    settings: ExtractionSettings,
+    *,
+    engine: Engine = "fast",
+    mapper: fast.Mapper = map,
+) -> Extraction:
+    """Compute all features of `lesion`; the numbers do not depend on `engine`, but for rounding in the ninth digit.
+
+    Parameters
+    ----------
+    mapper
+        Runs the jobs of the fast engine; see `pipelines.extraction.fast.extract`.
+    """
     if engine == "fast":
-        outcome = fast.extract(ct, lesion, settings)
+        outcome = fast.extract(ct, lesion, settings, mapper=mapper)
         if not isinstance(outcome, Unsupported):
             return Extraction(outcome, "fast")
         return Extraction(oracle.extract(ct, lesion, settings), "pyradiomics", outcome.reason)

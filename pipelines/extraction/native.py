@@ -31,7 +31,7 @@ _REAL = ctypes.c_double
 
 
 class _ArrayOf:
-    """Argument type of a C-ordered array of one type (None: any), as numpy.ctypeslib.ndpointer but several times faster."""
+    """Argument type of a C-ordered array of one type (None: any); much faster than numpy.ctypeslib.ndpointer."""
 
     def __init__(self, dtype: type[np.generic] | None) -> None:
         self._dtype = None if dtype is None else np.dtype(dtype)
@@ -257,9 +257,7 @@ def grey_levels(
     _library().grey_levels(values, values.size, edges, edges.size, width, levels)
 
 
-def gather(
-    image: NDArray[np.generic], within: NDArray[np.uint32], values: NDArray[np.float64]
-) -> tuple[float, float]:
+def gather(image: NDArray[np.generic], within: NDArray[np.uint32], values: NDArray[np.float64]) -> tuple[float, float]:
     """Copy the voxels of `image` (C-ordered, one of `VOXEL_TYPES`) with the flat indices `within` to `values`.
 
     Returns
@@ -281,7 +279,7 @@ def place_levels(
     within: NDArray[np.uint32],
     frame: NDArray[np.unsignedinteger],
 ) -> NDArray[np.int64]:
-    """Write grey levels (see `grey_levels`) to the flat indices `within` of `frame`; how many have each level from 0."""
+    """Write grey levels (see `grey_levels`) to the indices `within` of `frame`; how many have each level from 0."""
     fits = 2 <= edges.size <= np.iinfo(frame.dtype).max
     if not fits or within.shape != values.shape or (within.size and int(within[-1]) >= frame.size):
         raise ValueError("grey levels need a place each, and at least two edges")
@@ -352,7 +350,10 @@ def sweep(
     """
     first, stop = rows
     level_count = voxels.size - 1
-    if not first.shape == stop.shape == volume.shape[:2] or volume.itemsize < level_type(level_count, longest)().itemsize:
+    if (
+        not first.shape == stop.shape == volume.shape[:2]
+        or volume.itemsize < level_type(level_count, longest)().itemsize
+    ):
         raise ValueError("the arrays of a sweep differ in shape or type")
     if longest < max(volume.shape[:2]) - 2:
         raise ValueError("the sweep has too little room")
@@ -360,9 +361,7 @@ def sweep(
     positions = np.zeros((DIRECTIONS, level_count + 1, longest + 2), dtype=np.uint32)
     numbers = np.empty((2, *volume.shape[1:]), volume.dtype)
     count = _library().sweep_u8 if volume.dtype == np.uint8 else _library().sweep_u16
-    _enough_memory(
-        count(volume, *volume.shape, first, stop, level_count, longest, voxels, pairs, positions, numbers)
-    )
+    _enough_memory(count(volume, *volume.shape, first, stop, level_count, longest, voxels, pairs, positions, numbers))
     return pairs, positions
 
 
@@ -394,9 +393,7 @@ def zones(
     labels = np.empty((2, *volume.shape[1:]), dtype=np.uint32)
     find = _library().zones_u8 if volume.dtype == np.uint8 else _library().zones_u16
     levels, sizes, parents = found
-    count = find(
-        volume, *volume.shape, first, stop, _zone_representatives(), counts, labels, parents, levels, sizes
-    )
+    count = find(volume, *volume.shape, first, stop, _zone_representatives(), counts, labels, parents, levels, sizes)
     _enough_memory(count)
     return int(count), counts
 

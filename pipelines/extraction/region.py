@@ -23,7 +23,7 @@ _ALIGNED = 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Region:
-    """A lesion's voxels within the smallest box around them, and working memory for its images.
+    """A lesion's voxels within the smallest box around them.
 
     Attributes
     ----------
@@ -35,8 +35,8 @@ class Region:
         Flat index of each voxel in the box, in the order of the array.
     within_frame
         Flat index of each voxel in a frame.
-    frames
-        Volumes with a border of zeros for the grey levels, by their type; zero outside the lesion.
+    stride
+        Length of a row of a frame.
     rows
         First and one past the last column of the lesion in each row of a frame.
     lined
@@ -48,22 +48,45 @@ class Region:
     within_box: NDArray[np.uint32]
     within_frame: NDArray[np.uint32]
     stride: int
-    frames: dict[type[np.uint8] | type[np.uint16], NDArray[np.unsignedinteger]]
     rows: tuple[NDArray[np.int64], NDArray[np.int64]]
     lined: NDArray[np.uint8]
-    values: NDArray[np.float64]
-    zones: tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint32]]
 
     @property
     def count(self) -> int:
         return self.within_box.size
 
-    def frame(self, dtype: type[np.uint8] | type[np.uint16]) -> NDArray[np.unsignedinteger]:
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Workspace:
+    """Memory for one image of a lesion at a time.
+
+    Attributes
+    ----------
+    values
+        Of the image, one for each voxel of the lesion.
+    frames
+        Volumes with a border of zeros for the grey levels, by their type; zero outside the lesion.
+    zones
+        Room for levels, sizes and parents of as many zones as the lesion has voxels.
+    """
+
+    values: NDArray[np.float64]
+    frames: dict[type[np.uint8] | type[np.uint16], NDArray[np.unsignedinteger]]
+    zones: tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint32]]
+
+    def frame(self, region: Region, dtype: type[np.uint8] | type[np.uint16]) -> NDArray[np.unsignedinteger]:
         """A volume for grey levels."""
         if dtype not in self.frames:
-            slices, rows = self.rows[0].shape
-            self.frames[dtype] = np.zeros((slices, rows, self.stride), dtype)
+            self.frames[dtype] = np.zeros((*region.rows[0].shape, region.stride), dtype)
         return self.frames[dtype]
+
+
+def workspace_for(region: Region) -> Workspace:
+    """A workspace of the size of a region."""
+    count = region.count
+    return Workspace(
+        np.empty(count), {}, (np.empty(count, np.uint32), np.empty(count, np.uint32), np.empty(count, np.uint32))
+    )
 
 
 def region_of(mask: NDArray[np.bool_], box: Box) -> Region:
@@ -72,7 +95,6 @@ def region_of(mask: NDArray[np.bool_], box: Box) -> Region:
     stride = -(-(columns + 2) // _ALIGNED) * _ALIGNED
     frame_shape = (slices + 2, rows + 2, stride)
     z, y, x = np.nonzero(mask)
-    count = z.size
     occupied = mask.any(axis=2)
     first = np.zeros(frame_shape[:2], dtype=np.int64)
     stop = np.zeros(frame_shape[:2], dtype=np.int64)
@@ -84,11 +106,8 @@ def region_of(mask: NDArray[np.bool_], box: Box) -> Region:
         within_box=((z * rows + y) * columns + x).astype(np.uint32),
         within_frame=(((z + 1) * frame_shape[1] + y + 1) * stride + x + 1).astype(np.uint32),
         stride=stride,
-        frames={},
         rows=(first, stop),
         lined=_lined(mask, (z, y, x)),
-        values=np.empty(count),
-        zones=(np.empty(count, np.uint32), np.empty(count, np.uint32), np.empty(count, np.uint32)),
     )
 
 

@@ -106,9 +106,7 @@ def _cropped(ct: CtVolume, lesion: Lesion, pad: int) -> Resampled:
     return Resampled(np.ascontiguousarray(ct.hu[box]), mask, (z, y, x))
 
 
-def _grid(
-    grid: Grid, lesion: Lesion, wanted: NDArray[np.float64], pad: int
-) -> tuple[Positions, sitk.Image]:
+def _grid(grid: Grid, lesion: Lesion, wanted: NDArray[np.float64], pad: int) -> tuple[Positions, sitk.Image]:
     """Where the voxels of the new grid lie in the CT volume, and the grid itself.
 
     SimpleITK converts between indices and points itself: a step of 1.25 mm puts every fifth voxel half way between two,
@@ -185,7 +183,9 @@ def _nearest_by_itk(voxels: NDArray[Voxel], grid: Grid, new: sitk.Image) -> NDAr
     image.SetSpacing(grid.spacing_mm)
     image.SetOrigin(grid.origin_mm)
     image.SetDirection(grid.direction)
-    found: NDArray[Voxel] = sitk.GetArrayFromImage(sitk.Resample(image, new, sitk.Transform(), sitk.sitkNearestNeighbor))
+    found: NDArray[Voxel] = sitk.GetArrayFromImage(
+        sitk.Resample(image, new, sitk.Transform(), sitk.sitkNearestNeighbor)
+    )
     return found
 
 
@@ -200,9 +200,7 @@ def _spline(ct: CtVolume, positions: Positions) -> tuple[NDArray[np.generic], in
     """Cubic B-spline samples in the type of the CT; how many lay where their rounding changes."""
     z, y, x = (_inside(along, size) for along, size in zip(positions, ct.grid.shape, strict=True))
     if np.issubdtype(ct.hu.dtype, np.integer):
-        image, close = native.spline_samples(
-            ct.hu, positions, (z, y, x), reach=_NEAR_REACH, margin=_CLOSE_TO_WHOLE_HU
-        )
+        image, close = native.spline_samples(ct.hu, positions, (z, y, x), reach=_NEAR_REACH, margin=_CLOSE_TO_WHOLE_HU)
         if not close:
             return image, close
         return native.spline_samples(ct.hu, positions, (z, y, x), reach=_SPLINE_REACH, margin=_CLOSE_TO_WHOLE_HU)
