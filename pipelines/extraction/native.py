@@ -38,7 +38,9 @@ class _ArrayOf:
 
     def from_param(self, array: object) -> ctypes.c_void_p:
         if not isinstance(array, np.ndarray) or self._dtype not in (None, array.dtype) or not array.flags.c_contiguous:
-            raise TypeError(f"a kernel needs a C-ordered array of {self._dtype or 'numbers'}")
+            # an empty dtype is false
+            wanted = "numbers" if self._dtype is None else self._dtype
+            raise TypeError(f"a kernel needs a C-ordered array of {wanted}")
         return ctypes.c_void_p(array.__array_interface__["data"][0])
 
 

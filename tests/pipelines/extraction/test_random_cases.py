@@ -11,12 +11,18 @@ from tests.random_cases import BUILDERS, NUMBER, random_case
 # PyRadiomics averages over no direction at all where no voxels of a lesion touch
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:radiomics.*", "ignore::RuntimeWarning:numpy.*")
 
-# what may go to PyRadiomics: rounding that no other program can foresee
-MAY_FALL_BACK = ("oblique", "sagittal", "coronal", "float64")
+
+def alike(name: str, found: float, wanted: float) -> bool:
+    # where the shade is zero in arithmetic, PyRadiomics' 1e-17 depends on the vector instructions that NumPy picks
+    noise = 1e-15 if name.endswith("ClusterShade") else 0.0
+    return bool(found == pytest.approx(wanted, rel=1e-9, abs=noise, nan_ok=True))
 
 
 def compared(number: int, profile: str) -> int:
-    """Compare all features of all lesions of a case; how many lesions were left to PyRadiomics."""
+    """Compare all features of all lesions of a case; how many lesions were left to PyRadiomics.
+
+    Only those of a turned CT and of double-precision values may be: rounding that no other program can foresee.
+    """
     case, settings = random_case(number), load_profile(profile)
     left = 0
     for lesion in case.lesions:
@@ -27,13 +33,15 @@ def compared(number: int, profile: str) -> int:
             left += 1
             continue
         if isinstance(found, Unsupported):
-            assert case.kind in MAY_FALL_BACK, f"{case.kind}: {found.reason}"
+            direction = np.array(case.ct.grid.direction).reshape(3, 3)
+            turned = bool(np.any(direction - np.diag(np.diag(direction))))
+            assert turned or case.kind == "float64", f"{case.kind}: {found.reason}"
             left += 1
             continue
         assert isinstance(found, FeatureVector)
         assert len(found) == 1218
         pairs = zip(found.names, found.values.tolist(), wanted.values.tolist(), strict=True)
-        assert [pair for pair in pairs if pair[1] != pytest.approx(pair[2], rel=1e-9, abs=0.0, nan_ok=True)] == []
+        assert [pair for pair in pairs if not alike(*pair)] == []
     return left
 
 
