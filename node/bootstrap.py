@@ -29,6 +29,7 @@ from node.adapters.steps.store import SqlSteps, SqlTasks
 from node.adapters.storage_scp import TRANSFER_SYNTAXES, StorageScp
 from node.adapters.storage_scu import StorageScu
 from node.adapters.stow import Archives, StowClient, WebArchive
+from node.adapters.threads import mapper
 from node.adapters.worklist import WorklistScu
 from node.errors import ConfigError
 from node.logs import Log
@@ -474,6 +475,7 @@ def load_pipeline(settings: Settings) -> "Pipeline":
         kinds=settings.outputs.kinds,
         verify_every=settings.extraction.verify_every,
         tolerance=settings.extraction.verify_tolerance,
+        mapper=mapper(settings.extraction.threads),
     )
     if isinstance(made, Rejected):
         raise ConfigError([*problems, f"scoring.model: {made}"])

@@ -191,6 +191,13 @@ class ExtractionConfig(_Section):
         description="Largest relative deviation of a feature from PyRadiomics. Where a verified lesion deviates more, "
         "PyRadiomics' numbers are reported, with the message ROI-010.",
     )
+    threads: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Threads of the fast engine for one lesion. Worker processes take cases side by side already, so "
+        "more than one only pays when there are more processor cores than queue.worker_processes.",
+    )
     gaussian_sigma_mm: float | None = Field(
         None,
         ge=0,

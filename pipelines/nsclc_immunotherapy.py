@@ -18,6 +18,7 @@ from pipelines.domain.verification import Verification
 from pipelines.domain.volume import CtVolume
 from pipelines.extraction.engine import TOLERANCE, Engine, extract, feature_maps
 from pipelines.extraction.equivalence import plain_settings
+from pipelines.extraction.fast import Mapper
 from pipelines.extraction.ibsi import measure as ibsi
 from pipelines.extraction.limits import Unsupported
 from pipelines.extraction.names import feature_names
@@ -78,6 +79,7 @@ def pipeline(
     kinds: Collection[OutputKind] = OUTPUT_KINDS,
     verify_every: int = 0,
     tolerance: float = TOLERANCE,
+    mapper: Mapper = map,
 ) -> Pipeline | Rejected:
     """Set the pipeline up.
 
@@ -96,6 +98,8 @@ def pipeline(
         Largest relative deviation from PyRadiomics.
     kinds
         What to make of a case.
+    mapper
+        Runs the fast engine's jobs for one lesion, perhaps in threads.
 
     Returns
     -------
@@ -128,7 +132,7 @@ def pipeline(
             maps=_described(choice, maps),
             hounsfield=extraction.hounsfield,
         )
-        engines = Engines(extraction, engine, tolerance)
+        engines = Engines(extraction, engine, tolerance, mapper)
         return lambda case: _measure(case, engines, model, choice.features, maps, method)
 
     verifiable = None
@@ -156,6 +160,7 @@ class Engines:
     settings: ExtractionSettings
     engine: Engine
     tolerance: float
+    mapper: Mapper
 
 
 def _described(choice: MapChoice, maps: MapSettings) -> str:
@@ -176,7 +181,9 @@ def _measure(
     notes = list(case.notes)
     lesions = []
     for lesion in case.lesions:
-        extracted = extract(case.ct, lesion, extraction, engine=engine, tolerance=engines.tolerance)
+        extracted = extract(
+            case.ct, lesion, extraction, engine=engine, tolerance=engines.tolerance, mapper=engines.mapper
+        )
         lesions.append(
             MeasuredLesion(lesion, extracted.outcome, diameters(lesion.mask, case.ct.grid), extracted.verification)
         )

@@ -49,6 +49,7 @@ def extract(
     *,
     engine: Engine = "fast",
     tolerance: float = TOLERANCE,
+    mapper: fast.Mapper = map,
 ) -> Extraction:
     """Compute all features of `lesion`; the numbers do not depend on `engine`, but for rounding in the ninth digit.
 
@@ -58,12 +59,14 @@ def extract(
         `verify` computes with both; the fast engine's numbers count, unless they deviate.
     tolerance
         Relative deviation above which PyRadiomics' numbers take the place of the fast engine's.
+    mapper
+        Runs the jobs of the fast engine; see `pipelines.extraction.fast.extract`.
     """
     if settings.ibsi is not None:
         return Extraction(ibsi.extract(ct, lesion, settings.ibsi), "ibsi")
     if engine == "pyradiomics":
         return Extraction(oracle.extract(ct, lesion, settings), "pyradiomics")
-    outcome = _fast(ct, lesion, settings)
+    outcome = _fast(ct, lesion, settings, mapper)
     if isinstance(outcome, Unsupported):
         return Extraction(oracle.extract(ct, lesion, settings), "pyradiomics", outcome.reason)
     if engine == "fast":
@@ -75,11 +78,13 @@ def extract(
     return Extraction(outcome, "fast", verification=found)
 
 
-def _fast(ct: Volume, lesion: Lesion, settings: ExtractionSettings) -> FeatureVector | Rejected | Unsupported:
+def _fast(
+    ct: Volume, lesion: Lesion, settings: ExtractionSettings, mapper: fast.Mapper
+) -> FeatureVector | Rejected | Unsupported:
     plain = plain_settings(settings)
     if isinstance(plain, Unsupported):
         return plain
-    outcome = fast.extract(ct, lesion, plain)
+    outcome = fast.extract(ct, lesion, plain, mapper=mapper)
     if plain is settings or not isinstance(outcome, FeatureVector):
         return outcome
     names = feature_names(settings)

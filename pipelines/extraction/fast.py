@@ -1,7 +1,8 @@
 """The fast engine: PyRadiomics' features of a lesion from kernels of our own."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -17,14 +18,25 @@ from pipelines.extraction.limits import Unsupported, too_small
 from pipelines.extraction.marching_cubes import cube_table
 from pipelines.extraction.names import feature_names
 from pipelines.extraction.native import Box
-from pipelines.extraction.region import region_of
+from pipelines.extraction.region import Workspace, region_of, workspace_for
 from pipelines.extraction.resampling import Resampled, resample
 from pipelines.extraction.settings import ExtractionSettings
 from pipelines.extraction.shape import shape_features
-from pipelines.extraction.textures import image_features
+from pipelines.extraction.textures import image_features, near_an_edge
 from pipelines.extraction.wavelets import sub_bands
 
 Voxel = TypeVar("Voxel", bound=np.generic)
+
+Found = dict[str, float]
+"""Features by name."""
+
+Images = Callable[[], Iterator[tuple[str, NDArray[np.generic]]]]
+"""Makes images one after the other: name and values within the lesion's box, in the type that PyRadiomics has."""
+
+Job = Callable[[], Found | Unsupported]
+
+Mapper = Callable[[Callable[[Job], Found | Unsupported], Iterable[Job]], Iterable[Found | Unsupported]]
+"""Calls a function for each job, as `map` does; results come in the order of the jobs."""
 
 
 def supports(ct: Volume, lesion: Lesion, settings: ExtractionSettings) -> str | None:
@@ -34,8 +46,8 @@ def supports(ct: Volume, lesion: Lesion, settings: ExtractionSettings) -> str | 
     """
     if native.kernels_path() is None:
         return "the kernels have not been built"
-    if ct.hu.dtype != np.int16:
-        return f"the CT holds {ct.hu.dtype} values, not int16"
+    if ct.hu.dtype.name not in native.VOXEL_TYPES:
+        return f"the CT holds {ct.hu.dtype} values"
     if settings.interpolator not in ("sitkBSpline", "sitkNearestNeighbor"):
         return f"the interpolator is {settings.interpolator}"
     if max(lesion.mask.voxels.shape) >= 2**15:
@@ -43,8 +55,16 @@ def supports(ct: Volume, lesion: Lesion, settings: ExtractionSettings) -> str | 
     return None
 
 
-def extract(ct: Volume, lesion: Lesion, settings: ExtractionSettings) -> FeatureVector | Rejected | Unsupported:
+def extract(
+    ct: Volume, lesion: Lesion, settings: ExtractionSettings, *, mapper: Mapper = map
+) -> FeatureVector | Rejected | Unsupported:
     """Compute all features of `lesion`, equal to those of `pipelines.extraction.oracle.extract`.
+
+    Parameters
+    ----------
+    mapper
+        Runs the jobs for single images; one that runs them in several threads gives the same numbers sooner, because
+        the kernels do not hold Python's lock.
 
     Returns
     -------
@@ -67,30 +87,58 @@ def extract(ct: Volume, lesion: Lesion, settings: ExtractionSettings) -> Feature
     if settings.gaussian_sigma_mm > 0:
         if min(resampled.image.shape) < 4:
             return Unsupported("the CT has too few slices to be smoothed")
-        image = smoothed(resampled.image.astype(np.float32), resampled.spacing_mm, settings.gaussian_sigma_mm)
-        resampled = Resampled(image, resampled.mask, resampled.spacing_mm)
+        image = smoothed(_real(resampled.image), resampled.spacing_mm, settings.gaussian_sigma_mm)
+        resampled = Resampled(image, resampled.mask, resampled.spacing_mm, resampled.noisy)
     box = _box(resampled.mask)
     if box is None or sum(stop - first > 1 for first, stop in box) < 2:
         return Unsupported("the lesion vanishes or becomes a line on the resampled grid")
-    return _measured(resampled, box, settings)
+    return _measured(resampled, box, settings, mapper)
 
 
-def _measured(resampled: Resampled, box: Box, settings: ExtractionSettings) -> FeatureVector | Unsupported:
+def _measured(
+    resampled: Resampled, box: Box, settings: ExtractionSettings, mapper: Mapper
+) -> FeatureVector | Unsupported:
     spacing = resampled.spacing_mm
     mask = _within(resampled.mask, box)
     region = region_of(mask, box)
-    found = {
-        f"original_shape_{name}": value for name, value in shape_features(mask, spacing, cube_table(spacing)).items()
-    }
-    for image_type, image in _images(resampled, box, settings):
-        features = image_features(image, region, settings, math.prod(reversed(spacing)))
-        if isinstance(features, Unsupported):
-            return features
-        found.update({f"{image_type}_{name}": value for name, value in features.items()})
+    spare: list[Workspace] = []
+
+    def of_shape() -> Found:
+        shape = shape_features(mask, spacing, cube_table(spacing))
+        return {f"original_shape_{name}": value for name, value in shape.items()}
+
+    def of_images(images: Images) -> Found | Unsupported:
+        # as many workspaces as there are jobs at a time
+        try:
+            workspace = spare.pop()
+        except IndexError:
+            workspace = workspace_for(region)
+        found = {}
+        for image_type, image in images():
+            if resampled.noisy and near_an_edge(image.reshape(-1)[region.within_box], settings.bin_width_hu):
+                return Unsupported("double-precision HU lie at the edge of a grey level")
+            features = image_features(image, region, workspace, settings, math.prod(reversed(spacing)))
+            if isinstance(features, Unsupported):
+                return features
+            found.update({f"{image_type}_{name}": value for name, value in features.items()})
+        spare.append(workspace)
+        return found
+
+    jobs = [partial(of_images, images) for images in _images(resampled, box, settings)]
+    found: Found = {}
+    # what takes longest comes first
+    for part in mapper(_run, [*reversed(jobs), of_shape]):
+        if isinstance(part, Unsupported):
+            return part
+        found.update(part)
     names = feature_names(settings)
     # a Laplacian that does not fit the image has no features; all other names must be there
     missing = math.nan if len(found) < len(names) else None
     return FeatureVector(names, np.array([_value(found, name, missing) for name in names], dtype=np.float64))
+
+
+def _run(job: Job) -> Found | Unsupported:
+    return job()
 
 
 def _value(found: dict[str, float], name: str, missing: float | None) -> float:
@@ -99,24 +147,34 @@ def _value(found: dict[str, float], name: str, missing: float | None) -> float:
     return found[name]
 
 
-def _images(resampled: Resampled, box: Box, settings: ExtractionSettings) -> Iterator[tuple[str, NDArray[np.generic]]]:
-    """Name and values within `box` of every image, in the type in which PyRadiomics has it."""
-    image = resampled.image
-    yield "original", _within(image, box)
-    yield from _laplacians(resampled, box, settings)
-    if settings.wavelet:
-        for band, values in sub_bands(image, box):
-            yield f"wavelet-{band}", values
-
-
-def _laplacians(
-    resampled: Resampled, box: Box, settings: ExtractionSettings
-) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    image = resampled.image.astype(np.float32)
+def _images(resampled: Resampled, box: Box, settings: ExtractionSettings) -> Iterator[Images]:
+    """Makers of the images within `box`, some of which share their beginnings."""
+    image, spacing = resampled.image, resampled.spacing_mm
+    yield lambda: iter([("original", _within(image, box))])
+    real = _real(image) if settings.log_sigmas_mm else None
     for sigma in settings.log_sigmas_mm:
-        if laplacian_exists(image.shape, resampled.spacing_mm, sigma):
-            values = laplacian(image, resampled.spacing_mm, sigma, box)
-            yield f"log-sigma-{str(sigma).replace('.', '-')}-mm-3D", values
+        if real is not None and laplacian_exists(image.shape, spacing, sigma):
+            yield partial(_laplacian, real, spacing, sigma, box)
+    if settings.wavelet:
+        for first in "LH":
+            yield partial(_wavelets, image, box, first)
+
+
+def _laplacian(
+    image: NDArray[np.floating], spacing_mm: tuple[float, float, float], sigma_mm: float, box: Box
+) -> Iterator[tuple[str, NDArray[np.generic]]]:
+    yield f"log-sigma-{str(sigma_mm).replace('.', '-')}-mm-3D", laplacian(image, spacing_mm, sigma_mm, box)
+
+
+def _wavelets(image: NDArray[np.generic], box: Box, first: str) -> Iterator[tuple[str, NDArray[np.generic]]]:
+    for band, values in sub_bands(image, box, first):
+        yield f"wavelet-{band}", values
+
+
+def _real(image: NDArray[np.generic]) -> NDArray[np.floating]:
+    """The image as the recursive filters read it: double precision for what single precision cannot hold."""
+    exact = np.float32 if image.dtype.name in ("int16", "uint16", "float32") else np.float64
+    return np.ascontiguousarray(image, dtype=exact)
 
 
 def _box(mask: NDArray[np.bool_]) -> Box | None:

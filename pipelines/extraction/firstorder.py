@@ -37,24 +37,19 @@ def firstorder_features(
     least, most = float(values.min()), float(values.max())
     p10, p25, p75, p90, median = _quantiles(values, least, most)
     mean = float(values.mean())
-    deviation = values - mean
-    distance = np.abs(deviation)
-    squared = deviation * deviation
-    m2 = float(squared.mean())
-    m3 = float((squared * deviation).mean())
-    m4 = float((squared * squared).mean())
-    mad = float(distance.mean())
-    if abs(m3) < _CANCELLED * float((squared * distance).mean()):
-        m3 = float(np.power(deviation, 3).mean())
-    shifted = values + shift
-    np.multiply(shifted, shifted, out=shifted)
-    energy = float(shifted.sum())
-    within = (values >= p10) & (values <= p90)
-    inner = values[within]
-    robust_mad = float(np.abs(inner - inner.mean()).mean()) if inner.size else nan
+    inner = (p10, p90)
+    sums = native.moments(values, mean, shift, inner)
+    m2, m3, m4, mad = (total / count for total in sums[:4])
+    if abs(sums.third) < _CANCELLED * sums.absolute_third:
+        m3 = float(np.power(values - mean, 3).mean())
+    energy = sums.squares
+    robust_mad = nan
+    if sums.inner_count:
+        centre = sums.inner_sum / sums.inner_count
+        robust_mad = native.absolute_within(values, centre, inner) / sums.inner_count
     if robust_mad <= _CANCELLED * max(mad, abs(mean)):
         # almost all alike: what is left is the rounding of PyRadiomics' mean, which runs over gaps
-        gapped = np.where(within, values, np.nan)
+        gapped = np.where((values >= p10) & (values <= p90), values, np.nan)
         robust_mad = float(np.nanmean(np.abs(gapped - np.nanmean(gapped))))
     probability = histogram[histogram > 0] / count
     return {

@@ -19,17 +19,17 @@ _FIT: Final = {
 
 
 def smoothed(
-    image: NDArray[np.float32], spacing_mm: tuple[float, float, float], sigma_mm: float
+    image: NDArray[np.floating], spacing_mm: tuple[float, float, float], sigma_mm: float
 ) -> NDArray[np.float32]:
     """`image` after `itk::SmoothingRecursiveGaussianImageFilter`, which filters slices, then columns, then rows."""
     for axis in (0, 2, 1):
         kernel = coefficients(sigma_mm, spacing_mm[axis], order=0)
         image = native.recursive_gaussian(image, axis, (0, image.shape[axis]), kernel)
-    return image
+    return image.astype(np.float32, copy=False)
 
 
 def laplacian(
-    image: NDArray[np.float32], spacing_mm: tuple[float, float, float], sigma_mm: float, box: Box
+    image: NDArray[np.floating], spacing_mm: tuple[float, float, float], sigma_mm: float, box: Box
 ) -> NDArray[np.float32]:
     """`image` after `itk::LaplacianRecursiveGaussianImageFilter`, normalised across scales, within `box` only.
 
@@ -41,15 +41,8 @@ def laplacian(
     spacing_mm
         Along (slices, rows, columns).
     """
-    total = np.zeros([stop - first for first, stop in box], dtype=np.float32)
-    for axis in (2, 1, 0):
-        passes = [(axis, 2), *((other, 0) for other in (2, 1, 0) if other != axis)]
-        part = image
-        for along, order in passes:
-            kernel = coefficients(sigma_mm, spacing_mm[along], order)
-            part = native.recursive_gaussian(part, along, box[along], kernel)
-        native.accumulate(total, part, 1.0 / (spacing_mm[axis] * spacing_mm[axis]))
-    return total
+    kernels = np.array([[coefficients(sigma_mm, step, order) for order in (0, 2)] for step in spacing_mm])
+    return native.laplacian(image, box, kernels, np.array([1.0 / (step * step) for step in spacing_mm]))
 
 
 def laplacian_exists(shape: tuple[int, ...], spacing_mm: tuple[float, float, float], sigma_mm: float) -> bool:

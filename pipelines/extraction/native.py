@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 """First and one past the last index along (slices, rows, columns)."""
 
+VOXEL_TYPES: Final = ("int16", "uint16", "int32", "float32", "float64")
+"""What a CT may be made of, in the order of spline.c."""
 DIRECTIONS: Final = 13
 DEPENDENCES: Final = 28
 """Columns of the dependence counts: a voxel has up to 26 dependent neighbours, which are counted at that number + 1."""
@@ -32,14 +34,16 @@ _REAL = ctypes.c_double
 
 
 class _ArrayOf:
-    """Argument type of a C-ordered array of one type, as numpy.ctypeslib.ndpointer but several times faster."""
+    """Argument type of a C-ordered array of one type (None: any); much faster than numpy.ctypeslib.ndpointer."""
 
-    def __init__(self, dtype: type[np.generic]) -> None:
-        self._dtype = np.dtype(dtype)
+    def __init__(self, dtype: type[np.generic] | None) -> None:
+        self._dtype = None if dtype is None else np.dtype(dtype)
 
     def from_param(self, array: object) -> ctypes.c_void_p:
-        if not isinstance(array, np.ndarray) or array.dtype != self._dtype or not array.flags.c_contiguous:
-            raise TypeError(f"a kernel needs a C-ordered array of {self._dtype}")
+        if not isinstance(array, np.ndarray) or self._dtype not in (None, array.dtype) or not array.flags.c_contiguous:
+            # an empty dtype is false
+            wanted = "numbers" if self._dtype is None else self._dtype
+            raise TypeError(f"a kernel needs a C-ordered array of {wanted}")
         return ctypes.c_void_p(array.__array_interface__["data"][0])
 
 
@@ -48,16 +52,29 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
     f32, f64 = _ArrayOf(np.float32), _ArrayOf(np.float64)
     i, r = _INT, _REAL
     return {
-        "spline_coefficients": (ctypes.c_int, (f64, i, i, i, i64)),
-        "spline_sample": (i, (f64, i, i, i, i64, i64, f64, i, f64, i, f64, i, r, f64)),
-        "recursive_gaussian": (ctypes.c_int, (f32, i, i, i, ctypes.c_int, i, i, f64, f32)),
-        "accumulate": (None, (f32, f32, r, i)),
+        "spline_coefficients": (ctypes.c_int, (_ArrayOf(None), i64, i, i, i, i64, f64)),
+        "spline_sample": (
+            i,
+            (f64, i, i, i, i64, i64, f64, i, f64, i, f64, i, u8, r, ctypes.c_int, _ArrayOf(None)),
+        ),
+        "recursive_gaussian_f32": (ctypes.c_int, (f32, i, i, i, ctypes.c_int, i, i, f64, f32)),
+        "recursive_gaussian_f64": (ctypes.c_int, (f64, i, i, i, ctypes.c_int, i, i, f64, f32)),
+        "laplacian_f32": (ctypes.c_int, (f32, i, i, i, i64, f64, f64, f32)),
+        "laplacian_f64": (ctypes.c_int, (f64, i, i, i, i64, f64, f64, f32)),
         "wavelet_band_f32": (None, (f32, i, i, i, f32, ctypes.c_int, f32)),
         "wavelet_band_f64": (None, (f64, i, i, i, f64, ctypes.c_int, f64)),
         "grey_levels": (None, (f64, i, f64, i, r, u16)),
+        **{f"gather_{name}": (None, (_ArrayOf(getattr(np, name)), u32, i, f64, f64)) for name in VOXEL_TYPES},
+        "place_levels_u8": (None, (f64, i, f64, i, r, u32, u8, i64)),
+        "place_levels_u16": (None, (f64, i, f64, i, r, u32, u16, i64)),
+        "moments": (None, (f64, i, r, r, r, r, f64)),
+        "absolute_within": (r, (f64, i, r, r, r)),
         "order_statistics": (ctypes.c_int, (f64, i, r, r, i64, i, f64)),
-        "sweep": (ctypes.c_int, (u16, i, i, i, i64, i64, i, i, u32, u32, u8, u16)),
-        "zones": (i, (u16, i, i, i, i64, i64, u8, u32, u32, i64, u32, u32)),
+        "zone_representatives": (None, (u16,)),
+        "sweep_u8": (ctypes.c_int, (u8, i, i, i, i64, i64, i, i, i64, u32, u32, u8)),
+        "sweep_u16": (ctypes.c_int, (u16, i, i, i, i64, i64, i, i, i64, u32, u32, u16)),
+        "zones_u8": (i, (u8, i, i, i, i64, i64, u16, i64, u32, u32, u32, u32)),
+        "zones_u16": (i, (u16, i, i, i, i64, i64, u16, i64, u32, u32, u32, u32)),
         "glcm_features": (ctypes.c_int, (u32, i, f64, f64)),
         "glrlm_features": (ctypes.c_int, (u32, u8, i, i, r, f64)),
         "glszm_features": (ctypes.c_int, (u32, u32, i, i, r, f64)),
@@ -96,47 +113,71 @@ def _enough_memory(status: float) -> None:
 
 
 def spline_samples(
-    voxels: NDArray[np.generic],
-    origin: tuple[int, int, int],
+    volume: NDArray[np.generic],
     positions: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
+    inside: tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]],
     *,
+    reach: int,
     margin: float,
-) -> tuple[NDArray[np.float64], int]:
-    """Cubic B-spline interpolation of `voxels` at a rectangular grid of positions.
+) -> tuple[NDArray[np.generic], int]:
+    """Cubic B-spline interpolation of `volume` at a rectangular grid of positions.
 
     Parameters
     ----------
-    voxels
-        Part of a volume, shape (slices, rows, columns), that begins at index `origin` of it.
+    volume
+        Of one of `VOXEL_TYPES`, shape (slices, rows, columns).
     positions
-        Continuous indices along each axis, counted in the whole volume.
+        Ascending continuous indices along each axis.
+    inside
+        Along each axis, False for samples that are 0 instead.
+    reach
+        How many voxels beyond the positions are looked at.
     margin
-        Samples that lie closer than this to a whole number are added up in ITK's order.
+        Samples closer than this to where their rounding changes are added up in ITK's order.
 
     Returns
     -------
     samples, int
-        Shape of the positions; how many were that close.
+        Shape of the positions, in the type of the volume (whole numbers are truncated); how many were that close.
     """
-    coefficients = voxels.astype(np.float64, order="C")
+    source = np.ascontiguousarray(volume)
     z, y, x = (np.ascontiguousarray(along) for along in positions)
-    rows = _support(y, origin[1], voxels.shape[1])
-    columns = _support(x, origin[2], voxels.shape[2])
-    used = np.array([*rows, *columns], dtype=np.int64)
-    _enough_memory(_library().spline_coefficients(coefficients, *coefficients.shape, used))
-    samples = np.empty((z.size, y.size, x.size))
+    part = tuple(
+        (max(0, int(np.floor(along[0])) - reach), min(size, int(np.ceil(along[-1])) + reach + 1))
+        for along, size in zip((z, y, x), source.shape, strict=True)
+    )
+    slices, rows, columns = (stop - first for first, stop in part)
+    over, next_row = source.shape[1] * source.shape[2], source.shape[2]
+    begin = part[0][0] * over + part[1][0] * next_row + part[2][0]
+    kind = VOXEL_TYPES.index(source.dtype.name)
+    used = [_support(along, first, stop - first) for along, (first, stop) in zip((y, x), part[1:], strict=True)]
+    (top, bottom), (left, right) = used
+    coefficients = np.empty((slices, bottom - top, right - left))
+    status = _library().spline_coefficients(
+        source,
+        np.array([kind, begin, over, next_row], dtype=np.int64),
+        slices,
+        rows,
+        columns,
+        np.array([top, bottom, left, right], dtype=np.int64),
+        coefficients,
+    )
+    _enough_memory(status)
+    samples = np.empty((z.size, y.size, x.size), source.dtype)
     close = _library().spline_sample(
         coefficients,
         *coefficients.shape,
-        used,
-        np.array(origin, dtype=np.int64),
+        np.array([part[0][0], part[1][0] + top, part[2][0] + left], dtype=np.int64),
+        np.array(source.shape, dtype=np.int64),
         z,
         z.size,
         y,
         y.size,
         x,
         x.size,
+        np.concatenate(inside).view(np.uint8),
         margin,
+        kind,
         samples,
     )
     _enough_memory(close)
@@ -150,9 +191,9 @@ def _support(positions: NDArray[np.float64], origin: int, size: int) -> tuple[in
 
 
 def recursive_gaussian(
-    image: NDArray[np.float32], axis: int, kept: tuple[int, int], coefficients: NDArray[np.float64]
+    image: NDArray[np.floating], axis: int, kept: tuple[int, int], coefficients: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    """Filter `image` along `axis`; the result holds the indices `kept` on that axis only.
+    """Filter `image` (float32 or float64) along `axis`; the result holds the indices `kept` on that axis only.
 
     Parameters
     ----------
@@ -167,15 +208,31 @@ def recursive_gaussian(
     shape = list(image.shape)
     shape[axis] = stop - first
     filtered = np.empty(shape, dtype=np.float32)
-    _enough_memory(_library().recursive_gaussian(image, *image.shape, axis, first, stop, coefficients, filtered))
+    library = _library()
+    run = {"float32": library.recursive_gaussian_f32, "float64": library.recursive_gaussian_f64}[image.dtype.name]
+    _enough_memory(run(image, *image.shape, axis, first, stop, coefficients, filtered))
     return filtered
 
 
-def accumulate(total: NDArray[np.float32], addend: NDArray[np.float32], factor: float) -> None:
-    """Add `factor * addend` to `total` in place, rounding each sum to single precision."""
-    if total.shape != addend.shape:
-        raise ValueError("only images of one shape can be added")
-    _library().accumulate(total, addend, factor, total.size)
+def laplacian(
+    image: NDArray[np.floating], box: Box, coefficients: NDArray[np.float64], factors: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """The Laplacian of Gaussian of `image` (float32 or float64) within `box`.
+
+    Parameters
+    ----------
+    coefficients
+        Shape (3, 2, 20): for slices, rows and columns those of the Gaussian and of its second derivative.
+    factors
+        Of the second derivative along slices, rows and columns.
+    """
+    within = all(0 <= first < stop <= size for (first, stop), size in zip(box, image.shape, strict=True))
+    if not within or min(image.shape) < 4 or coefficients.shape != (3, 2, 20) or factors.shape != (3,):
+        raise ValueError("a Laplacian needs a volume of four voxels a side, a box within it, and coefficients")
+    filtered = np.zeros([stop - first for first, stop in box], dtype=np.float32)
+    run = {"float32": _library().laplacian_f32, "float64": _library().laplacian_f64}[image.dtype.name]
+    _enough_memory(run(image, *image.shape, np.array(box, dtype=np.int64), coefficients, factors, filtered))
+    return filtered
 
 
 def wavelet_band(
@@ -206,6 +263,63 @@ def grey_levels(
     _library().grey_levels(values, values.size, edges, edges.size, width, levels)
 
 
+def gather(image: NDArray[np.generic], within: NDArray[np.uint32], values: NDArray[np.float64]) -> tuple[float, float]:
+    """Copy the voxels of `image` (C-ordered, one of `VOXEL_TYPES`) with the flat indices `within` to `values`.
+
+    Returns
+    -------
+    float, float
+        The smallest and the largest of them.
+    """
+    if within.size == 0 or within.shape != values.shape or int(within[-1]) >= image.size:
+        raise ValueError("voxels are gathered in ascending order from within an image")
+    extremes = np.empty(2)
+    getattr(_library(), f"gather_{image.dtype.name}")(image, within, within.size, values, extremes)
+    return float(extremes[0]), float(extremes[1])
+
+
+def place_levels(
+    values: NDArray[np.float64],
+    edges: NDArray[np.float64],
+    width: float,
+    within: NDArray[np.uint32],
+    frame: NDArray[np.unsignedinteger],
+) -> NDArray[np.int64]:
+    """Write grey levels (see `grey_levels`) to the indices `within` of `frame`; how many have each level from 0."""
+    fits = 2 <= edges.size <= np.iinfo(frame.dtype).max
+    if not fits or within.shape != values.shape or (within.size and int(within[-1]) >= frame.size):
+        raise ValueError("grey levels need a place each, and at least two edges")
+    voxels = np.zeros(edges.size, dtype=np.int64)
+    place = _library().place_levels_u8 if frame.dtype == np.uint8 else _library().place_levels_u16
+    place(values, values.size, edges, edges.size, width, within, frame, voxels)
+    return np.trim_zeros(voxels, "b")
+
+
+class Moments(NamedTuple):
+    """Sums over values v, in the order of intensities.c: of powers of v - mean, of (v + shift)^2, and within bounds."""
+
+    second: float
+    third: float
+    fourth: float
+    absolute: float
+    absolute_third: float
+    squares: float
+    inner_sum: float
+    inner_count: float
+
+
+def moments(values: NDArray[np.float64], mean: float, shift: float, bounds: tuple[float, float]) -> Moments:
+    """The sums that first-order features are made of; `inner_` only over values within the `bounds`."""
+    sums = np.empty(len(Moments._fields))
+    _library().moments(values, values.size, mean, shift, *bounds, sums)
+    return Moments(*sums.tolist())
+
+
+def absolute_within(values: NDArray[np.float64], centre: float, bounds: tuple[float, float]) -> float:
+    """Sum of the distances from `centre` over the values within the `bounds`."""
+    return float(_library().absolute_within(values, values.size, centre, *bounds))
+
+
 def order_statistics(values: NDArray[np.float64], least: float, most: float, ranks: list[int]) -> list[float]:
     """The values at ascending `ranks` (from 0) of the ascending order of `values`, whose extremes are given."""
     if not ranks or ranks[-1] >= values.size or ranks[0] < 0:
@@ -215,66 +329,78 @@ def order_statistics(values: NDArray[np.float64], least: float, most: float, ran
     return [float(value) for value in found]
 
 
+def level_type(level_count: int, longest: int) -> type[np.uint8] | type[np.uint16]:
+    """The smallest type in which the matrices of levels up to `level_count` and runs up to `longest` can be counted."""
+    side = level_count + 1
+    return np.uint8 if max(side, longest) < 2**8 and side * (side + longest + 2) <= 2**16 else np.uint16
+
+
 def sweep(
-    volume: NDArray[np.uint16],
+    volume: NDArray[np.unsignedinteger],
     rows: tuple[NDArray[np.int64], NDArray[np.int64]],
-    level_count: int,
     longest: int,
-    *,
-    dependences: NDArray[np.uint8],
-    numbers: NDArray[np.uint16],
+    voxels: NDArray[np.int64],
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """Co-occurrences and run positions of a volume of grey levels (see kernels.c); dependences come in place.
+    """Co-occurrences and run positions of a volume of grey levels (see matrices_of.h).
 
     Parameters
     ----------
     volume
-        Grey levels up to `level_count` with a border of zeros.
+        Grey levels with a border of zeros, of `level_type` or larger.
     rows
         First and one past the last column of the region in each row, shape (slices, rows).
     longest
         No run is longer.
+    voxels
+        How many voxels have each level, from level 0.
     """
     first, stop = rows
-    if not first.shape == stop.shape == volume.shape[:2] or dependences.shape != volume.shape:
-        raise ValueError("the arrays of a sweep differ in shape")
-    if numbers.shape != (2, *volume.shape[1:]) or longest < max(volume.shape[:2]) - 2:
+    level_count = voxels.size - 1
+    if (
+        not first.shape == stop.shape == volume.shape[:2]
+        or volume.itemsize < level_type(level_count, longest)().itemsize
+    ):
+        raise ValueError("the arrays of a sweep differ in shape or type")
+    if longest < max(volume.shape[:2]) - 2:
         raise ValueError("the sweep has too little room")
-    dependences[...] = 0
     pairs = np.zeros((DIRECTIONS, level_count + 1, level_count + 1), dtype=np.uint32)
     positions = np.zeros((DIRECTIONS, level_count + 1, longest + 2), dtype=np.uint32)
-    _enough_memory(
-        _library().sweep(
-            volume, *volume.shape, first, stop, level_count, longest, pairs, positions, dependences, numbers
-        )
-    )
+    numbers = np.empty((2, *volume.shape[1:]), volume.dtype)
+    count = _library().sweep_u8 if volume.dtype == np.uint8 else _library().sweep_u16
+    _enough_memory(count(volume, *volume.shape, first, stop, level_count, longest, voxels, pairs, positions, numbers))
     return pairs, positions
 
 
+@cache
+def _zone_representatives() -> NDArray[np.uint16]:
+    table = np.empty(2**DIRECTIONS, dtype=np.uint16)
+    _library().zone_representatives(table)
+    return table
+
+
 def zones(
-    volume: NDArray[np.uint16],
+    volume: NDArray[np.unsignedinteger],
     rows: tuple[NDArray[np.int64], NDArray[np.int64]],
     level_count: int,
-    dependences: NDArray[np.uint8],
     *,
-    parent: NDArray[np.uint32],
-    sizes: NDArray[np.uint32],
-    found: tuple[NDArray[np.uint32], NDArray[np.uint32]],
+    found: tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint32]],
 ) -> tuple[int, NDArray[np.int64]]:
-    """Zones of equal level, as (levels, sizes) in `found`, their number, and the counts of (level, dependence).
+    """The number of zones of equal level, and the counts of (level, dependence).
 
     Parameters
     ----------
-    parent, sizes
-        As large as `volume`; `sizes` is zero before and after.
     found
-        With room for as many zones as the region has voxels.
+        Levels and sizes of the zones, and working memory; with room for as many zones as the region has voxels.
     """
     first, stop = rows
-    if not volume.shape == dependences.shape == parent.shape == sizes.shape or volume.size >= 2**32:
+    if not first.shape == stop.shape == volume.shape[:2] or volume.size >= 2**32:
         raise ValueError("the arrays of the zones differ in shape")
     counts = np.zeros((level_count + 1, DEPENDENCES), dtype=np.int64)
-    count = _library().zones(volume, *volume.shape, first, stop, dependences, parent, sizes, counts, *found)
+    labels = np.empty((2, *volume.shape[1:]), dtype=np.uint32)
+    find = _library().zones_u8 if volume.dtype == np.uint8 else _library().zones_u16
+    levels, sizes, parents = found
+    count = find(volume, *volume.shape, first, stop, _zone_representatives(), counts, labels, parents, levels, sizes)
+    _enough_memory(count)
     return int(count), counts
 
 
@@ -296,11 +422,11 @@ def glrlm_features(positions: NDArray[np.uint32], lined: NDArray[np.uint8], voxe
 
 
 def glszm_features(
-    found: tuple[NDArray[np.uint32], NDArray[np.uint32]], count: int, level_count: int, voxels: int
+    found: tuple[NDArray[np.uint32], ...], count: int, level_count: int, voxels: int
 ) -> NDArray[np.float64]:
     """The 16 features of the first `count` zones, in the order of kernels.c."""
     values = np.empty(SIZE_VALUES)
-    _enough_memory(_library().glszm_features(*found, count, level_count, voxels, values))
+    _enough_memory(_library().glszm_features(found[0], found[1], count, level_count, voxels, values))
     return values
 
 

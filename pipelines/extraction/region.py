@@ -23,7 +23,7 @@ _ALIGNED = 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Region:
-    """A lesion's voxels within the smallest box around them, and working memory for its images.
+    """A lesion's voxels within the smallest box around them.
 
     Attributes
     ----------
@@ -34,33 +34,59 @@ class Region:
     within_box
         Flat index of each voxel in the box, in the order of the array.
     within_frame
-        Flat index of each voxel in `frame`.
-    frame
-        Grey levels with a border of zeros; zero outside the lesion.
+        Flat index of each voxel in a frame.
+    stride
+        Length of a row of a frame.
     rows
-        First and one past the last column of the lesion in each row of `frame`.
+        First and one past the last column of the lesion in each row of a frame.
     lined
         1 for each of the thirteen directions in which a line holds two voxels of the lesion.
     """
 
     box: Box
     shape: tuple[int, int, int]
-    within_box: NDArray[np.intp]
-    within_frame: NDArray[np.intp]
-    frame: NDArray[np.uint16]
+    within_box: NDArray[np.uint32]
+    within_frame: NDArray[np.uint32]
+    stride: int
     rows: tuple[NDArray[np.int64], NDArray[np.int64]]
     lined: NDArray[np.uint8]
-    values: NDArray[np.float64]
-    levels: NDArray[np.uint16]
-    dependences: NDArray[np.uint8]
-    run_numbers: NDArray[np.uint16]
-    zone_parents: NDArray[np.uint32]
-    zone_sizes: NDArray[np.uint32]
-    zones: tuple[NDArray[np.uint32], NDArray[np.uint32]]
 
     @property
     def count(self) -> int:
         return self.within_box.size
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Workspace:
+    """Memory for one image of a lesion at a time.
+
+    Attributes
+    ----------
+    values
+        Of the image, one for each voxel of the lesion.
+    frames
+        Volumes with a border of zeros for the grey levels, by their type; zero outside the lesion.
+    zones
+        Room for levels, sizes and parents of as many zones as the lesion has voxels.
+    """
+
+    values: NDArray[np.float64]
+    frames: dict[type[np.uint8] | type[np.uint16], NDArray[np.unsignedinteger]]
+    zones: tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint32]]
+
+    def frame(self, region: Region, dtype: type[np.uint8] | type[np.uint16]) -> NDArray[np.unsignedinteger]:
+        """A volume for grey levels."""
+        if dtype not in self.frames:
+            self.frames[dtype] = np.zeros((*region.rows[0].shape, region.stride), dtype)
+        return self.frames[dtype]
+
+
+def workspace_for(region: Region) -> Workspace:
+    """A workspace of the size of a region."""
+    count = region.count
+    return Workspace(
+        np.empty(count), {}, (np.empty(count, np.uint32), np.empty(count, np.uint32), np.empty(count, np.uint32))
+    )
 
 
 def region_of(mask: NDArray[np.bool_], box: Box) -> Region:
@@ -69,7 +95,6 @@ def region_of(mask: NDArray[np.bool_], box: Box) -> Region:
     stride = -(-(columns + 2) // _ALIGNED) * _ALIGNED
     frame_shape = (slices + 2, rows + 2, stride)
     z, y, x = np.nonzero(mask)
-    count = z.size
     occupied = mask.any(axis=2)
     first = np.zeros(frame_shape[:2], dtype=np.int64)
     stop = np.zeros(frame_shape[:2], dtype=np.int64)
@@ -78,18 +103,11 @@ def region_of(mask: NDArray[np.bool_], box: Box) -> Region:
     return Region(
         box=box,
         shape=(slices, rows, columns),
-        within_box=(z * rows + y) * columns + x,
-        within_frame=((z + 1) * frame_shape[1] + y + 1) * stride + x + 1,
-        frame=np.zeros(frame_shape, dtype=np.uint16),
+        within_box=((z * rows + y) * columns + x).astype(np.uint32),
+        within_frame=(((z + 1) * frame_shape[1] + y + 1) * stride + x + 1).astype(np.uint32),
+        stride=stride,
         rows=(first, stop),
         lined=_lined(mask, (z, y, x)),
-        values=np.empty(count),
-        levels=np.empty(count, dtype=np.uint16),
-        dependences=np.empty(frame_shape, dtype=np.uint8),
-        run_numbers=np.empty((2, *frame_shape[1:]), dtype=np.uint16),
-        zone_parents=np.empty(frame_shape, dtype=np.uint32),
-        zone_sizes=np.zeros(frame_shape, dtype=np.uint32),
-        zones=(np.empty(count, dtype=np.uint32), np.empty(count, dtype=np.uint32)),
     )
 
 

@@ -20,8 +20,12 @@ Positions = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 # A cubic spline forgets what lies n voxels away by 0.268 ** n: after this many less than a double can hold.
 _SPLINE_REACH: Final = 32
-# ITK truncates samples to whole HU; so close to a whole number its order of summation decides.
+# Of 4000 HU, so many voxels away, less than a hundredth of `_CLOSE_TO_WHOLE_HU` is left.
+_NEAR_REACH: Final = 24
+# ITK truncates samples of whole numbers; so close to one its order of summation decides.
 _CLOSE_TO_WHOLE_HU: Final = 1e-8
+# The same for single-precision samples, which are rounded.
+_CLOSE_TO_ROUNDING: Final = 1e-11
 # ITK's rounding noise decides which voxel is the nearest to a point so close to the middle of two.
 _CLOSE_TO_HALF: Final = 1e-6
 
@@ -33,16 +37,19 @@ class Resampled:
     Attributes
     ----------
     image
-        HU around the lesion, shape (slices, rows, columns): int16, or float32 after smoothing.
+        HU around the lesion, shape (slices, rows, columns), in the type of the CT, or float32 after smoothing.
     mask
         Boolean, same shape.
     spacing_mm
         Along (slices, rows, columns).
+    noisy
+        True when the last bits of the image are not those of ITK: interpolated double-precision HU.
     """
 
-    image: NDArray[np.int16] | NDArray[np.float32]
+    image: NDArray[np.generic]
     mask: NDArray[np.bool_]
     spacing_mm: tuple[float, float, float]
+    noisy: bool = False
 
 
 def resample(ct: Volume, lesion: Lesion, settings: ExtractionSettings) -> Resampled | Unsupported:
@@ -60,20 +67,27 @@ def resample(ct: Volume, lesion: Lesion, settings: ExtractionSettings) -> Resamp
     wanted = np.where(extents != 1, settings.resampled_spacing_mm, spacing)
     if np.allclose(spacing, wanted):
         return _cropped(ct, lesion, settings.pad_distance_mm)
-    positions, new_spacing = _grid(ct.grid, lesion, wanted, settings.pad_distance_mm)
+    positions, new = _grid(ct.grid, lesion, wanted, settings.pad_distance_mm)
+    new_spacing = (float(wanted[2]), float(wanted[1]), float(wanted[0]))
     upright = _upright(ct.grid)
-    for along, straight in zip(positions, upright, strict=True):
-        if not straight and (np.abs(along % 1.0 - 0.5) < _CLOSE_TO_HALF).any():
-            return Unsupported("voxels of the grid lie half way between two of an oblique CT")
-    mask = _nearest(lesion.mask.voxels, lesion.mask.offset, positions, ct.grid.shape)
+    tied = any((np.abs(along % 1.0 - 0.5) < _CLOSE_TO_HALF).any() for along in positions)
+    if tied and not upright:
+        mask = _nearest_by_itk(lesion.mask.on(ct.grid).view(np.uint8), ct.grid, new).view(np.bool_)
+    else:
+        mask = _nearest(lesion.mask.voxels, lesion.mask.offset, positions, ct.grid.shape)
     if settings.interpolator == "sitkNearestNeighbor":
-        # `supports` lets int16 through only
-        image = _nearest(ct.hu.astype(np.int16, copy=False), (0, 0, 0), positions, ct.grid.shape)
-        return Resampled(image, mask, new_spacing)
+        if tied and not upright:
+            return Resampled(_nearest_by_itk(ct.hu, ct.grid, new), mask, new_spacing)
+        return Resampled(_nearest(ct.hu, (0, 0, 0), positions, ct.grid.shape), mask, new_spacing)
+    if not upright and any(
+        (np.abs(np.abs(along - (size - 1) / 2) - size / 2) < _CLOSE_TO_HALF).any()
+        for along, size in zip(positions, ct.grid.shape, strict=True)
+    ):
+        return Unsupported("samples of an oblique CT lie on its border")
     image, close = _spline(ct, positions)
-    if close and not all(upright):
-        return Unsupported("samples of an oblique CT lie at whole HU")
-    return Resampled(image, mask, new_spacing)
+    if close and not upright:
+        return Unsupported("samples of an oblique CT lie where their rounding changes")
+    return Resampled(image, mask, new_spacing, noisy=image.dtype == np.float64)
 
 
 def positions_of(ct: Volume, lesion: Lesion, settings: ExtractionSettings) -> Positions:
@@ -106,13 +120,11 @@ def _cropped(ct: Volume, lesion: Lesion, pad: int) -> Resampled:
     )
     mask[inner] = lesion.mask.voxels
     x, y, z = ct.grid.spacing_mm
-    return Resampled(np.ascontiguousarray(ct.hu[box], dtype=np.int16), mask, (z, y, x))
+    return Resampled(np.ascontiguousarray(ct.hu[box]), mask, (z, y, x))
 
 
-def _grid(
-    grid: Grid, lesion: Lesion, wanted: NDArray[np.float64], pad: int
-) -> tuple[Positions, tuple[float, float, float]]:
-    """Where the voxels of the new grid lie in the CT volume.
+def _grid(grid: Grid, lesion: Lesion, wanted: NDArray[np.float64], pad: int) -> tuple[Positions, sitk.Image]:
+    """Where the voxels of the new grid lie in the CT volume, and the grid itself.
 
     SimpleITK converts between indices and points itself: a step of 1.25 mm puts every fifth voxel half way between two,
     and only the same rounding picks the same one.
@@ -126,9 +138,9 @@ def _grid(
     upper = np.minimum(np.ceil((first + extents - 0.5) * ratio + pad), last)
     size = [int(n) for n in upper - lower + 1]
 
-    ct = _reference(grid.origin_mm, spacing, grid.direction)
+    ct = _reference([1, 1, 1], grid.origin_mm, spacing, grid.direction)
     origin = ct.TransformContinuousIndexToPhysicalPoint(0.5 * (wanted - spacing) / spacing + lower / ratio)
-    new = _reference(origin, wanted, grid.direction)
+    new = _reference(size, origin, wanted, grid.direction)
 
     def position(axis: int, index: int) -> float:
         at = [0, 0, 0]
@@ -141,27 +153,26 @@ def _grid(
     x = start + (stop - start) * (np.arange(size[0]) / float(size[0]))
     y = np.array([position(1, index) for index in range(size[1])])
     z = np.array([position(2, index) for index in range(size[2])])
-    return (z, y, x), (float(wanted[2]), float(wanted[1]), float(wanted[0]))
+    return (z, y, x), new
 
 
-def _reference(origin: tuple[float, ...], spacing: NDArray[np.float64], direction: tuple[float, ...]) -> sitk.Image:
-    image = sitk.Image([1, 1, 1], sitk.sitkUInt8)
+def _reference(
+    size: list[int], origin: tuple[float, ...], spacing: NDArray[np.float64], direction: tuple[float, ...]
+) -> sitk.Image:
+    image = sitk.Image(size, sitk.sitkUInt8)
     image.SetSpacing([float(step) for step in spacing])
     image.SetOrigin(origin)
     image.SetDirection(direction)
     return image
 
 
-def _upright(grid: Grid) -> tuple[bool, ...]:
-    """For slices, rows and columns: True when their index depends on one coordinate of the patient only.
+def _upright(grid: Grid) -> bool:
+    """True when the rounding of a position along one axis does not depend on the indices along the others.
 
-    The rounding of a position on such an axis does not depend on the two other indices.
+    Not so when axes are exchanged: the inverse of such a matrix, as ITK computes it, holds noise in place of its zeros.
     """
     direction = np.array(grid.direction).reshape(3, 3)
-    single = (direction != 0).sum(axis=1) == 1
-    return tuple(
-        bool((direction[:, axis] != 0).sum() == 1 and single[direction[:, axis] != 0].all()) for axis in (2, 1, 0)
-    )
+    return not np.any(direction - np.diag(np.diag(direction)))
 
 
 def _inside(along: NDArray[np.float64], size: int) -> NDArray[np.bool_]:
@@ -183,6 +194,18 @@ def _nearest(
     return _blank(found, outside)
 
 
+def _nearest_by_itk(voxels: NDArray[Voxel], grid: Grid, new: sitk.Image) -> NDArray[Voxel]:
+    """Nearest neighbours from ITK itself, where its rounding is a different one for each voxel."""
+    image = sitk.GetImageFromArray(voxels)
+    image.SetSpacing(grid.spacing_mm)
+    image.SetOrigin(grid.origin_mm)
+    image.SetDirection(grid.direction)
+    found: NDArray[Voxel] = sitk.GetArrayFromImage(
+        sitk.Resample(image, new, sitk.Transform(), sitk.sitkNearestNeighbor)
+    )
+    return found
+
+
 def _blank(found: NDArray[Voxel], outside: list[NDArray[np.bool_]]) -> NDArray[Voxel]:
     for axis, beyond in enumerate(outside):
         if beyond.any():
@@ -190,17 +213,12 @@ def _blank(found: NDArray[Voxel], outside: list[NDArray[np.bool_]]) -> NDArray[V
     return np.ascontiguousarray(found)
 
 
-def _spline(ct: Volume, positions: Positions) -> tuple[NDArray[np.int16], int]:
-    """Cubic B-spline samples, truncated to whole HU as ITK does; how many lay at a whole number."""
-    box = tuple(
-        slice(max(0, int(np.floor(along[0])) - _SPLINE_REACH), min(size, int(np.ceil(along[-1])) + _SPLINE_REACH + 1))
-        for along, size in zip(positions, ct.grid.shape, strict=True)
-    )
-    z, y, x = box
-    samples, close = native.spline_samples(
-        ct.hu[box], (z.start, y.start, x.start), positions, margin=_CLOSE_TO_WHOLE_HU
-    )
-    limits = np.iinfo(np.int16)
-    np.clip(samples, limits.min, limits.max, out=samples)
-    beyond = [~_inside(along, size) for along, size in zip(positions, ct.grid.shape, strict=True)]
-    return _blank(samples.astype(np.int16), beyond), close
+def _spline(ct: Volume, positions: Positions) -> tuple[NDArray[np.generic], int]:
+    """Cubic B-spline samples in the type of the CT; how many lay where their rounding changes."""
+    z, y, x = (_inside(along, size) for along, size in zip(positions, ct.grid.shape, strict=True))
+    if np.issubdtype(ct.hu.dtype, np.integer):
+        image, close = native.spline_samples(ct.hu, positions, (z, y, x), reach=_NEAR_REACH, margin=_CLOSE_TO_WHOLE_HU)
+        if not close:
+            return image, close
+        return native.spline_samples(ct.hu, positions, (z, y, x), reach=_SPLINE_REACH, margin=_CLOSE_TO_WHOLE_HU)
+    return native.spline_samples(ct.hu, positions, (z, y, x), reach=_SPLINE_REACH, margin=_CLOSE_TO_ROUNDING)

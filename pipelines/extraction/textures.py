@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pipelines.extraction import cancellation, native
 from pipelines.extraction.firstorder import firstorder_features
 from pipelines.extraction.limits import Unsupported
-from pipelines.extraction.region import Region
+from pipelines.extraction.region import Region, Workspace
 from pipelines.extraction.settings import ExtractionSettings
 
 # in the order of kernels.c
@@ -98,6 +98,8 @@ SIZE_FEATURES: Final[dict[str, tuple[str | None, ...]]] = {
 
 # thirteen tables of this many levels squared take 200 MB
 _MOST_LEVELS: Final = 2000
+# in widths of a level
+_NEAR_AN_EDGE: Final = 1e-9
 
 
 def bin_edges(values: NDArray[np.generic], width: float) -> NDArray[np.float64]:
@@ -111,8 +113,15 @@ def bin_edges(values: NDArray[np.generic], width: float) -> NDArray[np.float64]:
     return np.arange(least - (least % width), most + 2 * width, width).astype(np.float64)
 
 
+def near_an_edge(values: NDArray[np.generic], width: float) -> bool:
+    """True when a value lies so close to the edge of a grey level that rounding may have put it on the other side."""
+    edges = bin_edges(values, width)
+    places = (values.astype(np.float64) - edges[0]) / width
+    return bool((np.abs(places - np.rint(places)) < _NEAR_AN_EDGE).any())
+
+
 def image_features(
-    image: NDArray[np.generic], region: Region, settings: ExtractionSettings, voxel_mm3: float
+    image: NDArray[np.generic], region: Region, workspace: Workspace, settings: ExtractionSettings, voxel_mm3: float
 ) -> dict[str, float] | Unsupported:
     """The 86 features of one image by class and name, such as `glcm_Contrast`.
 
@@ -121,45 +130,31 @@ def image_features(
     image
         Cropped to the box of `region`, in the type in which PyRadiomics has it.
     """
-    native_values = image.reshape(-1)[region.within_box]
-    edges = bin_edges(native_values, settings.bin_width_hu)
+    values = workspace.values
+    extremes = native.gather(image, region.within_box, values)
+    # in the type of the image, on which the edges depend; they are made from the extremes only
+    edges = bin_edges(np.array(extremes).astype(image.dtype), settings.bin_width_hu)
     if edges.size - 1 > _MOST_LEVELS:
         return Unsupported(f"there are more than {_MOST_LEVELS} grey levels")
-    values, levels = region.values, region.levels
-    values[...] = native_values
-    native.grey_levels(values, edges, settings.bin_width_hu, levels)
-    histogram = np.bincount(levels).astype(np.int64)
+    frame = workspace.frame(region, native.level_type(edges.size, max(region.shape)))
+    histogram = native.place_levels(values, edges, settings.bin_width_hu, region.within_frame, frame)
     families = {
         "firstorder": firstorder_features(values, histogram, shift=settings.voxel_array_shift_hu, voxel_mm3=voxel_mm3),
-        **_matrix_features(region, histogram),
+        **_matrix_features(region, workspace, frame, histogram),
     }
     return {f"{family}_{name}": value for family, found in families.items() for name, value in found.items()}
 
 
-def _matrix_features(region: Region, histogram: NDArray[np.int64]) -> dict[str, dict[str, float]]:
-    """Features by class and name of the grey levels that `region` holds."""
-    level_count, count = histogram.size - 1, region.count
-    region.frame.reshape(-1)[region.within_frame] = region.levels
-    pairs, positions = native.sweep(
-        region.frame,
-        region.rows,
-        level_count,
-        max(region.shape),
-        dependences=region.dependences,
-        numbers=region.run_numbers,
-    )
-    zone_count, dependence_counts = native.zones(
-        region.frame,
-        region.rows,
-        level_count,
-        region.dependences,
-        parent=region.zone_parents,
-        sizes=region.zone_sizes,
-        found=region.zones,
-    )
+def _matrix_features(
+    region: Region, workspace: Workspace, frame: NDArray[np.unsignedinteger], histogram: NDArray[np.int64]
+) -> dict[str, dict[str, float]]:
+    """Features by class and name of the grey levels in `frame`."""
+    level_count, count, longest = histogram.size - 1, region.count, max(region.shape)
+    pairs, positions = native.sweep(frame, region.rows, longest, histogram)
+    zone_count, dependence_counts = native.zones(frame, region.rows, level_count, found=workspace.zones)
     by_size = {
         "glrlm": native.glrlm_features(positions, region.lined, count),
-        "glszm": native.glszm_features(region.zones, zone_count, level_count, count),
+        "glszm": native.glszm_features(workspace.zones, zone_count, level_count, count),
         "gldm": native.gldm_features(dependence_counts, count),
     }
     found = {"glcm": _glcm_features(pairs, histogram)}

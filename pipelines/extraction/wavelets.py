@@ -30,8 +30,8 @@ HIGH_TAPS: Final = (
 _LARGEST, _LARGEST_IN_SINGLE_PRECISION = 0.8525720202116004, 0.852571964263916
 
 
-def sub_bands(image: NDArray[np.generic], box: Box) -> Iterator[tuple[str, NDArray[np.floating]]]:
-    """Name (LLL to HHH) and values within `box` of each sub-band of `image`.
+def sub_bands(image: NDArray[np.generic], box: Box, first: str = "LH") -> Iterator[tuple[str, NDArray[np.floating]]]:
+    """Name (LLL to HHH) and values within `box` of each sub-band of `image` whose name begins with a letter of `first`.
 
     The first letter is the band along columns, the second along rows, the third along slices, as in PyRadiomics. The
     transform is periodic; an axis of odd length is continued by one voxel, its first. Single precision stays single,
@@ -51,7 +51,7 @@ def sub_bands(image: NDArray[np.generic], box: Box) -> Iterator[tuple[str, NDArr
 
     # one band of each axis at a time: all of them together would be the largest thing in memory
     around = _around(image, box, np.float32 if single else np.float64)
-    for x in "LH":
+    for x in first:
         along_columns = band(around, 2, x)
         for y in "LH":
             along_rows = band(along_columns, 1, y)

@@ -72,7 +72,7 @@ def test_no_kernel_leaves_its_arrays_or_does_what_c_does_not_define(tmp_path: Pa
         "-shared",
         "-fPIC",
         sanitizers,
-        folder / "kernels.c",
+        *sorted(folder.glob("*.c")),
         "-o",
         folder / f"_kernels{suffix}",
         "-lm",

@@ -1,6 +1,6 @@
 import numpy as np
 
-from pipelines.extraction.region import STEPS, region_of
+from pipelines.extraction.region import STEPS, region_of, workspace_for
 
 
 def lined_of(*voxels: tuple[int, int, int]) -> set[tuple[int, int, int]]:
@@ -29,6 +29,9 @@ def test_the_thirteen_steps_and_their_opposites_are_all_neighbours() -> None:
 def test_levels_land_on_the_voxels_of_the_lesion() -> None:
     mask = np.random.default_rng(1).random((3, 4, 5)) > 0.5
     region = region_of(mask, ((0, 3), (0, 4), (0, 5)))
-    region.frame.reshape(-1)[region.within_frame] = 1
-    assert np.array_equal(region.frame[1:-1, 1:-1, 1:6] == 1, mask)
-    assert region.frame.sum() == region.count == mask.sum()
+    for dtype in (np.uint8, np.uint16):
+        frame = workspace_for(region).frame(region, dtype)
+        frame.reshape(-1)[region.within_frame] = 1
+        assert frame.dtype == dtype
+        assert np.array_equal(frame[1:-1, 1:-1, 1:6] == 1, mask)
+        assert frame.sum() == region.count == mask.sum()

@@ -7,10 +7,11 @@ from radiomics import imageoperations
 from pipelines.extraction.limits import Unsupported
 from pipelines.extraction.resampling import Resampled, resample
 from pipelines.extraction.settings import ExtractionSettings, Interpolator, load_profile
-from tests.lesions import KINDS, Drawn, lesion_of, volume
+from tests.lesions import CORONAL, KINDS, SAGITTAL, Drawn, lesion_of, volume
 
 SPLINE = load_profile("recommended")
 NEAREST = load_profile("seed-a", gaussian_sigma_mm=0.0)
+TILTED = (1.0, 0.0, 0.0, 0.0, float(np.cos(0.2)), -float(np.sin(0.2)), 0.0, float(np.sin(0.2)), float(np.cos(0.2)))
 
 
 def by_pyradiomics(drawn: Drawn, interpolator: Interpolator) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
@@ -93,9 +94,48 @@ def test_samples_on_whole_hu_are_truncated_as_itk_rounds_them() -> None:
     assert original.size
 
 
-def test_half_way_points_of_an_oblique_ct_are_left_to_pyradiomics() -> None:
-    cosine, sine = float(np.cos(0.2)), float(np.sin(0.2))
-    tilted = (1.0, 0.0, 0.0, 0.0, cosine, -sine, 0.0, sine, cosine)
+@pytest.mark.parametrize("direction", [SAGITTAL, CORONAL, TILTED], ids=["sagittal", "coronal", "tilted"])
+def test_half_way_points_of_a_turned_ct_pick_the_voxels_that_itk_picks(direction: tuple[float, ...]) -> None:
+    # the inverse of such a matrix holds noise in place of zeros, so the rounding differs from voxel to voxel
     drawn = KINDS["half way between slices"](np.random.default_rng(8))
-    ct = volume(drawn.ct.hu, (0.75, 0.75, 1.25), direction=tilted)
-    assert isinstance(resample(ct, drawn.lesion, SPLINE), Unsupported)
+    turned = Drawn(volume(drawn.ct.hu, (0.75, 0.75, 1.25), direction=direction), drawn.lesion)
+    found = resample(turned.ct, turned.lesion, NEAREST)
+    assert isinstance(found, Resampled)
+    image, mask = by_pyradiomics(turned, "sitkNearestNeighbor")
+    assert np.array_equal(found.mask, mask)
+    assert np.array_equal(found.image, image)
+
+
+def test_samples_on_the_border_of_a_turned_ct_are_left_to_pyradiomics() -> None:
+    rng = np.random.default_rng(9)
+    hu = rng.integers(-1000, 1000, (25, 30, 30)).astype(np.int16)
+    mask = np.zeros(hu.shape, dtype=np.bool_)
+    mask[15:25, 10:20, 10:20] = True
+    # the last of 63 samples, 0.4 slices apart, lies at 24.5
+    outcome = resample(volume(hu, (0.7, 0.7, 2.5), direction=CORONAL), lesion_of(mask), SPLINE)
+    assert isinstance(outcome, Unsupported)
+    assert "border" in outcome.reason
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
+def test_other_types_are_stored_as_itk_stores_them(dtype: type[np.generic]) -> None:
+    drawn = KINDS["plain"](np.random.default_rng(10))
+    hu = (drawn.ct.hu.astype(np.float64) * 1.37 + (2000 if dtype == np.uint16 else 0)).astype(dtype)
+    other = Drawn(volume(hu, drawn.ct.grid.spacing_mm), drawn.lesion)
+    for settings in (SPLINE, NEAREST):
+        found = resample(other.ct, other.lesion, settings)
+        assert isinstance(found, Resampled)
+        assert found.image.dtype == dtype
+        image, mask = by_pyradiomics(other, settings.interpolator)
+        assert np.array_equal(found.image, image)
+        assert np.array_equal(found.mask, mask)
+
+
+def test_double_precision_samples_differ_from_itk_in_the_last_bits_at_most() -> None:
+    drawn = KINDS["plain"](np.random.default_rng(11))
+    other = Drawn(volume(drawn.ct.hu * 1.37, drawn.ct.grid.spacing_mm), drawn.lesion)
+    found = resample(other.ct, other.lesion, SPLINE)
+    assert isinstance(found, Resampled)
+    assert found.noisy
+    image, _ = by_pyradiomics(other, "sitkBSpline")
+    assert np.allclose(found.image, image, rtol=1e-13, atol=1e-11)

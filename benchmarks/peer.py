@@ -1,0 +1,93 @@
+"""Times another radiomics program on one lesion; runs in that program's own Python, which has nothing of ours.
+
+    PYTHON benchmarks/peer.py pictologics|flash-radiomics CASE.npz
+
+CASE.npz holds `hu` (slices, rows, columns), `mask` and `spacing` (x, y, z). Prints one line of JSON.
+"""
+
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+import numpy as np  # noqa: E402 - the number of threads is read when it is loaded
+
+BANDS = ("LLH", "LHL", "LHH", "HLL", "HLH", "HHL", "HHH", "LLL")
+FAMILIES = ["intensity", "histogram", "texture"]
+
+
+def pictologics(hu: Any, mask: Any, spacing: tuple[float, float, float]) -> Callable[[], Any]:
+    """The 14 image types of exampleCT.yaml at 1 mm: intensities and texture of all, morphology of the first."""
+    from pictologics import Image, RadiomicsPipeline  # type: ignore[import-not-found]
+
+    image = Image(array=np.ascontiguousarray(hu.transpose(2, 1, 0)), spacing=spacing, origin=(0.0, 0.0, 0.0))
+    lesion = Image(array=np.ascontiguousarray(mask.transpose(2, 1, 0)), spacing=spacing, origin=(0.0, 0.0, 0.0))
+    filters: list[dict[str, Any] | None] = [None]
+    filters += [{"type": "log", "sigma_mm": float(sigma)} for sigma in range(1, 6)]
+    filters += [{"type": "wavelet", "wavelet": "coif1", "level": 1, "decomposition": band} for band in BANDS]
+    run = RadiomicsPipeline(load_standard=False)
+    for number, parameters in enumerate(filters):
+        steps: list[dict[str, Any]] = [
+            {"step": "resample", "params": {"new_spacing": (1.0, 1.0, 1.0), "interpolation": "cubic"}}
+        ]
+        if parameters is not None:
+            steps.append({"step": "filter", "params": parameters})
+        steps.append({"step": "discretise", "params": {"method": "FBS", "bin_width": 25.0}})
+        families = FAMILIES + (["morphology"] if parameters is None else [])
+        steps.append({"step": "extract_features", "params": {"families": families}})
+        run.add_config(f"image{number}", steps)
+    return lambda: run.run(image, lesion)
+
+
+def flash(hu: Any, mask: Any, spacing: tuple[float, float, float]) -> Callable[[], Any]:
+    """The settings of exampleCT.yaml."""
+    import SimpleITK as sitk
+    from flash_radiomics import featureextractor  # type: ignore[import-not-found]
+
+    image, lesion = sitk.GetImageFromArray(hu), sitk.GetImageFromArray(mask)
+    for volume in (image, lesion):
+        volume.SetSpacing(spacing)
+    extractor = featureextractor.RadiomicsFeatureExtractor(
+        additionalInfo=False,
+        interpolator="sitkBSpline",
+        resampledPixelSpacing=[1, 1, 1],
+        padDistance=10,
+        binWidth=25,
+        voxelArrayShift=1000,
+        label=1,
+    )
+    extractor.disableAllImageTypes()
+    extractor.enableImageTypeByName("Original")
+    extractor.enableImageTypeByName("LoG", customArgs={"sigma": [1.0, 2.0, 3.0, 4.0, 5.0]})
+    extractor.enableImageTypeByName("Wavelet")
+    return lambda: extractor.execute(image, lesion)
+
+
+def main() -> int:
+    """Print the median CPU seconds of three runs after a first one."""
+    name, path = sys.argv[1:]
+    case = np.load(Path(path))
+    x, y, z = case["spacing"].tolist()
+    work = {"pictologics": pictologics, "flash-radiomics": flash}[name](case["hu"], case["mask"], (x, y, z))
+    first = time.process_time()
+    found = work()
+    seconds = []
+    count = sum(len(part) for part in found.values()) if name == "pictologics" else len(found)
+    first = time.process_time() - first
+    for _ in range(3):
+        start = time.process_time()
+        work()
+        seconds.append(time.process_time() - start)
+    print(json.dumps({"peer": name, "cpu_s": statistics.median(seconds), "first_s": first, "features": count}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+/* Recursive Gaussian filter and Laplacian of Gaussian. */
+#include "kernels.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Lines that are filtered side by side: several vector registers, so that one recursion need not wait for itself. */
+enum { LINES = 32 };
+
+/* Slices that go through two passes together. */
+enum { SLICES_AT_ONCE = 8 };
+
+/* The twenty coefficients of one recursive Gaussian, in the order in which they come from Python. */
+typedef struct {
+    double n[4];  /* causal, on the data */
+    double d[4];  /* both, on the result */
+    double m[4];  /* anticausal, on the data */
+    double bn[4]; /* causal, beyond the first sample */
+    double bm[4]; /* anticausal, beyond the last sample */
+} gaussian_t;
+
+/* A volume, the axis to filter along (0 slices, 1 rows, 2 columns) and the results that are wanted on that axis. */
+typedef struct {
+    index_t slices, rows, columns;
+    int axis;
+    index_t first, stop;
+} lines_t;
+
+/* What becomes of a result: it is stored, or `factor` times as much is added to what is there. */
+typedef struct {
+    int add;
+    double factor;
+} store_t;
+
+static INLINE index_t lesser(index_t a, index_t b)
+{
+    return a < b ? a : b;
+}
+
+/*
+ * Store LINES results as single precision; a sum is rounded to it again, as in the accumulation of
+ * itk::LaplacianRecursiveGaussianImageFilter.
+ */
+static INLINE void store_lines(const double *restrict causal, const double *restrict anticausal, float *restrict to,
+                               const store_t *store)
+{
+    if (store->add)
+        for (int x = 0; x < LINES; x++) {
+            const float value = (float)(causal[x] + anticausal[x]);
+            to[x] = (float)((double)to[x] + (double)value * store->factor);
+        }
+    else
+        for (int x = 0; x < LINES; x++)
+            to[x] = (float)(causal[x] + anticausal[x]);
+}
+
+#define REAL float
+#define OF_TYPE(name) name##_f32
+#include "gaussian_of.h"
+#undef REAL
+#undef OF_TYPE
+
+#define REAL double
+#define OF_TYPE(name) name##_f64
+#include "gaussian_of.h"

@@ -1,0 +1,238 @@
+/* Grey levels, moments and order statistics of intensities. */
+#include "kernels.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Number of ascending `edges`, about `width` apart, that `value` reaches; it lies between the first and the last. */
+static INLINE index_t level_of(double value, const double *edges, index_t edge_count, double width)
+{
+    const index_t top = edge_count - 2;
+    index_t k = (index_t)((value - edges[0]) / width);
+    k = k < 0 ? 0 : k > top ? top : k;
+    while (k > 0 && value < edges[k])
+        k--;
+    while (k < top && value >= edges[k + 1])
+        k++;
+    return k + 1;
+}
+
+/*
+ * Grey level (from 1) of every value: the number of edges that are not greater, as numpy.digitize counts them.
+ *
+ * Every value lies between the first and the last of the ascending `edges`, which are about `width` apart.
+ */
+void grey_levels(const double *restrict values, index_t count, const double *restrict edges, index_t edge_count,
+                 double width, uint16_t *restrict levels)
+{
+    for (index_t i = 0; i < count; i++)
+        levels[i] = (uint16_t)level_of(values[i], edges, edge_count, width);
+}
+
+/*
+ * The voxels of the region: `values` of those of `image` that `within` counts, and the smallest and the largest.
+ *
+ * Comparisons instead of fmin, which compilers do not use vector registers for.
+ */
+#define GATHER(NAME, REAL)                                                                                           \
+    void NAME(const REAL *restrict image, const uint32_t *restrict within, index_t count, double *restrict values,   \
+              double *restrict extremes)                                                                             \
+    {                                                                                                                \
+        double least = image[within[0]], most = least;                                                               \
+        for (index_t i = 0; i < count; i++) {                                                                        \
+            const double value = image[within[i]];                                                                   \
+            least = value < least ? value : least;                                                                   \
+            most = value > most ? value : most;                                                                      \
+            values[i] = value;                                                                                       \
+        }                                                                                                            \
+        extremes[0] = least;                                                                                         \
+        extremes[1] = most;                                                                                          \
+    }
+
+GATHER(gather_int16, int16_t)
+GATHER(gather_uint16, uint16_t)
+GATHER(gather_int32, int32_t)
+GATHER(gather_float32, float)
+GATHER(gather_float64, double)
+
+/*
+ * Write the grey level of each value to its place in a frame, and count the levels.
+ *
+ * within  the places, as many as values.
+ * voxels  zeroed, room for all levels.
+ */
+#define PLACE_LEVELS(NAME, LEVEL)                                                                                    \
+    void NAME(const double *restrict values, index_t count, const double *restrict edges, index_t edge_count,        \
+              double width, const uint32_t *restrict within, LEVEL *restrict frame, int64_t *restrict voxels)        \
+    {                                                                                                                \
+        for (index_t i = 0; i < count; i++) {                                                                        \
+            const index_t level = level_of(values[i], edges, edge_count, width);                                     \
+            frame[within[i]] = (LEVEL)level;                                                                         \
+            voxels[level]++;                                                                                         \
+        }                                                                                                            \
+    }
+
+PLACE_LEVELS(place_levels_u8, uint8_t)
+PLACE_LEVELS(place_levels_u16, uint16_t)
+
+/* The sums over a block of values are added up apart, so that rounding does not grow with the number of values. */
+enum { BLOCK = 512 };
+
+/* What first-order features are made of, in the order of native.Moments. */
+enum { SECOND, THIRD, FOURTH, ABSOLUTE, ABSOLUTE_THIRD, SQUARES, INNER_SUM, INNER_COUNT, SUMS };
+
+/* Four numbers that are computed side by side, and what comparisons of them give: all bits set or none. */
+typedef double lanes_t __attribute__((vector_size(4 * sizeof(double))));
+typedef int64_t bits_t __attribute__((vector_size(4 * sizeof(int64_t))));
+
+enum { LANES = 4 };
+
+#define WHERE(condition, lanes) ((lanes_t)((bits_t)(lanes) & (condition)))
+#define ABSOLUTE_OF(lanes) ((lanes_t)((bits_t)(lanes) & INT64_MAX))
+#define ADDED_UP(lanes) (((lanes)[0] + (lanes)[1]) + ((lanes)[2] + (lanes)[3]))
+
+/* Up to four values; the flags of those that are missing are zero. */
+static INLINE void load_lanes(const double *values, index_t left, lanes_t *v, bits_t *there)
+{
+    const bits_t place = {0, 1, 2, 3};
+    memset(v, 0, sizeof *v);
+    memcpy(v, values, sizeof *values * (size_t)(left < LANES ? left : LANES));
+    *there = place < left;
+}
+
+/*
+ * Sums over `values`: of (v - mean)^2, ^3, ^4, |v - mean|, |v - mean|^3, (v + shift)^2, and of v and 1 for those from
+ * `low` to `high`.
+ */
+HOT void moments(const double *restrict values, index_t count, double mean, double shift, double low, double high,
+                 double *restrict sums)
+{
+    const lanes_t one = {1.0, 1.0, 1.0, 1.0};
+
+    memset(sums, 0, sizeof *sums * SUMS);
+    for (index_t from = 0; from < count; from += BLOCK) {
+        const index_t to = from + BLOCK < count ? from + BLOCK : count;
+        lanes_t part[SUMS] = {{0}};
+        for (index_t i = from; i < to; i += LANES) {
+            lanes_t v;
+            bits_t there;
+            load_lanes(values + i, to - i, &v, &there);
+            const lanes_t d = WHERE(there, v - mean), s = WHERE(there, v + shift), d2 = d * d;
+            const bits_t inner = there & (v >= low) & (v <= high);
+            part[SECOND] += d2;
+            part[THIRD] += d2 * d;
+            part[FOURTH] += d2 * d2;
+            part[ABSOLUTE] += ABSOLUTE_OF(d);
+            part[ABSOLUTE_THIRD] += d2 * ABSOLUTE_OF(d);
+            part[SQUARES] += s * s;
+            part[INNER_SUM] += WHERE(inner, v);
+            part[INNER_COUNT] += WHERE(inner, one);
+        }
+        for (int m = 0; m < SUMS; m++)
+            sums[m] += ADDED_UP(part[m]);
+    }
+}
+
+/* Sum of |v - centre| over the values from `low` to `high`. */
+HOT double absolute_within(const double *restrict values, index_t count, double centre, double low, double high)
+{
+    double sum = 0.0;
+    for (index_t from = 0; from < count; from += BLOCK) {
+        const index_t to = from + BLOCK < count ? from + BLOCK : count;
+        lanes_t part = {0};
+        for (index_t i = from; i < to; i += LANES) {
+            lanes_t v;
+            bits_t there;
+            load_lanes(values + i, to - i, &v, &there);
+            part += WHERE(there & (v >= low) & (v <= high), ABSOLUTE_OF(v - centre));
+        }
+        sum += ADDED_UP(part);
+    }
+    return sum;
+}
+
+/* The value at `rank` of the ascending order; reorders `values`. Source: Hoare 1961, algorithm 65. */
+static double select_rank(double *values, index_t count, index_t rank)
+{
+    index_t low = 0, high = count - 1;
+    while (low < high) {
+        const double pivot = values[low + (high - low) / 2];
+        index_t i = low, j = high;
+        while (i <= j) {
+            while (values[i] < pivot)
+                i++;
+            while (values[j] > pivot)
+                j--;
+            if (i <= j) {
+                const double swapped = values[i];
+                values[i++] = values[j];
+                values[j--] = swapped;
+            }
+        }
+        if (rank <= j)
+            high = j;
+        else if (rank >= i)
+            low = i;
+        else
+            break;
+    }
+    return values[rank];
+}
+
+enum { BUCKETS = 4096 };
+
+/* Bucket of a value between `least` and the largest: monotonous, whatever the rounding. */
+static index_t bucket_of(double value, double least, double scale)
+{
+    const index_t bucket = (index_t)((value - least) * scale);
+    return bucket < 0 ? 0 : bucket > BUCKETS - 1 ? BUCKETS - 1 : bucket;
+}
+
+/*
+ * The values at ascending `ranks` of the ascending order of `values`, which lie between `least` and `most`.
+ *
+ * One pass counts how many values fall into each of 4096 equal buckets, another collects the buckets that hold a rank.
+ */
+int order_statistics(const double *restrict values, index_t count, double least, double most,
+                     const index_t *restrict ranks, index_t rank_count, double *restrict found)
+{
+    const double scale = most > least ? BUCKETS / (most - least) : 0.0;
+    index_t *below = calloc(2 * BUCKETS + 1, sizeof *below), *fill = below + BUCKETS + 1;
+    double *collected = NULL;
+    index_t kept = 0;
+
+    if (!below)
+        return -1;
+    for (index_t i = 0; i < count; i++)
+        below[bucket_of(values[i], least, scale) + 1]++;
+    for (index_t b = 0; b < BUCKETS; b++)
+        below[b + 1] += below[b];
+    for (index_t b = 0, r = 0; b < BUCKETS; b++) {
+        fill[b] = -1;
+        if (r < rank_count && ranks[r] < below[b + 1]) {
+            fill[b] = kept;
+            kept += below[b + 1] - below[b];
+            while (r < rank_count && ranks[r] < below[b + 1])
+                r++;
+        }
+    }
+    collected = malloc(sizeof *collected * (size_t)(kept + 1));
+    if (!collected) {
+        free(below);
+        return -1;
+    }
+    for (index_t i = 0; i < count; i++) {
+        const index_t b = bucket_of(values[i], least, scale);
+        if (fill[b] >= 0)
+            collected[fill[b]++] = values[i];
+    }
+    for (index_t r = 0, b = 0; r < rank_count; r++) {
+        while (ranks[r] >= below[b + 1])
+            b++;
+        const index_t size = below[b + 1] - below[b];
+        found[r] = select_rank(collected + fill[b] - size, size, ranks[r] - below[b]);
+    }
+    free(below), free(collected);
+    return 0;
+}

@@ -1,0 +1,98 @@
+/* Texture matrices. */
+#include "kernels.h"
+#include "textures.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * Volumes of grey levels have a border of level 0 one voxel wide. `stride` is the length of a row in memory, at least
+ * two more than its voxels; `first` and `stop` name the part of each row that holds the region (first >= stop: nothing).
+ */
+
+/* Marks the end of a list of representatives. */
+enum { NOBODY = 15 };
+
+/*
+ * For each set of preceding neighbours (a bit for each of the thirteen directions) those that have to be asked for
+ * their zone: one of each group that hangs together. Up to four numbers of directions, four bits each, then NOBODY.
+ */
+void zone_representatives(uint16_t *table)
+{
+    uint16_t beside[DIRECTIONS];
+
+    for (int d = 0; d < DIRECTIONS; d++) {
+        beside[d] = 0;
+        for (int e = 0; e < DIRECTIONS; e++) {
+            const int z = STEP[d][0] - STEP[e][0], y = STEP[d][1] - STEP[e][1], x = STEP[d][2] - STEP[e][2];
+            if (z * z <= 1 && y * y <= 1 && x * x <= 1)
+                beside[d] = (uint16_t)(beside[d] | 1 << e);
+        }
+    }
+    for (int set = 0; set < 1 << DIRECTIONS; set++) {
+        unsigned found = 0xFFFF, left = (unsigned)set;
+        int place = 0;
+        for (int d = DIRECTIONS - 1; d >= 0; d--) {
+            unsigned group = 1u << d, grown = 0;
+            if (!(left & group))
+                continue;
+            found = (found & ~(0xFu << place)) | (unsigned)d << place;
+            place += 4;
+            while (grown != group) {
+                grown = group;
+                for (int e = 0; e < DIRECTIONS; e++)
+                    if (grown >> e & 1)
+                        group |= beside[e] & left;
+            }
+            left &= ~group;
+        }
+        table[set] = (uint16_t)found;
+    }
+}
+
+static uint32_t root_of(uint32_t *parent, uint32_t i)
+{
+    while (parent[i] != i) {
+        parent[i] = parent[parent[i]];
+        i = parent[i];
+    }
+    return i;
+}
+
+/* A parent's number is never greater than its child's. */
+static void join(uint32_t *parent, uint32_t a, uint32_t b)
+{
+    a = root_of(parent, a);
+    b = root_of(parent, b);
+    if (a < b)
+        parent[b] = a;
+    else
+        parent[a] = b;
+}
+
+/* From the first to one past the last voxel of the region in a slice, counted from its beginning; 0, 0 for none. */
+static void reach_of_slice(const index_t *first, const index_t *stop, index_t rows, index_t stride, index_t *from,
+                           index_t *to)
+{
+    *from = *to = 0;
+    for (index_t y = rows - 1; y >= 0; y--)
+        if (first[y] < stop[y]) {
+            *from = y * stride + first[y];
+            if (!*to)
+                *to = y * stride + stop[y];
+        }
+}
+
+/* As few bytes as the levels and the lengths of runs allow: a vector register holds twice as many of them. */
+#define LEVEL uint8_t
+#define CELL uint16_t
+#define OF_TYPE(name) name##_u8
+#include "matrices_of.h"
+#undef LEVEL
+#undef CELL
+#undef OF_TYPE
+
+#define LEVEL uint16_t
+#define CELL uint32_t
+#define OF_TYPE(name) name##_u16
+#include "matrices_of.h"

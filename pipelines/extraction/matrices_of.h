@@ -1,0 +1,217 @@
+/*
+ * The texture matrices for one type of levels. Included by matrices.c for each LEVEL, whose CELL counts the cells of a
+ * table and whose functions are named OF_TYPE(name).
+ */
+
+/*
+ * Cell of the table of one direction for each of `count` neighbouring voxels: (i, j) for levels i and j that differ,
+ * (i, side + r) for a voxel that is number r of its run. Both at once, because a voxel is either.
+ *
+ * `before` holds the places of the neighbours in their runs; where a neighbour lies outside of the region, anything.
+ */
+static INLINE void OF_TYPE(cells_of)(const LEVEL *restrict a, const LEVEL *restrict b, const LEVEL *restrict before,
+                                     LEVEL *restrict number, CELL *restrict cell, index_t count, CELL side, CELL width)
+{
+    for (index_t x = 0; x < count; x++) {
+        /* all loads before any choice: only so do compilers use vector registers */
+        const LEVEL i = a[x], j = b[x], next = (LEVEL)(before[x] + 1);
+        const LEVEL place = (i == j) & (i != 0) ? next : 1;
+        const CELL row = (CELL)(i * width), run = (CELL)(side + place);
+        number[x] = place;
+        cell[x] = (CELL)(row + (place > 1 ? run : j));
+    }
+}
+
+/* The same along a row, where the previous voxel is the neighbour. */
+static INLINE void OF_TYPE(cells_in_row)(const LEVEL *a, CELL *cell, index_t count, CELL side, CELL width)
+{
+    CELL number = 1;
+    for (index_t x = 0; x < count; x++) {
+        const int same = (a[x] == a[x - 1]) & (a[x] != 0);
+        number = same ? (CELL)(number + 1) : 1;
+        cell[x] = (CELL)(a[x] * width + (same ? (CELL)(side + number) : a[x - 1]));
+    }
+}
+
+/*
+ * Count the cells of a row in four tables, `apart` cells one after the other: neighbours often are the same cell, and
+ * an increment of it would have to wait for the one before.
+ */
+static INLINE void OF_TYPE(count_cells)(const CELL *restrict cell, index_t count, uint32_t *restrict table,
+                                        index_t apart)
+{
+    uint32_t *second = table + apart, *third = second + apart, *fourth = third + apart;
+    index_t x = 0;
+    for (; x + 3 < count; x += 4) {
+        table[cell[x]]++;
+        second[cell[x + 1]]++;
+        third[cell[x + 2]]++;
+        fourth[cell[x + 3]]++;
+    }
+    for (; x < count; x++)
+        table[cell[x]]++;
+}
+
+/*
+ * Count co-occurrences and runs.
+ *
+ * voxels         (levels + 1): voxels of each level.
+ * cooccurrences  (13, levels + 1, levels + 1): how often level i precedes level j in a direction, for i, j from 1.
+ * positions      (13, levels + 1, longest + 2): how many voxels of level i are number r of their run. The number of
+ *                runs of length r is positions(r) - positions(r + 1).
+ * numbers        (2, rows, stride): place in its run of each voxel of this and the previous slice.
+ *
+ * Every voxel is the first of its run or like the voxel before it, so the first ones need not be counted.
+ */
+HOT int OF_TYPE(sweep)(const LEVEL *restrict levels, index_t slices, index_t rows, index_t stride,
+                       const index_t *restrict first, const index_t *restrict stop, index_t level_count,
+                       index_t longest, const int64_t *restrict voxels, uint32_t *restrict cooccurrences,
+                       uint32_t *restrict positions, LEVEL *restrict numbers)
+{
+    const index_t side = level_count + 1, reach = longest + 2, width = side + reach, plane = rows * stride;
+    /* four tables where they fit the cache */
+    const index_t cells = side * width, apart = cells > 16384 ? 0 : cells, tables = apart ? 4 : 1;
+    uint32_t *table = malloc(sizeof *table * (size_t)(cells * tables));
+    CELL *cell = malloc(sizeof *cell * (size_t)plane);
+
+    if (!table || !cell) {
+        free(table), free(cell);
+        return -1;
+    }
+    for (int d = 0; d < DIRECTIONS; d++) {
+        const int dz = STEP[d][0], dy = STEP[d][1], dx = STEP[d][2];
+        memset(table, 0, sizeof *table * (size_t)(cells * tables));
+        for (index_t z = 1; z < slices - 1; z++) {
+            const LEVEL *a = levels + z * plane;
+            LEVEL *number = numbers + (z & 1) * plane;
+            const index_t *l = first + z * rows, *h = stop + z * rows;
+            const index_t aside = dy * stride + dx, step = dz * plane + aside;
+            index_t from, to;
+            /* a slice at once, where its rows do not depend on one another */
+            reach_of_slice(l, h, rows, stride, &from, &to);
+            if (dz)
+                OF_TYPE(cells_of)(a + from, a + step + from, numbers + (~z & 1) * plane + aside + from, number + from,
+                                  cell + from, to - from, (CELL)side, (CELL)width);
+            for (index_t y = 1; y < rows - 1; y++) {
+                const index_t at = y * stride + l[y], count = h[y] - l[y];
+                if (!dz && dy)
+                    OF_TYPE(cells_of)(a + at, a + step + at, number + aside + at, number + at, cell + at, count,
+                                      (CELL)side, (CELL)width);
+                if (!dz && !dy)
+                    OF_TYPE(cells_in_row)(a + at, cell + at, count, (CELL)side, (CELL)width);
+                OF_TYPE(count_cells)(cell + at, count, table, apart);
+            }
+        }
+        for (index_t k = 0; k < cells && apart; k++)
+            table[k] += table[k + cells] + table[k + 2 * cells] + table[k + 3 * cells];
+        for (index_t i = 1; i < side; i++) {
+            uint32_t *pairs = cooccurrences + (d * side + i) * side, *runs = positions + (d * side + i) * reach;
+            const uint32_t *counted = table + i * width;
+            uint32_t alike = 0;
+            memcpy(pairs, counted, sizeof *pairs * (size_t)side);
+            memcpy(runs, counted + side, sizeof *runs * (size_t)reach);
+            for (index_t r = 2; r < reach; r++)
+                alike += runs[r];
+            pairs[i] = alike;
+            runs[1] = (uint32_t)voxels[i] - alike;
+        }
+    }
+    free(table), free(cell);
+    return 0;
+}
+
+/*
+ * Compare `count` neighbouring voxels with their 26 neighbours, at distances `step` before and after them.
+ *
+ * `low` and `high` get a bit for each direction in which the preceding neighbour has the same level, `alike` how many
+ * of all neighbours have.
+ */
+static INLINE void OF_TYPE(compare)(const LEVEL *restrict a, const index_t *step, index_t count, uint8_t *restrict low,
+                                    uint8_t *restrict high, uint8_t *restrict alike)
+{
+    memset(low, 0, (size_t)count);
+    memset(high, 0, (size_t)count);
+    memset(alike, 0, (size_t)count);
+    for (int d = 0; d < DIRECTIONS; d++) {
+        const LEVEL *before = a + step[d], *after = a - step[d];
+        uint8_t *bits = d < 8 ? low : high;
+        const uint8_t bit = (uint8_t)(1 << (d & 7));
+        for (index_t x = 0; x < count; x++) {
+            const uint8_t same = (uint8_t)(a[x] == before[x]);
+            alike[x] = (uint8_t)(alike[x] + same + (a[x] == after[x]));
+            bits[x] = (uint8_t)(bits[x] | (same ? bit : 0));
+        }
+    }
+}
+
+/*
+ * Find the zones of equal level (26 neighbours) and count the voxels of each level by their dependence.
+ *
+ * representatives  from `zone_representatives`.
+ * counts           (levels + 1, 28), zeroed: voxels of level i with j - 1 dependent neighbours, at column j.
+ * labels           (2, rows, stride): of this and the previous slice.
+ * parent           as many as the region has voxels; zone_levels and zone_sizes too, for the zones.
+ *
+ * Returns the number of zones, in the order of their first voxels, or -1 without memory. Source: labels in one pass and
+ * union-find over them (He et al. 2017, "The connected-component labeling problem"); which neighbours have to be asked
+ * comes from a table, as in their decision trees.
+ */
+HOT index_t OF_TYPE(zones)(const LEVEL *restrict levels, index_t slices, index_t rows, index_t stride,
+                           const index_t *restrict first, const index_t *restrict stop,
+                           const uint16_t *restrict representatives, int64_t *restrict counts,
+                           uint32_t *restrict labels, uint32_t *restrict parent, uint32_t *restrict zone_levels,
+                           uint32_t *restrict zone_sizes)
+{
+    const index_t plane = rows * stride;
+    uint8_t *low = malloc((size_t)(3 * plane)), *high = low + plane, *alike = high + plane;
+    uint32_t known = 0;
+    index_t found = 0, step[DIRECTIONS];
+
+    if (!low)
+        return -1;
+    for (int d = 0; d < DIRECTIONS; d++)
+        step[d] = (STEP[d][0] * rows + STEP[d][1]) * stride + STEP[d][2];
+    for (index_t z = 1; z < slices - 1; z++) {
+        index_t from, to, neighbour[DIRECTIONS];
+        uint32_t *here = labels + (z & 1) * plane;
+        reach_of_slice(first + z * rows, stop + z * rows, rows, stride, &from, &to);
+        OF_TYPE(compare)(levels + z * plane + from, step, to - from, low + from, high + from, alike + from);
+        /* the previous slice lies before or after this one */
+        for (int d = 0; d < DIRECTIONS; d++)
+            neighbour[d] = step[d] + (STEP[d][0] && !(z & 1) ? 2 * plane : 0);
+        for (index_t y = 1; y < rows - 1; y++)
+            for (index_t x = y * stride + first[z * rows + y]; x < y * stride + stop[z * rows + y]; x++) {
+                const LEVEL level = levels[z * plane + x];
+                unsigned asked = representatives[low[x] | high[x] << 8];
+                uint32_t label;
+                if (!level)
+                    continue;
+                if ((asked & 15) == NOBODY) {
+                    label = known++;
+                    parent[label] = label;
+                    zone_levels[label] = level;
+                    zone_sizes[label] = 0;
+                } else {
+                    label = here[x + neighbour[asked & 15]];
+                    for (asked = asked >> 4 | 0xF000; (asked & 15) != NOBODY; asked = asked >> 4 | 0xF000) {
+                        const uint32_t other = here[x + neighbour[asked & 15]];
+                        if (other != label)
+                            join(parent, label, other);
+                    }
+                }
+                here[x] = label;
+                zone_sizes[label]++;
+                counts[level * 28 + alike[x] + 1]++;
+            }
+    }
+    for (index_t k = (index_t)known - 1; k >= 0; k--)
+        if (parent[k] != k)
+            zone_sizes[parent[k]] += zone_sizes[k];
+    for (index_t k = 0; k < (index_t)known; k++)
+        if (parent[k] == k) {
+            zone_levels[found] = zone_levels[k];
+            zone_sizes[found++] = zone_sizes[k];
+        }
+    free(low);
+    return found;
+}
