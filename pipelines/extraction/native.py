@@ -40,8 +40,9 @@ class _ArrayOf:
         self._dtype = None if dtype is None else np.dtype(dtype)
 
     def from_param(self, array: object) -> ctypes.c_void_p:
-        if not isinstance(array, np.ndarray) or self._dtype not in (None, array.dtype) or not array.flags.c_contiguous:
-            # an empty dtype is false
+        # NumPy takes None for float64 when it compares types
+        fits = isinstance(array, np.ndarray) and (self._dtype is None or array.dtype == self._dtype)
+        if not isinstance(array, np.ndarray) or not fits or not array.flags.c_contiguous:
             wanted = "numbers" if self._dtype is None else self._dtype
             raise TypeError(f"a kernel needs a C-ordered array of {wanted}")
         return ctypes.c_void_p(array.__array_interface__["data"][0])

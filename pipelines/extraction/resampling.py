@@ -79,14 +79,13 @@ def resample(ct: Volume, lesion: Lesion, settings: ExtractionSettings) -> Resamp
         if tied and not upright:
             return Resampled(_nearest_by_itk(ct.hu, ct.grid, new), mask, new_spacing)
         return Resampled(_nearest(ct.hu, (0, 0, 0), positions, ct.grid.shape), mask, new_spacing)
-    if not upright and any(
-        (np.abs(np.abs(along - (size - 1) / 2) - size / 2) < _CLOSE_TO_HALF).any()
-        for along, size in zip(positions, ct.grid.shape, strict=True)
-    ):
-        return Unsupported("samples of an oblique CT lie on its border")
     image, close = _spline(ct, positions)
     if close and not upright:
         return Unsupported("samples of an oblique CT lie where their rounding changes")
+    if not upright and _on_border(positions, ct.grid.shape):
+        # the same for all interpolators: whether a point counts as inside
+        inside = _nearest_by_itk(np.ones(ct.grid.shape, dtype=np.uint8), ct.grid, new)
+        image[inside == 0] = 0
     return Resampled(image, mask, new_spacing, noisy=image.dtype == np.float64)
 
 
@@ -175,8 +174,16 @@ def _upright(grid: Grid) -> bool:
     return not np.any(direction - np.diag(np.diag(direction)))
 
 
-def _inside(along: NDArray[np.float64], size: int) -> NDArray[np.bool_]:
-    return (along >= -0.5) & (along < size - 0.5)
+def _inside(along: NDArray[np.float64], size: int, slack: float = 0.0) -> NDArray[np.bool_]:
+    return (along >= -0.5 - slack) & (along < size - 0.5 + slack)
+
+
+def _on_border(positions: Positions, shape: tuple[int, int, int]) -> bool:
+    """True when points lie half a voxel beyond the first or the last voxel of an axis, but for rounding."""
+    return any(
+        bool((np.abs(np.abs(along - (size - 1) / 2) - size / 2) < _CLOSE_TO_HALF).any())
+        for along, size in zip(positions, shape, strict=True)
+    )
 
 
 def _nearest(
@@ -215,7 +222,9 @@ def _blank(found: NDArray[Voxel], outside: list[NDArray[np.bool_]]) -> NDArray[V
 
 def _spline(ct: Volume, positions: Positions) -> tuple[NDArray[np.generic], int]:
     """Cubic B-spline samples in the type of the CT; how many lay where their rounding changes."""
-    z, y, x = (_inside(along, size) for along, size in zip(positions, ct.grid.shape, strict=True))
+    # ITK decides about points on the border of a turned CT
+    slack = 0.0 if _upright(ct.grid) else _CLOSE_TO_HALF
+    z, y, x = (_inside(along, size, slack) for along, size in zip(positions, ct.grid.shape, strict=True))
     if np.issubdtype(ct.hu.dtype, np.integer):
         image, close = native.spline_samples(ct.hu, positions, (z, y, x), reach=_NEAR_REACH, margin=_CLOSE_TO_WHOLE_HU)
         if not close:

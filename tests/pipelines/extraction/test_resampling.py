@@ -4,7 +4,6 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from radiomics import imageoperations
 
-from pipelines.extraction.limits import Unsupported
 from pipelines.extraction.resampling import Resampled, resample
 from pipelines.extraction.settings import ExtractionSettings, Interpolator, load_profile
 from tests.lesions import CORONAL, KINDS, SAGITTAL, Drawn, lesion_of, volume
@@ -106,15 +105,21 @@ def test_half_way_points_of_a_turned_ct_pick_the_voxels_that_itk_picks(direction
     assert np.array_equal(found.image, image)
 
 
-def test_samples_on_the_border_of_a_turned_ct_are_left_to_pyradiomics() -> None:
+@pytest.mark.parametrize("direction", [SAGITTAL, CORONAL, TILTED], ids=["sagittal", "coronal", "tilted"])
+def test_samples_on_the_border_of_a_turned_ct_are_inside_where_itk_finds_them_inside(
+    direction: tuple[float, ...],
+) -> None:
     rng = np.random.default_rng(9)
     hu = rng.integers(-1000, 1000, (25, 30, 30)).astype(np.int16)
     mask = np.zeros(hu.shape, dtype=np.bool_)
     mask[15:25, 10:20, 10:20] = True
     # the last of 63 samples, 0.4 slices apart, lies at 24.5
-    outcome = resample(volume(hu, (0.7, 0.7, 2.5), direction=CORONAL), lesion_of(mask), SPLINE)
-    assert isinstance(outcome, Unsupported)
-    assert "border" in outcome.reason
+    turned = Drawn(volume(hu, (0.7, 0.7, 2.5), direction=direction), lesion_of(mask))
+    found = resample(turned.ct, turned.lesion, SPLINE)
+    assert isinstance(found, Resampled)
+    image, by_itk = by_pyradiomics(turned, "sitkBSpline")
+    assert np.array_equal(found.image, image)
+    assert np.array_equal(found.mask, by_itk)
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
