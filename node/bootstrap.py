@@ -394,15 +394,25 @@ def extraction_settings(settings: Settings) -> ExtractionSettings:
             raise ConfigError([f"extraction.gaussian_sigma_mm: {fault}"]) from fault
     if chosen.gaussian_sigma_mm is not None:
         raise ConfigError(["extraction.gaussian_sigma_mm: belongs to a profile; unset it beside extraction.parameters"])
-    path = chosen.parameters.expanduser()
+    return parameter_file(chosen.parameters.expanduser(), "extraction.parameters")
+
+
+def parameter_file(path: Path, asked_by: str) -> ExtractionSettings:
+    """What a parameter file of PyRadiomics asks for; `asked_by` begins the message when it cannot be used.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be used.
+    """
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as fault:
-        raise ConfigError([f"extraction.parameters: ENG-002 {path} cannot be read: {fault}"]) from fault
+        raise ConfigError([f"{asked_by}: ENG-002 {path} cannot be read: {fault}"]) from fault
     parameters = importlib.import_module("pipelines.extraction.parameters")
     read: ExtractionSettings | Rejected = parameters.read_parameters(text, name=path.name)
     if isinstance(read, Rejected):
-        raise ConfigError([f"extraction.parameters: {read}"])
+        raise ConfigError([f"{asked_by}: {read}"])
     return read
 
 

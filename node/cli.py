@@ -12,7 +12,16 @@ import click
 from rich.console import Console
 
 from node import __version__, logs
-from node.bootstrap import Stores, destination, load_pipeline, make_archive, open_stores, packaged_config, utc_now
+from node.bootstrap import (
+    Stores,
+    destination,
+    load_pipeline,
+    make_archive,
+    open_stores,
+    packaged_config,
+    parameter_file,
+    utc_now,
+)
 from node.commands import roles
 from node.commands.views import case_view, diagnosis_view, overview_view
 from node.errors import ConfigError, TransientError
@@ -276,8 +285,11 @@ def submit(node: Node, paths: tuple[Path, ...]) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Table to write (CSV), one row a lesion. OUT.csv.journal and OUT.errors.csv lie beside it.",
 )
+@click.option("--preset", type=click.Choice(list(PROFILES)), help="Extraction profile.  [default: recommended]")
 @click.option(
-    "--preset", type=click.Choice(list(PROFILES)), default="recommended", show_default=True, help="Extraction profile."
+    "--parameters",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Parameter file of PyRadiomics (YAML) in place of a profile.",
 )
 @click.option("--engine", type=click.Choice(ENGINES), default="fast", show_default=True, help="What computes.")
 @click.option(
@@ -293,7 +305,8 @@ def submit(node: Node, paths: tuple[Path, ...]) -> None:
 def extract(
     inputs: tuple[Path, ...],
     output: Path,
-    preset: str,
+    preset: str | None,
+    parameters: Path | None,
     engine: str,
     label: int | None,
     jobs: int | None,
@@ -312,10 +325,18 @@ def extract(
     """
     from node.commands.extract.run import Request, run_extract
 
+    if preset is not None and parameters is not None:
+        raise click.UsageError("--preset and --parameters exclude each other.")
+    try:
+        chosen = (
+            load_profile(preset or "recommended") if parameters is None else parameter_file(parameters, "--parameters")
+        )
+    except ConfigError as fault:
+        raise click.UsageError("; ".join(fault.problems)) from fault
     request = Request(
         inputs=inputs,
         output=output,
-        settings=load_profile(preset),
+        settings=chosen,
         engine=cast("Engine", engine),
         jobs=jobs,
         label=label,

@@ -241,6 +241,9 @@ def _lesions(target: Target, volume: Volume, drawn: Drawn, diagnostics: Cells, m
         if isinstance(made.outcome, Rejected):
             faults.append(Fault("error", cells, for_files(made.outcome)))
             continue
+        if made.verification is not None and made.verification.failed:
+            told = f"Label {lesion.number}: {made.verification}."
+            faults.append(Fault("note", cells, Rejected("ROI-010", told, "The row holds the numbers of PyRadiomics.")))
         if made.reason:
             told = f"PyRadiomics measured label {lesion.number}: {made.reason}."
             faults.append(Fault("note", cells, Rejected("ROI-004", told, "Nothing.")))
