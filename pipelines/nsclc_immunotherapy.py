@@ -112,7 +112,8 @@ def _measure(
     for measured in lesions:
         if isinstance(measured.features, Rejected):
             continue
-        for feature in mapping.features:
+        # a map lies on the slices of the CT, and what was measured on a resampled one does not
+        for feature in () if case.ct.resampled else mapping.features:
             made = feature_map(
                 case.ct,
                 measured.lesion,

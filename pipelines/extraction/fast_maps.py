@@ -89,6 +89,8 @@ def feature_maps(
             return Unsupported(reason)
     mask = lesion.mask.voxels
     native_values = ct.hu[lesion.mask.box][mask]
+    if native_values.dtype != np.int16:  # voxels may be decoded only now
+        return Unsupported(f"the CT holds {native_values.dtype} values, not int16")
     edges = bin_edges(native_values, settings.bin_width_hu)
     if edges.size - 1 > _MOST_LEVELS:
         return Unsupported(f"there are more than {_MOST_LEVELS} grey levels")

@@ -8,13 +8,19 @@ from pipelines.domain.case import Case, SegmentationRef, SeriesKey
 from pipelines.domain.identifiers import SeriesUID, SopClassUID, SopInstanceUID, StudyUID
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import LABEL_MAP_SEGMENTATION, RT_STRUCTURE_SET
+from pipelines.domain.volume import UnreadableVoxels
+from pipelines.imaging.acquisitions import named_images
 from pipelines.imaging.ct import read_ct
-from pipelines.imaging.rtstruct import read_structures
-from pipelines.imaging.seg import read_segmentation
+from pipelines.imaging.drawing import lesions_on, unmeasured_notes
+from pipelines.imaging.geometry import TOLERANCES, Tolerances
 
 
-def read_case(images: Sequence[Dataset], segmentation: Dataset, *, inputs_digest: str) -> Case | Rejected:
+def read_case(
+    images: Sequence[Dataset], segmentation: Dataset, *, inputs_digest: str, tolerances: Tolerances = TOLERANCES
+) -> Case | Rejected:
     """Read a case, or tell why it is none.
+
+    The CT is read by its headers first; pixels are decoded where lesions lie, and later where they are measured.
 
     Parameters
     ----------
@@ -31,13 +37,17 @@ def read_case(images: Sequence[Dataset], segmentation: Dataset, *, inputs_digest
             f"Segmentation {segmentation.SOPInstanceUID} and the CT carry different patient IDs.",
             "Correct the patient ID in the sending system, export the segmentation anew and send it.",
         )
-    ct = read_ct(images)
-    if isinstance(ct, Rejected):
-        return ct
-    is_structure_set = segmentation.SOPClassUID == RT_STRUCTURE_SET
-    drawn = read_structures(segmentation, ct) if is_structure_set else read_segmentation(segmentation, ct)
+    read = read_ct(images, named=lambda: named_images(segmentation), tolerances=tolerances)
+    if isinstance(read, Rejected):
+        return read
+    drawn = lesions_on(read, segmentation)
     if isinstance(drawn, Rejected):
         return drawn
+    try:
+        unmeasured = unmeasured_notes(read, drawn.lesions)
+    except UnreadableVoxels as fault:
+        return fault.reason
+    ct = read.volume
     first = next(image for image in images if image.SOPInstanceUID == ct.slices[0].sop_instance)
     referable = drawn.on_ct_grid and segmentation.SOPClassUID not in (RT_STRUCTURE_SET, LABEL_MAP_SEGMENTATION)
     return Case(
@@ -52,7 +62,7 @@ def read_case(images: Sequence[Dataset], segmentation: Dataset, *, inputs_digest
         ),
         lesions=drawn.lesions,
         inputs_digest=inputs_digest,
-        notes=drawn.notes,
+        notes=(*read.notes, *unmeasured, *drawn.notes),
     )
 
 
