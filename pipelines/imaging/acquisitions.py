@@ -9,7 +9,7 @@ from pydicom import Dataset
 
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.volume import SliceRef
-from pipelines.imaging.frames import CtFrame
+from pipelines.imaging.frames import ACQUISITION_NAMES, KERNEL, CtFrame
 from pipelines.imaging.geometry import Stack, Tolerances, parallel, stack
 
 NamedImages = frozenset[tuple[str, int | None]]
@@ -104,18 +104,17 @@ def choose(frames: Sequence[CtFrame], named: Callable[[], NamedImages], toleranc
 
     stacked = stack([frame.plane for frame in kept], tolerances)
     repeated, differing = _compared(kept, stacked)
-    if not differing and stacked.regular:
-        return _chosen(kept, stacked, repeated, left_out)
-    names, groups = _acquisitions(kept, tolerances)
+    # images of several kernels may fill each other's gaps; images of several exposures then are one volume
+    in_order = stacked.regular and not differing
+    names, groups = _acquisitions(kept, tolerances, (KERNEL,) if in_order else ACQUISITION_NAMES)
     if not groups:
         return _not_separable(kept, differing) if differing else _chosen(kept, stacked, repeated, left_out)
     of_segmentation = _named_group(groups, named())
     if of_segmentation is None:
         described = "; ".join(f"{len(group)} images with {_described(group[0], names)}" for group in groups[:5])
         return Rejected("CT-001", f"The series holds {len(groups)} acquisitions: {described}.", _SEPARATE)
-    left_out.append(
-        (f"of another acquisition than {_described(of_segmentation[0], names)}", _less(kept, of_segmentation))
-    )
+    other = f"of another acquisition than {_described(of_segmentation[0], names)}"
+    left_out.append((other, len(kept) - len(of_segmentation)))
     again = stack([frame.plane for frame in of_segmentation], tolerances)
     repeated, _ = _compared(of_segmentation, again)
     return _chosen(of_segmentation, again, repeated, left_out)
@@ -188,9 +187,11 @@ def _same_pixels(one: CtFrame, other: CtFrame) -> bool:
     )
 
 
-def _acquisitions(frames: Sequence[CtFrame], tolerances: Tolerances) -> tuple[tuple[str, ...], list[list[CtFrame]]]:
+def _acquisitions(
+    frames: Sequence[CtFrame], tolerances: Tolerances, tried: Sequence[str]
+) -> tuple[tuple[str, ...], list[list[CtFrame]]]:
     """The fewest names whose values split `frames` into whole stacks over the same place; none when nothing does."""
-    known = list(dict.fromkeys(name for frame in frames for name, _ in frame.acquisition))
+    known = [name for name in tried if len({_values(frame, (name,)) for frame in frames}) > 1]
     for count in (1, 2):
         for names in combinations(known, count):
             groups = list(_by(frames, lambda frame, names=names: _values(frame, names)).values())  # type: ignore[misc]

@@ -31,12 +31,15 @@ _MACROS: Final = (
     "CTImageFrameTypeSequence",
     "CTReconstructionSequence",
 )
+KERNEL: Final = "kernel"
 _ACQUISITION: Final = (
     ("acquisition number", ("AcquisitionNumber", "FrameAcquisitionNumber")),
     ("acquisition time", ("AcquisitionDateTime", "AcquisitionTime", "FrameAcquisitionDateTime")),
-    ("kernel", ("ConvolutionKernel",)),
+    (KERNEL, ("ConvolutionKernel",)),
     ("temporal position", ("TemporalPositionIndex", "TemporalPositionIdentifier")),
 )
+ACQUISITION_NAMES: Final = tuple(name for name, _ in _ACQUISITION)
+"""What may tell acquisitions in one series apart."""
 
 
 class UnusableImage(Exception):
