@@ -10,8 +10,11 @@ from pydicom import Dataset
 from pydicom.encaps import get_frame
 from pydicom.pixels.utils import pixel_array
 
+from pipelines.imaging import jpeg_extended
+
 _DEFLATED_FRAMES: Final = "1.2.840.10008.1.2.8.1"
 _ENCAPSULATED_UNCOMPRESSED: Final = "1.2.840.10008.1.2.1.98"
+_JPEG_EXTENDED: Final = "1.2.840.10008.1.2.4.51"
 _RLE: Final = "1.2.840.10008.1.2.5"
 # pixels stand one after the other in these, so their number tells whether any is missing
 _NATIVE: Final = frozenset(
@@ -81,9 +84,12 @@ def _transfer_syntax(instance: Dataset) -> str:
 def _cells(instance: Dataset, index: int) -> NDArray[np.integer[Any]]:
     """Values as they lie in the allocated bits."""
     syntax = _transfer_syntax(instance)
-    if syntax not in (_DEFLATED_FRAMES, _ENCAPSULATED_UNCOMPRESSED):
+    with_12_bits = syntax == _JPEG_EXTENDED and int(instance.BitsStored) > 8
+    if not with_12_bits and syntax not in (_DEFLATED_FRAMES, _ENCAPSULATED_UNCOMPRESSED):
         return np.asarray(pixel_array(instance, index=index))
     data = get_frame(instance.PixelData, index, number_of_frames=int(instance.get("NumberOfFrames") or 1))
+    if with_12_bits:
+        return jpeg_extended.decoded(data, instance)
     kind = "i" if instance.PixelRepresentation else "u"
     cell = np.dtype(f"<{kind}{int(instance.BitsAllocated) // 8}")
     size = int(instance.Rows) * int(instance.Columns) * cell.itemsize
