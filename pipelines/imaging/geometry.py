@@ -81,8 +81,8 @@ class Stack:
     gaps
         Where slices are missing.
     irregular_mm
-        Largest distance of a plane from its place in a stack of equal steps, or of a step from the spacing; gaps are
-        not counted.
+        Largest distance of a plane from its place in a stack of equal steps from the first to the last, with the
+        missing ones in theirs.
     tilt_degrees
         Angle between the normal and the line from the first plane to the last.
     regular, upright
@@ -145,7 +145,7 @@ def stack(planes: Sequence[Plane], tolerances: Tolerances = TOLERANCES) -> Stack
         _gap(positions[order[i]], positions[order[i + 1]], float(heights[i]), int(counts[i]) - 1)
         for i in np.flatnonzero(counts > 1)
     )
-    irregular = _irregular(heights, steps, counts, spacing)
+    irregular = _irregular(heights, counts)
     shifts = np.linalg.norm(sideways, axis=1)
     rise = heights - heights[0]
     allowed = np.maximum(tolerances.position_mm, rise * np.tan(np.radians(tolerances.angle_degrees)))
@@ -182,13 +182,10 @@ def _counts(steps: NDArray[np.float64], spacing: float, tolerances: Tolerances) 
     return np.where(whole | (steps > _WIDEST_STEP * spacing), nearest, 1)
 
 
-def _irregular(
-    heights: NDArray[np.float64], steps: NDArray[np.float64], counts: NDArray[np.intp], spacing: float
-) -> float:
+def _irregular(heights: NDArray[np.float64], counts: NDArray[np.intp]) -> float:
     numbers = np.concatenate([[0], np.cumsum(counts)])
     even = heights[0] + numbers * (heights[-1] - heights[0]) / numbers[-1]
-    of_steps = np.abs(steps - spacing)[counts == 1]
-    return float(max(of_steps.max(initial=0.0), np.abs(heights - even).max()))
+    return float(np.abs(heights - even).max())
 
 
 def _gap(below: NDArray[np.float64], above: NDArray[np.float64], after_mm: float, missing: int) -> Gap:

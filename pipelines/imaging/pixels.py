@@ -86,7 +86,8 @@ def _cells(instance: Dataset, index: int) -> NDArray[np.integer[Any]]:
     syntax = _transfer_syntax(instance)
     with_12_bits = syntax == _JPEG_EXTENDED and int(instance.BitsStored) > 8
     if not with_12_bits and syntax not in (_DEFLATED_FRAMES, _ENCAPSULATED_UNCOMPRESSED):
-        return np.asarray(pixel_array(instance, index=index))
+        # pydicom takes the bits from the lowest up, whatever High Bit says
+        return np.asarray(pixel_array(instance, index=index, correct_unused_bits=syntax not in _WITH_UNUSED_BITS))
     data = get_frame(instance.PixelData, index, number_of_frames=int(instance.get("NumberOfFrames") or 1))
     if with_12_bits:
         return jpeg_extended.decoded(data, instance)
