@@ -10,7 +10,7 @@ from pydicom.uid import UID
 
 from pipelines.domain.identifiers import derived_uid
 from pipelines.domain.volume import Grid
-from tests.dicom import ct_series
+from tests.dicom import ct_series, seg_of
 
 ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
 
@@ -144,3 +144,20 @@ def _item(**attributes: object) -> Dataset:
 def small_series(slices: int = 8, **options: object) -> list[Dataset]:
     """A series that is quick to write: 8 slices of 16 x 20 pixels."""
     return ct_series(slices=slices, rows=16, columns=20, **options)  # type: ignore[arg-type]
+
+
+def seg_of_slices(ct: Sequence[Dataset]) -> Dataset:
+    """A segmentation of `ct`'s own slices: drawn on upright ones, then told to lie where these do."""
+    straight = ct_series(slices=len(ct))
+    made = seg_of(straight)
+    made.FrameOfReferenceUID = ct[0].FrameOfReferenceUID
+    made.StudyInstanceUID = ct[0].StudyInstanceUID
+    by_uid = {str(i.SOPInstanceUID): ct[k] for k, i in enumerate(straight)}
+    shared = made.SharedFunctionalGroupsSequence[0]
+    shared.PlaneOrientationSequence[0].ImageOrientationPatient = ct[0].ImageOrientationPatient
+    for group in made.PerFrameFunctionalGroupsSequence:
+        source = group.DerivationImageSequence[0].SourceImageSequence[0]
+        instance = by_uid[str(source.ReferencedSOPInstanceUID)]
+        group.PlanePositionSequence[0].ImagePositionPatient = instance.ImagePositionPatient
+        source.ReferencedSOPInstanceUID = instance.SOPInstanceUID
+    return made

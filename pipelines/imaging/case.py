@@ -50,10 +50,14 @@ def read_case(
     ct = read.volume
     first = next(image for image in images if image.SOPInstanceUID == ct.slices[0].sop_instance)
     referable = drawn.on_ct_grid and segmentation.SOPClassUID not in (RT_STRUCTURE_SET, LABEL_MAP_SEGMENTATION)
+    header = _without_pixels(first)
+    if any(note.code == "CT-008" for note in read.notes):
+        # the transfer syntax may have lost something that the attribute does not know of; results inherit it
+        header.LossyImageCompression = "01"
     return Case(
         ct=ct,
         ct_key=_key(first),
-        header=_without_pixels(first),
+        header=header,
         segmentation=SegmentationRef(
             _key(segmentation),
             SopClassUID(str(segmentation.SOPClassUID)),

@@ -10,7 +10,7 @@ from pipelines.domain.case import Case
 from pipelines.domain.reasons import Rejected
 from pipelines.imaging.case import read_case
 from pipelines.imaging.ct import ReadCt, read_ct
-from tests.ct_variants import at_heights, enhanced, painted, points_of, ramp, tilted
+from tests.ct_variants import at_heights, enhanced, painted, points_of, ramp, seg_of_slices, tilted
 from tests.dicom import centred_ball, circle_of, ct_series, rtstruct_of, seg_of
 
 TILTS = (-22.0, -0.5, 3.0, 15.0, 30.0)
@@ -109,7 +109,7 @@ def test_steps_too_uneven_for_any_spacing_are_refused() -> None:
 def test_a_mask_keeps_its_voxels_and_its_place_under_tilt(degrees: float) -> None:
     ct = tilted(ct_series(), degrees)
     ball = centred_ball((10, 32, 32))
-    case = case_of(ct, sheared_seg_of(ct))
+    case = case_of(ct, seg_of_slices(ct))
     assert case.lesions[0].mask.count == ball.sum()
     true_volume_ml = ball.sum() * 1.0 * 1.0 * 2.0 * np.cos(np.radians(degrees)) / 1000
     assert case.lesions[0].mask.volume_ml(case.ct.grid) == pytest.approx(true_volume_ml, rel=1e-6)
@@ -120,7 +120,7 @@ def test_a_mask_keeps_its_voxels_and_its_place_under_tilt(degrees: float) -> Non
 @pytest.mark.parametrize("heights", UNEVEN.values(), ids=UNEVEN)
 def test_a_mask_keeps_its_place_between_uneven_slices(heights: list[float]) -> None:
     ct = at_heights(ct_series(), heights)
-    case = case_of(ct, sheared_seg_of(ct))
+    case = case_of(ct, seg_of_slices(ct))
     mask = case.lesions[0].mask
     drawn = np.flatnonzero(centred_ball((8, 32, 32)).any(axis=(1, 2)))
     bounds = [case.ct.grid.slice_position_mm(k)[2] for k in (mask.offset[0], mask.offset[0] + mask.voxels.shape[0] - 1)]
@@ -184,23 +184,6 @@ def test_a_real_tilted_gantry_is_measured(shared_data: object) -> None:
     own = made.acquired.hu[1].astype(float)
     moved = made.volume.hu[1][row : row + 512].astype(float)
     assert np.corrcoef(own[50:-50].ravel(), moved[50:-50].ravel())[0, 1] > 0.98
-
-
-def sheared_seg_of(ct: Sequence[Dataset]) -> Dataset:
-    """A segmentation of `ct`'s own slices: drawn on upright ones, then told to lie where these do."""
-    straight = ct_series(slices=len(ct))
-    made = seg_of(straight)
-    made.FrameOfReferenceUID = ct[0].FrameOfReferenceUID
-    made.StudyInstanceUID = ct[0].StudyInstanceUID
-    by_uid = {str(i.SOPInstanceUID): ct[k] for k, i in enumerate(straight)}
-    shared = made.SharedFunctionalGroupsSequence[0]
-    shared.PlaneOrientationSequence[0].ImageOrientationPatient = ct[0].ImageOrientationPatient
-    for group in made.PerFrameFunctionalGroupsSequence:
-        source = group.DerivationImageSequence[0].SourceImageSequence[0]
-        instance = by_uid[str(source.ReferencedSOPInstanceUID)]
-        group.PlanePositionSequence[0].ImagePositionPatient = instance.ImagePositionPatient
-        source.ReferencedSOPInstanceUID = instance.SOPInstanceUID
-    return made
 
 
 def middle_of(ct: Sequence[Dataset], mask: np.ndarray) -> np.ndarray:
