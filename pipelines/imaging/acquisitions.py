@@ -105,7 +105,7 @@ def choose(frames: Sequence[CtFrame], named: Callable[[], NamedImages], toleranc
     stacked = stack([frame.plane for frame in kept], tolerances)
     repeated, differing = _compared(kept, stacked)
     # images of several kernels may fill each other's gaps; images of several exposures then are one volume
-    in_order = stacked.regular and not differing
+    in_order = stacked.regular and not stacked.gaps and not differing
     names, groups = _acquisitions(kept, tolerances, (KERNEL,) if in_order else ACQUISITION_NAMES)
     if not groups:
         return _not_separable(kept, differing) if differing else _chosen(kept, stacked, repeated, left_out)

@@ -3,12 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from pipelines.domain.case import SeriesKey
 from pipelines.domain.identifiers import FrameOfReferenceUID, SeriesUID, SopInstanceUID
 from pipelines.domain.instance import InstanceRef, Plane
 from pipelines.domain.reasons import Rejected
 from pipelines.imaging.geometry import TOLERANCES, Tolerances, parallel, stack
+
+
+_FEW: Final = 3
+"""A stack has few gaps, as a broken transfer leaves them, while there are this many slices for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +204,8 @@ def _missing(ref: InstanceRef, ct: SeriesArrival, tolerances: Tolerances) -> Rej
     if len(ct.planes) < 3 or not all(parallel(ct.planes[0], plane) for plane in ct.planes):
         return None
     stacked = stack(ct.planes, tolerances)
-    # gaps between uneven steps may be those between two acquisitions, which reading the case tells apart
-    if not stacked.gaps or not stacked.regular:
+    # many gaps, or some between uneven steps, may be those between two acquisitions, which reading the case tells apart
+    if not stacked.gaps or not stacked.regular or len(stacked.gaps) * _FEW > len(stacked.order):
         return None
     places = ", ".join(f"{gap.missing} above {gap.after_mm:.2f} mm" for gap in stacked.gaps[:5])
     return Rejected(

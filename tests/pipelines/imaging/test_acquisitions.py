@@ -52,7 +52,7 @@ def two_acquisitions(**differing: object) -> tuple[list[Dataset], list[Dataset]]
 
 
 @pytest.mark.parametrize("differing", SECOND, ids=str)
-@pytest.mark.parametrize("dz", [0.0, 0.7])
+@pytest.mark.parametrize("dz", [0.0, 0.7, 0.4])
 def test_the_acquisition_that_the_segmentation_names_is_measured(differing: dict[str, object], dz: float) -> None:
     first, second = two_acquisitions(**differing)
     second = shifted(second, dz)
