@@ -11,7 +11,6 @@ from pipelines.domain.instance import InstanceRef, Plane
 from pipelines.domain.reasons import Rejected
 from pipelines.imaging.geometry import TOLERANCES, Tolerances, parallel, stack
 
-
 _FEW: Final = 3
 """A stack has few gaps, as a broken transfer leaves them, while there are this many slices for each."""
 

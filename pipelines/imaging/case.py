@@ -1,6 +1,7 @@
 """Read a CT series and a segmentation of it into one case."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from pydicom import Dataset
 
@@ -13,6 +14,15 @@ from pipelines.imaging.acquisitions import named_images
 from pipelines.imaging.ct import read_ct
 from pipelines.imaging.drawing import lesions_on, unmeasured_notes
 from pipelines.imaging.geometry import TOLERANCES, Tolerances
+
+_LOSSY_METHODS: Final = {
+    "1.2.840.10008.1.2.4.50": "ISO_10918_1",
+    "1.2.840.10008.1.2.4.51": "ISO_10918_1",
+    "1.2.840.10008.1.2.4.81": "ISO_14495_1",
+    "1.2.840.10008.1.2.4.91": "ISO_15444_1",
+    "1.2.840.10008.1.2.4.203": "ISO_15444_15",
+}
+"""Lossy Image Compression Method by transfer syntax."""
 
 
 def read_case(
@@ -52,8 +62,7 @@ def read_case(
     referable = drawn.on_ct_grid and segmentation.SOPClassUID not in (RT_STRUCTURE_SET, LABEL_MAP_SEGMENTATION)
     header = _without_pixels(first)
     if any(note.code == "CT-008" for note in read.notes):
-        # the transfer syntax may have lost something that the attribute does not know of; results inherit it
-        header.LossyImageCompression = "01"
+        _declare_loss(header, first)
     return Case(
         ct=ct,
         ct_key=_key(first),
@@ -76,6 +85,20 @@ def _patient(instance: Dataset) -> tuple[str, str]:
 
 def _key(instance: Dataset) -> SeriesKey:
     return SeriesKey(StudyUID(str(instance.StudyInstanceUID)), SeriesUID(str(instance.SeriesInstanceUID)))
+
+
+def _declare_loss(header: Dataset, image: Dataset) -> None:
+    """Say what the transfer syntax lost where the image does not: results inherit it (PS3.3 C.7.6.1.1.5)."""
+    header.LossyImageCompression = "01"
+    method = _LOSSY_METHODS.get(str(image.file_meta.TransferSyntaxUID))
+    if method is None:
+        return
+    if "LossyImageCompressionMethod" not in header:
+        header.LossyImageCompressionMethod = method
+    if "LossyImageCompressionRatio" not in header:
+        frames = int(image.get("NumberOfFrames") or 1)
+        size = image.Rows * image.Columns * image.BitsAllocated // 8 * frames
+        header.LossyImageCompressionRatio = f"{size / max(1, len(image.PixelData)):.2f}"
 
 
 def _without_pixels(instance: Dataset) -> Dataset:

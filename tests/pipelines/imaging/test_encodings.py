@@ -23,8 +23,8 @@ from pipelines.extraction.settings import load_profile
 from pipelines.imaging.case import read_case
 from pipelines.imaging.ct import ReadCt, read_ct
 from pipelines.imaging.frames import ct_frames
-from tests.ct_variants import enhanced, small_series
-from tests.dicom import as_bytes, ct_series
+from tests.ct_variants import enhanced, small_series, stored_unsigned
+from tests.dicom import as_bytes, ct_series, seg_of
 from tests.encodings import DEFLATED_FRAMES, LOSSLESS, LOSSY, plain
 from tests.tools import tool
 
@@ -122,6 +122,22 @@ def test_lossy_images_are_read_as_others_read_them_and_the_report_says_so(
     limit = 1.0 if transfer_syntax.endswith("203") else 0.001
     assert np.abs(hu - foreign(ct[1], tmp_path)).max() <= limit
     assert np.abs(hu - next(ct_frames(golden(shared_data / GOLDEN)[11])).hounsfield()).max() > 0
+
+
+@pytest.mark.parametrize("transfer_syntax", LOSSY)
+def test_results_inherit_what_a_transfer_syntax_lost(tmp_path: Path, transfer_syntax: str) -> None:
+    ct = ct_series(slices=4, rows=64, columns=64)
+    coded = [LOSSY[transfer_syntax](stored_unsigned(instance), tmp_path) for instance in ct]
+    for instance in coded:
+        for keyword in ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"):
+            if keyword in instance:
+                delattr(instance, keyword)
+    case = read_case(coded, seg_of(ct), inputs_digest="d")
+    assert isinstance(case, Case), case
+    assert [note.code for note in case.notes] == ["CT-008"]
+    assert case.header.LossyImageCompression == "01"
+    assert case.header.LossyImageCompressionMethod.startswith("ISO_1")
+    assert 1 < float(case.header.LossyImageCompressionRatio) < 100
 
 
 @pytest.mark.parametrize(
