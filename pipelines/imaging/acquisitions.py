@@ -40,10 +40,19 @@ class Chosen:
 def named_images(segmentation: Dataset) -> NamedImages:
     """The images that the frames or contours of `segmentation` were drawn on, else all that it refers to.
 
+    None when its references cannot be read.
+
     References
     ----------
     PS3.3 C.7.6.16.2.6 (Derivation Image), C.8.8.6 (ROI Contour), C.12.1.1 (Common Instance Reference).
     """
+    try:
+        return frozenset(_references(segmentation))
+    except (AttributeError, TypeError, ValueError):
+        return frozenset()
+
+
+def _references(segmentation: Dataset) -> set[tuple[str, int | None]]:
     drawn: set[tuple[str, int | None]] = set()
     groups = [
         *(segmentation.get("PerFrameFunctionalGroupsSequence") or ()),
@@ -61,7 +70,7 @@ def named_images(segmentation: Dataset) -> NamedImages:
         for series in segmentation.get("ReferencedSeriesSequence") or ():
             for instance in series.get("ReferencedInstanceSequence") or ():
                 drawn.update(_named(instance))
-    return frozenset(drawn)
+    return drawn
 
 
 def choose(frames: Sequence[CtFrame], named: Callable[[], NamedImages], tolerances: Tolerances) -> Chosen | Rejected:

@@ -26,7 +26,12 @@ def lesions_on(ct: ReadCt, segmentation: Dataset) -> Drawn | Rejected:
     """
     if ct.lattice is None or ct.upright is None:
         return _read(segmentation, ct.volume)
-    drawn = _read(_straightened(segmentation, ct.lattice), ct.acquired)
+    try:
+        straightened = _straightened(segmentation, ct.lattice)
+    except (AttributeError, TypeError, ValueError):
+        # places that are no numbers: the reader of the segmentation says what is wrong with it
+        return _read(segmentation, ct.volume)
+    drawn = _read(straightened, ct.acquired)
     if isinstance(drawn, Rejected) or not drawn.on_ct_grid:
         return _read(segmentation, ct.volume)
     carried = ct.upright.carried

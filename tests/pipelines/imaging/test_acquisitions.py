@@ -87,6 +87,14 @@ def test_a_segmentation_that_names_both_acquisitions_chooses_none() -> None:
     assert rejected(read_ct([*first, *second], named=lambda: both)).code == "CT-001"
 
 
+def test_references_that_cannot_be_read_choose_none() -> None:
+    first, second = two_acquisitions(AcquisitionNumber=2)
+    segmentation = seg_of(second)
+    source = segmentation.PerFrameFunctionalGroupsSequence[0].DerivationImageSequence[0].SourceImageSequence[0]
+    source.add_new("ReferencedFrameNumber", "LO", "first")
+    assert rejected(read_case([*first, *second], segmentation, inputs_digest="d")).code == "CT-001"
+
+
 def test_two_kernels_that_fill_each_others_gaps_are_no_finer_volume() -> None:
     first, second = two_acquisitions(ConvolutionKernel="B70f")
     second = shifted(second, 1.0)

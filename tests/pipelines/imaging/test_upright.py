@@ -160,6 +160,15 @@ def test_a_segmentation_with_a_grid_of_its_own_is_read_on_the_new_grid() -> None
     assert np.abs(placed(case) - middle_of(fine, ball)).max() < 0.6
 
 
+def test_a_broken_segmentation_of_a_tilted_series_is_refused_for_what_it_is() -> None:
+    ct = tilted(ct_series(), 15)
+    segmentation = seg_of_slices(ct)
+    segmentation.PerFrameFunctionalGroupsSequence[1].PlanePositionSequence[0].ImagePositionPatient = [1, 2]
+    reason = read_case(ct, segmentation, inputs_digest="d")
+    assert isinstance(reason, Rejected)
+    assert reason.code == "SEG-006"
+
+
 def test_frames_of_a_tilted_multi_frame_image_are_named_as_sources() -> None:
     ct = tilted(ct_series(), 8)
     made = read([enhanced(ct, [4, 2, 0, 9, 8, 7, 6, 5, 3, 1])])
