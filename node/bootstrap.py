@@ -48,6 +48,7 @@ from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
 from pipelines.extraction.settings import ExtractionSettings, load_profile
 from pipelines.imaging.assembly import Patience
+from pipelines.imaging.geometry import Tolerances
 
 # each process imports only what it needs: the receiver neither Celery nor what a worker computes with
 if TYPE_CHECKING:
@@ -248,6 +249,7 @@ def make_assembler(settings: Settings, stores: Stores, queue: "CeleryQueue") -> 
         patience=Patience(timedelta(seconds=assembly.series_quiet_s), timedelta(seconds=assembly.missing_timeout_s)),
         max_attempts=settings.queue.max_attempts,
         resubmit_after=timedelta(seconds=settings.queue.resubmit_after_s),
+        tolerances=tolerances(settings),
     )
 
 
@@ -342,6 +344,7 @@ def make_prefetcher(settings: Settings, stores: Stores) -> Prefetcher:
         after=timedelta(seconds=after_s),
         max_attempts=settings.prefetch.max_attempts,
         retry_max=timedelta(seconds=settings.delivery.retry_max_s),
+        tolerances=tolerances(settings),
     )
 
 
@@ -365,6 +368,7 @@ def make_processor(settings: Settings, stores: Stores) -> "Processor":
         retry_after=timedelta(seconds=settings.delivery.retry_first_s),
         out_of_time=OutOfTime,
         orders=make_orders(settings, stores),
+        tolerances=tolerances(settings),
     )
 
 
@@ -375,6 +379,12 @@ def make_orders(settings: Settings, stores: Stores) -> Orders | None:
         return None
     worklist = WorklistScu(settings.node.ae_title, peer_address(peer))
     return Orders(worklist, stores.workflow, stores.spool, utc_now, Log("worklist"))
+
+
+def tolerances(settings: Settings) -> Tolerances:
+    """How exactly the slices of a CT have to stack up."""
+    imaging = settings.imaging
+    return Tolerances(imaging.position_tolerance_mm, imaging.spacing_tolerance, imaging.angle_tolerance_degrees)
 
 
 def extraction_settings(settings: Settings) -> ExtractionSettings:

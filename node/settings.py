@@ -157,6 +157,32 @@ class LedgerSettings(_Section):
     password_file: Path | None = Field(None, description="File that holds the database password.")
 
 
+class ImagingSettings(_Section):
+    """How exactly the slices of a CT have to stack up; a series beyond that is resampled, and the report says so."""
+
+    position_tolerance_mm: float = Field(
+        0.05,
+        ge=0.001,
+        le=1,
+        description="Millimetres by which two positions may differ and count as one. Scanners round positions to a few "
+        "decimals; raise it only for a sender that rounds more coarsely.",
+    )
+    spacing_tolerance: float = Field(
+        0.1,
+        ge=0.001,
+        le=0.4,
+        description="Part of the slice spacing by which a slice may be off its place. A lesion that is measured as if "
+        "its slices were evenly spaced is wrong by no more than that.",
+    )
+    angle_tolerance_degrees: float = Field(
+        0.1,
+        ge=0.001,
+        le=2,
+        description="Degrees by which directions may differ, and by which a stack may lean, before the gantry counts "
+        "as tilted. A tenth of a degree shifts slices that are 100 mm apart by 0.2 mm.",
+    )
+
+
 class ExtractionConfig(_Section):
     """How features are computed."""
 
@@ -388,6 +414,7 @@ class Settings(BaseSettings):
     assembly: AssemblySettings = AssemblySettings()
     queue: QueueSettings = QueueSettings()
     ledger: LedgerSettings = LedgerSettings()
+    imaging: ImagingSettings = ImagingSettings()
     extraction: ExtractionConfig = ExtractionConfig()
     scoring: ScoringSettings = ScoringSettings()
     maps: MapSettings = MapSettings()

@@ -3,6 +3,7 @@
 Dong & Chen 2025: a CT radiomics signature that predicts the response to PD-1/PD-L1 inhibitors.
 """
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -154,9 +155,11 @@ def _measure(
     refused = [measured.features for measured in lesions if isinstance(measured.features, Rejected)]
     if len(refused) == len(lesions):
         return refused[0]
-    fitting = _fitting(case.ct, map_features, map_settings.max_mb)
-    if len(fitting) < len(map_features):
-        notes.append(_left_out(map_features[len(fitting) :], map_settings.max_mb))
+    # a map lies on the slices of the CT, and what was measured on a resampled one does not
+    wanted = () if case.ct.resampled else map_features
+    fitting = _fitting(case.ct, wanted, map_settings.max_mb)
+    if len(fitting) < len(wanted):
+        notes.append(_left_out(wanted[len(fitting) :], map_settings.max_mb))
     maps: list[FeatureMap] = []
     for measured in lesions:
         if isinstance(measured.features, Rejected) or not fitting:
@@ -188,7 +191,7 @@ def _maps(
 
 def _fitting(ct: CtVolume, features: Sequence[str], max_mb: int) -> Sequence[str]:
     """The first of `features`, as many as have room: each takes a whole volume in single precision."""
-    return features[: max_mb * 2**20 // (4 * ct.hu.size)]
+    return features[: max_mb * 2**20 // (4 * math.prod(ct.grid.shape))]
 
 
 def _left_out(features: Sequence[str], max_mb: int) -> Rejected:

@@ -33,7 +33,9 @@ from pipelines.domain.identifiers import CaseId
 from pipelines.domain.outcome import Producer
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.score import Score
+from pipelines.domain.volume import UnreadableVoxels
 from pipelines.imaging.case import read_case
+from pipelines.imaging.geometry import TOLERANCES, Tolerances
 
 _LONGEST_WAIT: Final = timedelta(minutes=15)
 """Between two tries of a case while the world is unwell."""
@@ -56,6 +58,8 @@ class Processor:
         Fills in what the worklist knows; None without a worklist.
     lease
         How long a claim lasts; renewed while the work goes on.
+    tolerances
+        How exactly the slices of a CT have to stack up.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class Processor:
         retry_after: timedelta,
         out_of_time: type[Exception] = TimeoutError,
         orders: Orders | None = None,
+        tolerances: Tolerances = TOLERANCES,
     ) -> None:
         self._pipeline = pipeline
         self._spool = spool
@@ -90,6 +95,7 @@ class Processor:
         self._retry_after = retry_after
         self._out_of_time = out_of_time
         self._orders = orders
+        self._tolerances = tolerances
 
     def process(self, case: CaseId) -> None:
         """Run `case` if nobody else does; safe to call any number of times."""
@@ -166,13 +172,16 @@ class Processor:
         images = [self._read(image) for image in claim.images]
         segmentation = self._read(claim.segmentation)
         digest = inputs_digest((*claim.images, claim.segmentation))
-        case = read_case(images, segmentation, inputs_digest=digest)
+        case = read_case(images, segmentation, inputs_digest=digest, tolerances=self._tolerances)
         del images
         if isinstance(case, Rejected):
             return case
         if self._orders is not None:
             case = self._orders.filled_in(claim.case, case)
-        findings = self._pipeline.measure(case)
+        try:
+            findings = self._pipeline.measure(case)
+        except UnreadableVoxels as fault:
+            return fault.reason
         if isinstance(findings, Rejected):
             return findings
         # DICOM dates and times are those of the place where the device stands

@@ -45,6 +45,12 @@ CODES: Final[dict[str, str]] = {
     "CT-003": "The CT geometry is not supported",
     "CT-004": "The pixel data of a CT instance is damaged or cannot be decoded",
     "CT-005": "The series holds no CT image that can be measured",
+    "CT-006": "The CT slices were shifted onto an upright grid",
+    "CT-007": "The CT slices were interpolated to equal steps",
+    "CT-008": "The CT was compressed with loss",
+    "CT-009": "The lesion reaches beyond what the CT measured",
+    "CT-010": "Images of the CT series were left out",
+    "CT-011": "The CT values are not Hounsfield units",
     # the segmentation
     "SEG-001": "The CT series of the segmentation has not arrived",
     "SEG-002": "The CT series of the segmentation cannot be told",

@@ -18,6 +18,8 @@ Voxel = TypeVar("Voxel", bound=np.generic)
 Positions = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 """Continuous indices in the CT volume along (slices, rows, columns)."""
 
+Box = tuple[slice, slice, slice]
+
 # A cubic spline forgets what lies n voxels away by 0.268 ** n: after this many less than a double can hold.
 _SPLINE_REACH: Final = 32
 # ITK truncates samples to whole HU; so close to a whole number its order of summation decides.
@@ -59,18 +61,23 @@ def resample(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> Resa
     spacing = np.array(ct.grid.spacing_mm)
     wanted = np.where(extents != 1, settings.resampled_spacing_mm, spacing)
     if np.allclose(spacing, wanted):
-        return _cropped(ct, lesion, settings.pad_distance_mm)
+        box = _padded(ct, lesion, settings.pad_distance_mm)
+        return _unsupported_type(ct, box[0]) or _cropped(ct, lesion, box)
     positions, new_spacing = _grid(ct.grid, lesion, wanted, settings.pad_distance_mm)
     upright = _upright(ct.grid)
     for along, straight in zip(positions, upright, strict=True):
         if not straight and (np.abs(along % 1.0 - 0.5) < _CLOSE_TO_HALF).any():
             return Unsupported("voxels of the grid lie half way between two of an oblique CT")
     mask = _nearest(lesion.mask.voxels, lesion.mask.offset, positions, ct.grid.shape)
+    reach = 1 if settings.interpolator == "sitkNearestNeighbor" else _SPLINE_REACH
+    box = _support(positions, ct.grid.shape, reach)
+    unsupported = _unsupported_type(ct, box[0])
+    if unsupported is not None:
+        return unsupported
     if settings.interpolator == "sitkNearestNeighbor":
-        # `supports` lets int16 through only
-        image = _nearest(ct.hu.astype(np.int16, copy=False), (0, 0, 0), positions, ct.grid.shape)
-        return Resampled(image, mask, new_spacing)
-    image, close = _spline(ct, positions)
+        start = box[0].start, box[1].start, box[2].start
+        return Resampled(_nearest(ct.hu[box], start, positions, ct.grid.shape), mask, new_spacing)
+    image, close = _spline(ct, positions, box)
     if close and not all(upright):
         return Unsupported("samples of an oblique CT lie at whole HU")
     return Resampled(image, mask, new_spacing)
@@ -89,16 +96,31 @@ def positions_of(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> 
     return _grid(ct.grid, lesion, wanted, settings.pad_distance_mm)[0]
 
 
-def _padded(ct: CtVolume, lesion: Lesion, pad: int) -> tuple[slice, ...]:
-    return tuple(
+def _padded(ct: CtVolume, lesion: Lesion, pad: int) -> Box:
+    a, b, c = (
         slice(max(0, part.start - pad), min(size, part.stop + pad))
         for part, size in zip(lesion.mask.box, ct.grid.shape, strict=True)
     )
+    return a, b, c
 
 
-def _cropped(ct: CtVolume, lesion: Lesion, pad: int) -> Resampled:
-    """The CT as it is, `pad` voxels around the lesion."""
-    box = _padded(ct, lesion, pad)
+def _support(positions: Positions, shape: tuple[int, int, int], reach: int) -> Box:
+    """The part of the CT that samples at `positions` depend on, `reach` voxels to each side of them."""
+    a, b, c = (
+        slice(max(0, int(np.floor(along[0])) - reach), min(size, int(np.ceil(along[-1])) + reach + 1))
+        for along, size in zip(positions, shape, strict=True)
+    )
+    return a, b, c
+
+
+def _unsupported_type(ct: CtVolume, slices: slice) -> Unsupported | None:
+    """Look at `slices`, for voxels may be decoded only now: whether they hold more than int16 does."""
+    kind = ct.hu[slices].dtype
+    return None if kind == np.int16 else Unsupported(f"the CT holds {kind} values, not int16")
+
+
+def _cropped(ct: CtVolume, lesion: Lesion, box: Box) -> Resampled:
+    """The CT as it is within `box` around the lesion."""
     mask = np.zeros([part.stop - part.start for part in box], dtype=np.bool_)
     inner = tuple(
         slice(part.start - outer.start, part.stop - outer.start)
@@ -190,12 +212,8 @@ def _blank(found: NDArray[Voxel], outside: list[NDArray[np.bool_]]) -> NDArray[V
     return np.ascontiguousarray(found)
 
 
-def _spline(ct: CtVolume, positions: Positions) -> tuple[NDArray[np.int16], int]:
+def _spline(ct: CtVolume, positions: Positions, box: Box) -> tuple[NDArray[np.int16], int]:
     """Cubic B-spline samples, truncated to whole HU as ITK does; how many lay at a whole number."""
-    box = tuple(
-        slice(max(0, int(np.floor(along[0])) - _SPLINE_REACH), min(size, int(np.ceil(along[-1])) + _SPLINE_REACH + 1))
-        for along, size in zip(positions, ct.grid.shape, strict=True)
-    )
     z, y, x = box
     samples, close = native.spline_samples(
         ct.hu[box], (z.start, y.start, x.start), positions, margin=_CLOSE_TO_WHOLE_HU

@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from pipelines.domain.case import SeriesKey
 from pipelines.domain.identifiers import FrameOfReferenceUID, SeriesUID, SopInstanceUID
 from pipelines.domain.instance import InstanceRef, Plane
 from pipelines.domain.reasons import Rejected
-from pipelines.imaging.geometry import parallel, stack
+from pipelines.imaging.geometry import TOLERANCES, Tolerances, parallel, stack
+
+_FEW: Final = 3
+"""A stack has few gaps, as a broken transfer leaves them, while there are this many slices for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,12 @@ def pair(segmentation: InstanceRef, candidates: Sequence[SeriesArrival]) -> Seri
 
 
 def decide(
-    segmentation: SegmentationArrival, candidates: Sequence[SeriesArrival], *, now: datetime, patience: Patience
+    segmentation: SegmentationArrival,
+    candidates: Sequence[SeriesArrival],
+    *,
+    now: datetime,
+    patience: Patience,
+    tolerances: Tolerances = TOLERANCES,
 ) -> Decision:
     """Decide whether the case of `segmentation` can start."""
     ref = segmentation.ref
@@ -143,7 +152,7 @@ def decide(
             ct.key,
         )
     newest = max(ct.last_received_at, segmentation.received_at)
-    missing = incompleteness(ref, ct)
+    missing = incompleteness(ref, ct, tolerances)
     if missing is not None and now < newest + patience.missing:
         return Wait(f"{missing.detail} Waiting for the rest.", newest + patience.missing)
     if missing is not None:
@@ -179,7 +188,7 @@ def _named_series(series: Sequence[SeriesUID]) -> str:
     return f"CT series {', '.join(series)}"
 
 
-def incompleteness(ref: InstanceRef, ct: SeriesArrival) -> Rejected | None:
+def incompleteness(ref: InstanceRef, ct: SeriesArrival, tolerances: Tolerances = TOLERANCES) -> Rejected | None:
     """What is known to be missing of the CT: images that the segmentation `ref` names, or gaps between slices."""
     remedy = "Send the CT series again; the case then starts by itself."
     named = frozenset(ref.references.instances)
@@ -193,8 +202,9 @@ def incompleteness(ref: InstanceRef, ct: SeriesArrival) -> Rejected | None:
         return Rejected("CT-005", f"CT series {ct.key.series} holds localizers only.", "Send the axial CT series.")
     if len(ct.planes) < 3 or not all(parallel(ct.planes[0], plane) for plane in ct.planes):
         return None
-    stacked = stack(ct.planes)
-    if not stacked.gaps:
+    stacked = stack(ct.planes, tolerances)
+    # many gaps, or some between uneven steps, may be those between two acquisitions, which reading the case tells apart
+    if not stacked.gaps or not stacked.regular or len(stacked.gaps) * _FEW > len(stacked.order):
         return None
     places = ", ".join(f"{gap.missing} above {gap.after_mm:.2f} mm" for gap in stacked.gaps[:5])
     return Rejected(

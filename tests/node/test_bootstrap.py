@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from node.bootstrap import broker_url, device_uid, make_app, open_stores, storage_classes
+from node.bootstrap import broker_url, device_uid, make_app, open_stores, storage_classes, tolerances
 from node.errors import ConfigError
 from node.settings import Settings, load_settings
+from pipelines.imaging.geometry import TOLERANCES, Tolerances
 
 
 def settings_with(tmp_path: Path, **environment: str) -> Settings:
@@ -69,3 +70,14 @@ def test_classes_that_are_configured_are_accepted_beside_ct_and_segmentations(tm
     pet = "1.2.840.10008.5.1.4.1.1.128"
     extra = storage_classes(settings_with(tmp_path, PULMONODE_RECEIVE__EXTRA_STORAGE_CLASSES=f'["{pet}"]'))
     assert extra - storage_classes(settings_with(tmp_path)) == {pet}
+
+
+def test_the_tolerances_of_the_ct_geometry_come_from_the_settings(tmp_path: Path) -> None:
+    assert tolerances(settings_with(tmp_path)) == TOLERANCES
+    coarse = settings_with(
+        tmp_path,
+        PULMONODE_IMAGING__POSITION_TOLERANCE_MM="0.2",
+        PULMONODE_IMAGING__SPACING_TOLERANCE="0.3",
+        PULMONODE_IMAGING__ANGLE_TOLERANCE_DEGREES="1.5",
+    )
+    assert tolerances(coarse) == Tolerances(0.2, 0.3, 1.5)

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from pipelines.imaging.assembly import (
     decide,
     pair,
 )
+from pipelines.imaging.geometry import Tolerances
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 PATIENCE = Patience(quiet=timedelta(seconds=30), missing=timedelta(seconds=900))
@@ -98,6 +100,24 @@ def test_a_gap_between_slices_is_waited_for_then_named() -> None:
 def test_an_image_that_the_segmentation_names_must_be_there_even_at_the_end_of_the_series() -> None:
     decision = decided(seg(instances=("1.1.9", "1.1.10")), ct(), after_s=900)
     assert code(decision) == "CT-002"
+
+
+def test_two_acquisitions_between_each_other_are_no_missing_slices() -> None:
+    heights = sorted([*np.arange(0.0, 25.0, 5.0), *np.arange(0.7, 25.0, 5.0)])
+    both = replace(ct(), planes=tuple(Plane((0.0, 0.0, float(z)), AXIAL) for z in heights))
+    assert isinstance(decided(seg(), both, after_s=30), Complete)
+
+
+def test_the_tolerances_decide_what_a_gap_is() -> None:
+    heights = (0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 16.6, 18.6, 20.6)
+    near = replace(ct(), planes=tuple(Plane((0.0, 0.0, z), AXIAL) for z in heights))
+
+    def after(spacing: float) -> Decision:
+        late = T0 + timedelta(seconds=900)
+        return decide(seg(), [near], now=late, patience=PATIENCE, tolerances=Tolerances(spacing=spacing))
+
+    assert isinstance(after(0.1), Complete)
+    assert code(after(0.35)) == "CT-002"
 
 
 def test_another_patient_is_refused_at_once() -> None:
