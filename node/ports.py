@@ -134,6 +134,7 @@ class Report:
     score: ScoreSummary | None
     results: tuple[StoredResult, ...]
     summary: str
+    notes: tuple[Rejected, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +233,7 @@ class CaseDetail:
     events: tuple[EventRow, ...]
     measurements: tuple[Measurement, ...]
     results: tuple[ResultRow, ...]
+    notes: tuple[Rejected, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pipelines.domain.case import Case, Findings
 from pipelines.domain.identifiers import SopClassUID
+from pipelines.domain.lesion_rule import DEFAULT_RULE, LesionRule
 from pipelines.domain.outcome import Producer, ResultObject
 from pipelines.domain.reasons import Rejected
 from pipelines.outputs.check import check
@@ -29,6 +30,8 @@ class Pipeline:
     ----------
     measure
         Makes the findings, or tells why there are none.
+    lesions
+        Which segments are lesions.
     outputs
         Builders, in the order in which their objects are sent.
     """
@@ -38,6 +41,7 @@ class Pipeline:
     accepts: Accepts
     measure: Callable[[Case], Findings | Rejected]
     outputs: tuple[OutputBuilder, ...]
+    lesions: LesionRule = DEFAULT_RULE
 
 
 def build_objects(pipeline: Pipeline, findings: Findings, producer: Producer) -> Iterator[ResultObject | Rejected]:

@@ -11,6 +11,7 @@ from typing import Final
 from pipelines.base import Accepts, Pipeline
 from pipelines.domain.case import Case, Findings, MeasuredLesion, Method
 from pipelines.domain.features import FeatureMap
+from pipelines.domain.lesion_rule import DEFAULT_RULE, LesionRule
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
 from pipelines.extraction.engine import Engine, extract, feature_map
@@ -34,6 +35,7 @@ def pipeline(
     map_features: Sequence[str],
     kernel_radius_voxels: int,
     engine: Engine = "fast",
+    lesions: LesionRule = DEFAULT_RULE,
 ) -> Pipeline | Rejected:
     """Set the pipeline up.
 
@@ -45,6 +47,8 @@ def pipeline(
         Features of the original image to map voxel by voxel in every lesion.
     engine
         What computes them; the fast engine hands over to PyRadiomics what it does not support.
+    lesions
+        Which segments are lesions.
 
     Returns
     -------
@@ -82,6 +86,7 @@ def pipeline(
         Accepts(CT_IMAGES, SEGMENTATIONS),
         measure,
         (segmentation_objects, feature_report, case_report, map_objects),
+        lesions,
     )
 
 

@@ -34,13 +34,14 @@ from pipelines.domain.coding import (
 from pipelines.domain.feature_codes import describe
 from pipelines.domain.features import FeatureVector
 from pipelines.domain.identifiers import SopClassUID
+from pipelines.domain.inherited import INHERITED
 from pipelines.domain.outcome import ResultObject
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.score import Score
 from pipelines.domain.sop_classes import COMPREHENSIVE_3D_SR, PARAMETRIC_MAP, SEGMENTATION
 from pipelines.domain.volume import Grid
 from pipelines.outputs import case_report, measurement_report, parametric_map, segmentation
-from pipelines.outputs.inherited import INHERITED, inherited
+from pipelines.outputs.inherited import inherited
 from pipelines.outputs.provenance import DEMONSTRATION_NOTICE
 from pipelines.outputs.readback import ReadGroup, ReadNumber, read_groups
 
