@@ -126,8 +126,8 @@ def _of_rle(frame: bytes, bits: int, shape: tuple[int, int]) -> Values:
         return _bits(planes[0], 0, shape)
     if bits == 16:
         # the most significant byte comes first (PS3.5 G.2)
-        high, low = (plane[:pixels].astype(np.uint16) for plane in planes)
-        return (high << 8 | low).reshape(shape)
+        both: NDArray[np.uint8] = np.stack([plane[:pixels] for plane in reversed(planes)], axis=-1)
+        return both.view("<u2").reshape(shape)
     return planes[0][:pixels].reshape(shape)
 
 

@@ -215,7 +215,11 @@ def _step(frames: Frames, heights: NDArray[np.float64], grid: Grid) -> float:
     stated = float(frames.steps_mm[0])
     # frames without a voxel may be left out: their neighbours are then several slices apart
     several = nearest / stated if stated else 0.0
-    return stated if several >= 1 - _UNEVEN and abs(several - round(several)) < _UNEVEN / 2 else nearest
+    if several >= 1 - _UNEVEN and abs(several - round(several)) < _UNEVEN / 2:
+        return stated
+    if np.mean(np.abs(distances - nearest) <= _UNEVEN * nearest) <= 0.5:
+        raise Uneven
+    return nearest
 
 
 def _box(own: sitk.Image, grid: Grid) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
