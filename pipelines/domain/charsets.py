@@ -135,12 +135,13 @@ def decode(
     if data.isascii() and b"\x1b" not in data and 13 not in as_declared.numbers[:1]:
         return data.decode("ascii")
     text = _as_declared(data, as_declared, dividers)
-    plainly_utf_8 = _plainly_utf_8(data)
-    if text is not None and not (plainly_utf_8 and as_declared.whole == "gb18030"):
+    if as_declared.whole != "utf-8" and _plainly_utf_8(data):
+        if text is None or not as_declared.whole:
+            return data.decode("utf-8")
+        # valid in GB 18030 as declared, and yet plainly UTF-8: the site has to say
+        text = None
+    if text is not None:
         return text
-    if plainly_utf_8 and not (text is not None and assume):
-        # UTF-8 that is valid GB 18030 as well, and is declared as that: the site has to say
-        return None if text is not None else data.decode("utf-8")
     return _decoded(data, ASSUMABLE[assume]) if assume else None
 
 

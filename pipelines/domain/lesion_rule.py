@@ -74,7 +74,7 @@ _PLANNING: Final = re.compile(
 _LESION: Final = re.compile(
     r"tumou?r|neoplas|lesion|nodul|(?<![a-z])mass(?:es)?(?![a-z])|(?<![a-z])i?gtv|gross[ _]target|metasta"
     r"|(?<![a-z])mets?(?![a-z])|cancer|carcinom|malignan|sarcoma|lymphoma|nsclc|tumeur|l[äé]sion"
-    r"|肿瘤|腫瘤|腫瘍|肿块|腫塊|病灶|病变|病變|结节|結節|癌|转移|轉移|瘤|종양|결절|병변",
+    r"|肿瘤|腫瘤|腫瘍|肿块|腫塊|病灶|病变|病變|结节|結節|癌|转移|轉移|転移|瘤|종양|결절|병변",
     re.IGNORECASE,
 )
 _ORGAN: Final = re.compile(
