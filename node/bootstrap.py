@@ -44,6 +44,7 @@ from node.services.receive import Receiver
 from node.settings import Peer, Settings, read_secret
 from pipelines.domain.feature_codes import can_be_mapped
 from pipelines.domain.identifiers import CaseId, SopClassUID
+from pipelines.domain.lesion_rule import LesionRule
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
 from pipelines.extraction.settings import ExtractionSettings, load_profile
@@ -366,6 +367,7 @@ def make_processor(settings: Settings, stores: Stores) -> "Processor":
         destinations=[destination(settings, name) for name in settings.delivery.destinations],
         lease=timedelta(seconds=settings.queue.lease_s),
         retry_after=timedelta(seconds=settings.delivery.retry_first_s),
+        assume_charset=settings.receive.assume_charset,
         out_of_time=OutOfTime,
         orders=make_orders(settings, stores),
         tolerances=tolerances(settings),
@@ -410,6 +412,19 @@ def model_package(settings: Settings) -> str | None:
         raise ConfigError([f"scoring.model: MODEL-004 {path} cannot be read: {fault}"]) from fault
 
 
+def lesion_rule(settings: Settings) -> LesionRule:
+    """Which segments are lesions at this site."""
+    chosen = settings.lesions
+    return LesionRule(
+        chosen.include,
+        chosen.exclude,
+        chosen.include_codes,
+        chosen.exclude_codes,
+        chosen.algorithms,
+        chosen.unnamed,
+    )
+
+
 def load_pipeline(settings: Settings) -> "Pipeline":
     """Import and set up the pipeline.
 
@@ -438,6 +453,7 @@ def load_pipeline(settings: Settings) -> "Pipeline":
         ),
         engine=settings.extraction.engine,
         kinds=settings.outputs.kinds,
+        lesions=lesion_rule(settings),
     )
     if isinstance(made, Rejected):
         raise ConfigError([*problems, f"scoring.model: {made}"])

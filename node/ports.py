@@ -163,6 +163,7 @@ class Report:
     score: ScoreSummary | None
     results: tuple[StoredResult, ...]
     summary: str
+    notes: tuple[Rejected, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +264,7 @@ class CaseDetail:
     events: tuple[EventRow, ...]
     measurements: tuple[Measurement, ...]
     results: tuple[ResultRow, ...]
+    notes: tuple[Rejected, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

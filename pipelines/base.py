@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pipelines.domain.case import Case, Findings
 from pipelines.domain.identifiers import SopClassUID
+from pipelines.domain.lesion_rule import DEFAULT_RULE, LesionRule
 from pipelines.domain.outcome import Producer, ResultObject
 from pipelines.domain.reasons import Rejected
 from pipelines.outputs.check import check
@@ -33,6 +34,8 @@ class Pipeline:
         Builders, in the order in which their objects are sent.
     maps
         Which features are mapped and why, for people to read; empty when none.
+    lesions
+        Which segments are lesions.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Pipeline:
     measure: Callable[[Case], Findings | Rejected]
     outputs: tuple[OutputBuilder, ...]
     maps: str = ""
+    lesions: LesionRule = DEFAULT_RULE
 
 
 def build_objects(pipeline: Pipeline, findings: Findings, producer: Producer) -> Iterator[ResultObject | Rejected]:

@@ -12,6 +12,7 @@ from typing import Final
 from pipelines.base import Accepts, OutputBuilder, Pipeline
 from pipelines.domain.case import Case, Findings, Lesion, MeasuredLesion, Method
 from pipelines.domain.features import FeatureMap
+from pipelines.domain.lesion_rule import DEFAULT_RULE, LesionRule
 from pipelines.domain.outcome import OUTPUT_KINDS, OutputKind
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
@@ -72,6 +73,7 @@ def pipeline(
     maps: MapSettings,
     engine: Engine = "fast",
     kinds: Collection[OutputKind] = OUTPUT_KINDS,
+    lesions: LesionRule = DEFAULT_RULE,
 ) -> Pipeline | Rejected:
     """Set the pipeline up.
 
@@ -85,6 +87,8 @@ def pipeline(
         What computes them; the fast engine hands over to PyRadiomics what it does not support.
     kinds
         What to make of a case.
+    lesions
+        Which segments are lesions.
 
     Returns
     -------
@@ -125,6 +129,7 @@ def pipeline(
         measure,
         tuple(build for kind, build in _BUILDERS.items() if kind in kinds),
         method.maps,
+        lesions,
     )
 
 

@@ -389,7 +389,8 @@ class SqlLedger:
             if not _holds(row, claim) or not _advance(connection, row, CaseEvent.REPORTED, report.summary, at):
                 return False
             score = None if report.score is None else asdict(report.score)
-            connection.execute(update(t.case).where(t.case.c.id == claim.case).values(score=score))
+            notes = [asdict(note) for note in report.notes]
+            connection.execute(update(t.case).where(t.case.c.id == claim.case).values(score=score, notes=notes))
             connection.execute(t.measurement.delete().where(t.measurement.c.case == claim.case))
             if report.measurements:
                 connection.execute(
@@ -544,6 +545,7 @@ class SqlLedger:
                 .outerjoin(w.commitment, w.commitment.c.delivery == t.delivery.c.id)
                 .where(t.delivery.c.case == case)
             ).all()
+            notes = connection.scalar(select(t.case.c.notes).where(t.case.c.id == case))
         return CaseDetail(
             _case_row(row),
             tuple(EventRow(e.at, e.event, e.state, e.detail) for e in events),
@@ -551,6 +553,7 @@ class SqlLedger:
             tuple(
                 ResultRow(_result(r), tuple(_delivery_row(d) for d in deliveries if d.result == r.id)) for r in results
             ),
+            tuple(Rejected(**note) for note in notes or ()),
         )
 
 
@@ -572,6 +575,8 @@ def _instance_values(ref: InstanceRef, file: StoredFile, sender: Sender, at: dat
         "position_mm": ref.plane.position_mm if ref.plane else None,
         "orientation": ref.plane.orientation if ref.plane else None,
         "localizer": ref.localizer,
+        "original": ref.original,
+        "frame_positions_mm": ref.frame_positions_mm,
         "referenced_series": ref.references.series,
         "referenced_instances": ref.references.instances,
         "path": file.path,
@@ -669,6 +674,8 @@ def _series_arrival(refs: Sequence[InstanceRef], last_received_at: datetime) -> 
         planes=tuple(ref.plane for ref in images if ref.plane is not None),
         frames=sum(ref.frames for ref in images),
         last_received_at=last_received_at,
+        frame_positions_mm=tuple(position for ref in images for position in ref.frame_positions_mm),
+        original=bool(images) and all(ref.original for ref in images),
     )
 
 
@@ -723,7 +730,7 @@ def _advance(
     )
     if state is CaseState.COLLECTING:
         # what an earlier run found is no answer to the case as it is now
-        connection.execute(update(t.case).where(t.case.c.id == row.id).values(score=None))
+        connection.execute(update(t.case).where(t.case.c.id == row.id).values(score=None, notes=None))
         connection.execute(update(t.result).where(t.result.c.case == row.id).values(current=False))
     _record(connection, CaseId(row.id), what, state, f"{reason.code} {detail}" if reason else detail, at)
     return True
@@ -888,6 +895,8 @@ def _ref(row: Row[Any]) -> InstanceRef:
         frames=row.frames,
         plane=plane,
         localizer=row.localizer,
+        original=row.original,
+        frame_positions_mm=tuple((x, y, z) for x, y, z in row.frame_positions_mm),
         references=References(
             tuple(SeriesUID(uid) for uid in row.referenced_series),
             tuple(SopInstanceUID(uid) for uid in row.referenced_instances),

@@ -113,6 +113,8 @@ def case_view(detail: CaseDetail, locate: Callable[[StoredFile], Path]) -> Rende
         parts.append(_lesions(detail))
     if row.score is not None:
         parts.append(score_text(row.score))
+    if detail.notes:
+        parts.append(_notes(detail))
     if detail.results:
         parts.append(_results(detail, locate))
     return Group(*parts)
@@ -154,6 +156,15 @@ def _lesions(detail: CaseDetail) -> Table:
         first = "\n".join(f"{name}  {value:.6g}" for name, value in measured.features[:_SHOWN_FEATURES])
         count = len(measured.features)
         _add_row(table, str(measured.lesion_number), f"{measured.volume_ml:.2f} ml", f"{count:,}", first)
+    return table
+
+
+def _notes(detail: CaseDetail) -> Table:
+    table = Table(title="Notes", title_justify="left", header_style="bold")
+    for column in ("Code", "What was noticed", "What to do"):
+        table.add_column(column, no_wrap=column == "Code")
+    for note in detail.notes:
+        _add_row(table, note.code, note.detail, note.remedy)
     return table
 
 

@@ -159,7 +159,7 @@ def lacks(
     segmentation: InstanceRef, candidates: Sequence[SeriesArrival], tolerances: Tolerances = TOLERANCES
 ) -> Lacking | None:
     """Tell whether a case lacks images that an archive may have; None when it does not, or when they cannot be told."""
-    ct = pair(segmentation, candidates)
+    ct = pair(segmentation, candidates, tolerances)
     if isinstance(ct, Rejected):
         return None
     if ct is None:

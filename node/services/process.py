@@ -52,6 +52,8 @@ class Processor:
         Makes the signature of the results for a case that was complete at the given time.
     destinations
         Peers that get the results.
+    assume_charset
+        Character set of text that is in none of the declared ones; empty for none.
     out_of_time
         What is raised in the work when its time limit is reached.
     orders
@@ -77,6 +79,7 @@ class Processor:
         destinations: Sequence[Destination],
         lease: timedelta,
         retry_after: timedelta,
+        assume_charset: str = "",
         out_of_time: type[Exception] = TimeoutError,
         orders: Orders | None = None,
         tolerances: Tolerances = TOLERANCES,
@@ -93,6 +96,7 @@ class Processor:
         self._destinations = tuple(destinations)
         self._lease = lease
         self._retry_after = retry_after
+        self._assume_charset = assume_charset
         self._out_of_time = out_of_time
         self._orders = orders
         self._tolerances = tolerances
@@ -172,7 +176,14 @@ class Processor:
         images = [self._read(image) for image in claim.images]
         segmentation = self._read(claim.segmentation)
         digest = inputs_digest((*claim.images, claim.segmentation))
-        case = read_case(images, segmentation, inputs_digest=digest, tolerances=self._tolerances)
+        case = read_case(
+            images,
+            segmentation,
+            inputs_digest=digest,
+            rule=self._pipeline.lesions,
+            assume_charset=self._assume_charset,
+            tolerances=self._tolerances,
+        )
         del images
         if isinstance(case, Rejected):
             return case
@@ -209,6 +220,7 @@ class Processor:
             _score(findings.score),
             tuple(results),
             _summary(findings, len(results)),
+            findings.case.notes,
         )
 
     def _read(self, instance: InputInstance) -> Dataset:

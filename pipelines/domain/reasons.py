@@ -51,6 +51,9 @@ CODES: Final[dict[str, str]] = {
     "CT-009": "The lesion reaches beyond what the CT measured",
     "CT-010": "Images of the CT series were left out",
     "CT-011": "The CT values are not Hounsfield units",
+    # text
+    "TXT-001": "Text of the patient or the study cannot be decoded",
+    "TXT-002": "The label of a segment cannot be decoded",
     # the segmentation
     "SEG-001": "The CT series of the segmentation has not arrived",
     "SEG-002": "The CT series of the segmentation cannot be told",
@@ -60,6 +63,9 @@ CODES: Final[dict[str, str]] = {
     "SEG-006": "The segmentation cannot be decoded",
     "SEG-007": "The segmentation does not lie on the CT",
     "SEG-008": "The segmentation was carried over to the grid of the CT",
+    "SEG-009": "The fractional segmentation was cut at a threshold",
+    "SEG-010": "A part of the segmentation was left out",
+    "SEG-011": "Some segments are no lesions, or were taken without saying so",
     # one lesion
     "ROI-001": "The lesion is too small to measure",
     "ROI-002": "The segment is empty",

@@ -225,7 +225,7 @@ def _volume(chosen: Chosen, notes: tuple[Rejected, ...]) -> ReadCt:
 def _resampling_notes(chosen: Chosen, made: Upright) -> tuple[Rejected, ...]:
     stacked = chosen.stacked
     notes = []
-    consequence = "Lesions were measured there; maps are not made."
+    consequence = "Lesions were measured there; diameters are not drawn and maps are not made."
     if not stacked.upright:
         furthest = float(np.linalg.norm(stacked.sideways_mm, axis=1).max())
         notes.append(

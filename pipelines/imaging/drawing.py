@@ -3,11 +3,14 @@
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 from pydicom import Dataset
+from pydicom.datadict import keyword_for_tag
 
 from pipelines.domain.case import Lesion
+from pipelines.domain.lesion_rule import DEFAULT_RULE, LesionRule
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import RT_STRUCTURE_SET
 from pipelines.domain.volume import CtVolume, Mask
@@ -17,23 +20,41 @@ from pipelines.imaging.rtstruct import read_structures
 from pipelines.imaging.seg import Drawn, read_segmentation
 from pipelines.imaging.upright import Lattice
 
+_WITH_PLACES: Final = frozenset(
+    {"PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence", "ROIContourSequence"}
+)
 
-def lesions_on(ct: ReadCt, segmentation: Dataset) -> Drawn | Rejected:
+
+def lesions_on(
+    ct: ReadCt, segmentation: Dataset, *, rule: LesionRule = DEFAULT_RULE, assume_charset: str = ""
+) -> Drawn | Rejected:
     """Read the lesions of `segmentation` onto `ct.volume`.
 
     When the CT was resampled, a segmentation of its slices as they were sent is read on those, voxel for voxel, and its
     masks are carried over; one with a grid of its own is read on the new grid at once.
+
+    Parameters
+    ----------
+    rule
+        Which segments are lesions.
+    assume_charset
+        Character set of labels that are not in the declared one.
     """
+
+    def read_on(volume: CtVolume, drawn: Dataset = segmentation) -> Drawn | Rejected:
+        read = read_structures if drawn.SOPClassUID == RT_STRUCTURE_SET else read_segmentation
+        return read(drawn, volume, rule=rule, assume_charset=assume_charset)
+
     if ct.lattice is None or ct.upright is None:
-        return _read(segmentation, ct.volume)
+        return read_on(ct.volume)
     try:
         straightened = _straightened(segmentation, ct.lattice)
     except (AttributeError, TypeError, ValueError):
         # places that are no numbers: the reader of the segmentation says what is wrong with it
-        return _read(segmentation, ct.volume)
-    drawn = _read(straightened, ct.acquired)
-    if isinstance(drawn, Rejected) or not drawn.on_ct_grid:
-        return _read(segmentation, ct.volume)
+        return read_on(ct.volume)
+    drawn = read_on(ct.acquired, straightened)
+    if isinstance(drawn, Rejected) or not drawn.on_ct_slices:
+        return read_on(ct.volume)
     carried = ct.upright.carried
     return replace(drawn, lesions=tuple(replace(lesion, mask=carried(lesion.mask)) for lesion in drawn.lesions))
 
@@ -71,19 +92,14 @@ def _unmeasured(ct: ReadCt, mask: Mask) -> Iterator[int]:
             yield int(suspect[index].sum())
 
 
-def _read(segmentation: Dataset, ct: CtVolume) -> Drawn | Rejected:
-    if segmentation.SOPClassUID == RT_STRUCTURE_SET:
-        return read_structures(segmentation, ct)
-    return read_segmentation(segmentation, ct)
-
-
 def _straightened(segmentation: Dataset, lattice: Lattice) -> Dataset:
     """A copy whose frames and contours lie where `lattice` has nominally what they were drawn on."""
     made = Dataset()
-    made.update({element.tag: deepcopy(element) for element in segmentation if element.keyword != "PixelData"})
+    tags = segmentation.keys()  # an iteration over the data set itself would decode all text
+    for tag in tags:
+        moved = keyword_for_tag(tag) in _WITH_PLACES
+        made[tag] = deepcopy(segmentation[tag]) if moved else segmentation.get_item(tag)
     made.file_meta = segmentation.file_meta
-    if "PixelData" in segmentation:
-        made["PixelData"] = segmentation["PixelData"]
     for group in (*_items(made, "PerFrameFunctionalGroupsSequence"), *_items(made, "SharedFunctionalGroupsSequence")):
         for plane in _items(group, "PlanePositionSequence"):
             plane.ImagePositionPatient = _points(lattice, plane.ImagePositionPatient)

@@ -25,12 +25,13 @@ from pipelines.base import Pipeline
 from pipelines.domain.case import Case, Findings, SeriesKey
 from pipelines.domain.case_state import CaseState
 from pipelines.domain.identifiers import CaseId, SeriesUID, SopClassUID, SopInstanceUID, StudyUID
+from pipelines.domain.lesion_rule import LesionRule
 from pipelines.domain.outcome import Producer, ResultObject
 from pipelines.domain.reasons import Rejected
 from pipelines.imaging.geometry import TOLERANCES, Tolerances
 from pipelines.outputs.measurement_report import feature_report
 from tests.ct_variants import at_heights, seg_of_slices
-from tests.dicom import as_bytes, ct_series, seg_of
+from tests.dicom import as_bytes, centred_ball, ct_series, seg_of
 from tests.node.doubles import FailingSpool, SetClock
 from tests.node.pipeline import made_up_findings, small_pipeline
 from tests.node.refs import SENDER
@@ -130,6 +131,29 @@ def test_a_case_that_can_be_measured_is_reported(worker: Worker, instances: list
     assert [len(measured.features) for measured in detail.measurements] == [12]
     assert detail.row.score is not None
     assert "1 of 1 lesions measured, 2 objects made" in detail.row.reason
+
+
+def test_the_pipeline_s_rule_decides_on_lesions_and_status_shows_the_notes(
+    worker: Worker, instances: list[Dataset]
+) -> None:
+    case = worker.queued(instances)
+    worker.processor(replace(small_pipeline(), lesions=LesionRule(exclude=("lesion",)))).process(case)
+    row = worker.detail(case).row
+    assert (row.state, row.code) == (CaseState.REJECTED, "SEG-004")
+    assert "lesions.exclude has 'lesion'" in row.reason
+    assert "lesions.include" in row.remedy
+
+
+def test_what_was_left_out_is_a_note_of_the_case(worker: Worker) -> None:
+    ct = ct_series(slices=6, rows=24, columns=24)
+    ball = centred_ball((6, 24, 24))
+    case = worker.queued([*ct, seg_of(ct, {1: ball, 2: ball}, labels={2: "PTV"})])
+    worker.processor().process(case)
+    detail = worker.detail(case)
+    assert detail.row.state is CaseState.REPORTED
+    (note,) = detail.notes
+    assert note.code == "SEG-011"
+    assert "No lesion: segment 2 (its label says 'ptv')" in note.detail
 
 
 def test_results_are_in_the_spool_as_they_were_checked(worker: Worker, instances: list[Dataset]) -> None:

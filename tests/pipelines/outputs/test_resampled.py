@@ -1,5 +1,6 @@
 """A tilted and an uneven series from the images to the objects: what refers to what, and what is left out."""
 
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from pipelines.domain.case import Case, Findings
 from pipelines.domain.outcome import ResultObject
 from pipelines.extraction.settings import load_profile
 from pipelines.imaging.case import read_case
-from pipelines.nsclc_immunotherapy import pipeline
+from pipelines.nsclc_immunotherapy import MapSettings, pipeline
+from pipelines.outputs.key_objects import key_slices
 from tests.ct_variants import at_heights, seg_of_slices, tilted
 from tests.dicom import as_bytes, ct_series, rtstruct_of
 from tests.pipelines.outputs.synthetic import PRODUCER
@@ -45,8 +47,7 @@ def made(request: pytest.FixtureRequest) -> Made:
     line = pipeline(
         load_profile("recommended"),
         model_package=None,
-        map_features=("original_firstorder_Mean",),
-        kernel_radius_voxels=1,
+        maps=MapSettings(("original_firstorder_Mean",), 0, 1, 800),
     )
     assert isinstance(line, Pipeline)
     findings = line.measure(case)
@@ -66,13 +67,15 @@ def read(one: ResultObject) -> Dataset:
     return dcmread(BytesIO(one.data))
 
 
-def test_there_are_features_and_no_maps_and_the_report_says_why(made: Made) -> None:
+def test_there_are_features_but_no_maps_and_no_drawn_diameters_and_the_report_says_why(made: Made) -> None:
     name, _, _, findings, objects = made
-    assert set(objects) == ({"sr-features", "sr-case"} if name == "tilted" else {"sr-features", "sr-case", "seg"})
+    kinds = {"sr-features", "sr-case", "key-objects"}
+    assert set(objects) == (kinds if name == "tilted" else kinds | {"seg"})
     assert findings.maps == ()
     code = CASES[name][1]
     [note] = [note for note in findings.case.notes if note.code == code]
-    assert "maps are not made" in note.detail
+    assert "diameters are not drawn and maps are not made" in note.detail
+    assert all(measured.diameters is not None for measured in findings.lesions)
     texts = [element.value for element in read(objects["sr-case"]).iterall() if element.keyword == "TextValue"]
     assert str(note) in texts
 
@@ -88,6 +91,24 @@ def test_reports_refer_to_images_that_exist_and_to_the_segmentation_that_was_dra
     }
     drawn = segmentation.SOPInstanceUID if name == "tilted" else read(objects["seg"]).SOPInstanceUID
     assert named == {*(str(image.SOPInstanceUID) for image in ct), str(drawn)}
+
+
+def test_key_images_are_images_that_were_sent_and_none_is_named_twice(made: Made) -> None:
+    _, ct, _, findings, objects = made
+    dataset = read(objects["key-objects"])
+    shown = [
+        item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID
+        for item in dataset.ContentSequence
+        if item.ValueType == "IMAGE"
+    ]
+    assert shown
+    assert set(shown) <= {image.SOPInstanceUID for image in ct}
+    # lesions that are largest on two slices of the new grid may share the image that is nearest to both
+    (lesion,) = findings.case.lesions
+    a, b, c = lesion.mask.offset
+    places = [replace(lesion, mask=replace(lesion.mask, offset=(start, b, c))) for start in range(a + 1)]
+    slices = key_slices(replace(findings, case=replace(findings.case, lesions=tuple(places))))
+    assert len(slices) == len(set(slices))
 
 
 def test_an_own_segmentation_lies_on_the_new_grid_and_says_that_its_sources_do_not(made: Made) -> None:
