@@ -91,7 +91,7 @@ def decoded(case: Case) -> int:
 def test_the_fast_engine_decodes_what_the_spline_reaches_and_maps_only_the_lesion() -> None:
     case = case_of(large_case())
     assert decoded(case) == 6
-    made = fast_maps.feature_map(case.ct, case.lesions[0], "original_firstorder_Mean", SETTINGS)
+    made = fast_maps.feature_maps(case.ct, case.lesions[0], ["original_firstorder_Mean"], SETTINGS)
     assert not isinstance(made, Rejected | Unsupported)
     assert decoded(case) == 6
     assert isinstance(fast.extract(case.ct, case.lesions[0], SETTINGS), FeatureVector)
