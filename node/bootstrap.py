@@ -45,10 +45,12 @@ from node.services.receive import Receiver
 from node.settings import Peer, Settings, read_secret
 from pipelines.domain.feature_codes import can_be_mapped
 from pipelines.domain.identifiers import CaseId, SopClassUID
+from pipelines.domain.lesion_rule import LesionRule
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
 from pipelines.extraction.settings import ExtractionSettings, load_profile
 from pipelines.imaging.assembly import Patience
+from pipelines.imaging.geometry import Tolerances
 
 # each process imports only what it needs: the receiver neither Celery nor what a worker computes with
 if TYPE_CHECKING:
@@ -249,6 +251,7 @@ def make_assembler(settings: Settings, stores: Stores, queue: "CeleryQueue") -> 
         patience=Patience(timedelta(seconds=assembly.series_quiet_s), timedelta(seconds=assembly.missing_timeout_s)),
         max_attempts=settings.queue.max_attempts,
         resubmit_after=timedelta(seconds=settings.queue.resubmit_after_s),
+        tolerances=tolerances(settings),
     )
 
 
@@ -343,6 +346,7 @@ def make_prefetcher(settings: Settings, stores: Stores) -> Prefetcher:
         after=timedelta(seconds=after_s),
         max_attempts=settings.prefetch.max_attempts,
         retry_max=timedelta(seconds=settings.delivery.retry_max_s),
+        tolerances=tolerances(settings),
     )
 
 
@@ -364,8 +368,10 @@ def make_processor(settings: Settings, stores: Stores) -> "Processor":
         destinations=[destination(settings, name) for name in settings.delivery.destinations],
         lease=timedelta(seconds=settings.queue.lease_s),
         retry_after=timedelta(seconds=settings.delivery.retry_first_s),
+        assume_charset=settings.receive.assume_charset,
         out_of_time=OutOfTime,
         orders=make_orders(settings, stores),
+        tolerances=tolerances(settings),
     )
 
 
@@ -376,6 +382,12 @@ def make_orders(settings: Settings, stores: Stores) -> Orders | None:
         return None
     worklist = WorklistScu(settings.node.ae_title, peer_address(peer))
     return Orders(worklist, stores.workflow, stores.spool, utc_now, Log("worklist"))
+
+
+def tolerances(settings: Settings) -> Tolerances:
+    """How exactly the slices of a CT have to stack up."""
+    imaging = settings.imaging
+    return Tolerances(imaging.position_tolerance_mm, imaging.spacing_tolerance, imaging.angle_tolerance_degrees)
 
 
 def extraction_settings(settings: Settings) -> ExtractionSettings:
@@ -448,6 +460,19 @@ def model_package(settings: Settings) -> str | None:
         raise ConfigError([f"scoring.model: MODEL-004 {path} cannot be read: {fault}"]) from fault
 
 
+def lesion_rule(settings: Settings) -> LesionRule:
+    """Which segments are lesions at this site."""
+    chosen = settings.lesions
+    return LesionRule(
+        chosen.include,
+        chosen.exclude,
+        chosen.include_codes,
+        chosen.exclude_codes,
+        chosen.algorithms,
+        chosen.unnamed,
+    )
+
+
 def load_pipeline(settings: Settings) -> "Pipeline":
     """Import and set up the pipeline.
 
@@ -486,6 +511,7 @@ def load_pipeline(settings: Settings) -> "Pipeline":
         verify_every=settings.extraction.verify_every,
         tolerance=settings.extraction.verify_tolerance,
         mapper=mapper(settings.extraction.threads),
+        lesions=lesion_rule(settings),
     )
     if isinstance(made, Rejected):
         raise ConfigError([*problems, f"scoring.model: {made}"])

@@ -185,6 +185,7 @@ class Report:
     results: tuple[StoredResult, ...]
     summary: str
     verification: VerificationRecord | None = None
+    notes: tuple[Rejected, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +287,7 @@ class CaseDetail:
     measurements: tuple[Measurement, ...]
     results: tuple[ResultRow, ...]
     verification: VerificationRecord | None = None
+    notes: tuple[Rejected, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

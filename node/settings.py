@@ -1,6 +1,7 @@
 """All settings of the node: names, units, defaults, ranges and reasons, in one place."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,6 +34,39 @@ def _without_password(url: str) -> str:
     if parts.password is not None or "password" in parse_qs(parts.query):
         raise ValueError("holds a password, which belongs into a file of its own: see the key that ends in _file")
     return url
+
+
+def _compiles(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as fault:
+        raise ValueError(f"is no regular expression: {fault}") from fault
+    return pattern
+
+
+AssumedCharset = Literal[
+    "",
+    "ISO_IR 192",
+    "GB18030",
+    "GBK",
+    "ISO_IR 100",
+    "ISO_IR 101",
+    "ISO_IR 109",
+    "ISO_IR 110",
+    "ISO_IR 144",
+    "ISO_IR 127",
+    "ISO_IR 126",
+    "ISO_IR 138",
+    "ISO_IR 148",
+    "ISO_IR 203",
+    "ISO_IR 166",
+    "EUC-KR",
+    "Shift_JIS",
+    "Big5",
+]
+"""Keys of `pipelines.domain.charsets.ASSUMABLE`, or none."""
+
+Pattern = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_compiles)]
 
 
 class _Section(BaseModel):
@@ -81,6 +115,12 @@ class ReceiveSettings(_Section):
     network_timeout_s: float = Field(
         60, ge=1, le=3600, description="Seconds without a byte after which an association is aborted."
     )
+    assume_charset: AssumedCharset = Field(
+        "",
+        description="Character set of text that is not in the one which its instance declares, for senders that "
+        "declare none or a wrong one. Empty: a case whose patient or study cannot be read for certain is rejected "
+        "(TXT-001).",
+    )
     min_free_mb: int = Field(
         1024,
         ge=0,
@@ -106,6 +146,32 @@ class AssemblySettings(_Section):
         description="Seconds to wait for a CT series or for missing slices before the case is rejected.",
     )
     tick_s: float = Field(1, ge=0.1, le=60, description="Seconds between two looks at what has arrived.")
+
+
+class LesionSettings(_Section):
+    """Which segments and ROIs are lesions; the manual tells the order in which the rule looks."""
+
+    include: tuple[Pattern, ...] = Field(
+        (),
+        description="Regular expressions; a segment whose label has one is a lesion. Whatever the case of letters.",
+    )
+    exclude: tuple[Pattern, ...] = Field(
+        (), description="Regular expressions; a segment whose label has one is no lesion. Goes before include."
+    )
+    include_codes: tuple[str, ...] = Field(
+        (), description="Categories and types that are lesions, as SCHEME:VALUE, such as SCT:108369006."
+    )
+    exclude_codes: tuple[str, ...] = Field(
+        (), description="Categories and types that are no lesions, in the same form."
+    )
+    algorithms: tuple[Literal["AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"], ...] = Field(
+        (), description="Segment Algorithm Types whose segments count. Empty: all."
+    )
+    unnamed: Literal["lone", "all", "none"] = Field(
+        "lone",
+        description="Segments of which nothing says whether they are lesions or organs. lone: a lesion if it is the "
+        "only segment. all: lesions. none: no lesions.",
+    )
 
 
 class QueueSettings(_Section):
@@ -155,6 +221,32 @@ class LedgerSettings(_Section):
         "password goes into password_file.",
     )
     password_file: Path | None = Field(None, description="File that holds the database password.")
+
+
+class ImagingSettings(_Section):
+    """How exactly the slices of a CT have to stack up; a series beyond that is resampled, and the report says so."""
+
+    position_tolerance_mm: float = Field(
+        0.05,
+        ge=0.001,
+        le=1,
+        description="Millimetres by which two positions may differ and count as one. Scanners round positions to a few "
+        "decimals; raise it only for a sender that rounds more coarsely.",
+    )
+    spacing_tolerance: float = Field(
+        0.1,
+        ge=0.001,
+        le=0.4,
+        description="Part of the slice spacing by which a slice may be off its place. A lesion that is measured as if "
+        "its slices were evenly spaced is wrong by no more than that.",
+    )
+    angle_tolerance_degrees: float = Field(
+        0.1,
+        ge=0.001,
+        le=2,
+        description="Degrees by which directions may differ, and by which a stack may lean, before the gantry counts "
+        "as tilted. A tenth of a degree shifts slices that are 100 mm apart by 0.2 mm.",
+    )
 
 
 class ExtractionConfig(_Section):
@@ -413,8 +505,10 @@ class Settings(BaseSettings):
     node: NodeSettings = NodeSettings()
     receive: ReceiveSettings = ReceiveSettings()
     assembly: AssemblySettings = AssemblySettings()
+    lesions: LesionSettings = LesionSettings()
     queue: QueueSettings = QueueSettings()
     ledger: LedgerSettings = LedgerSettings()
+    imaging: ImagingSettings = ImagingSettings()
     extraction: ExtractionConfig = ExtractionConfig()
     scoring: ScoringSettings = ScoringSettings()
     maps: MapSettings = MapSettings()

@@ -69,7 +69,7 @@ def _allowed(field: FieldInfo) -> str:
         return f"{low} or more"
     choices = getattr(field.annotation, "__args__", ())
     if choices and all(isinstance(choice, str) for choice in choices):
-        return ", ".join(choices)
+        return ", ".join(choice or '""' for choice in choices)
     return ""
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pipelines.domain.case import Case, Findings
 from pipelines.domain.identifiers import SopClassUID
+from pipelines.domain.lesion_rule import DEFAULT_RULE, LesionRule
 from pipelines.domain.outcome import Producer, ResultObject
 from pipelines.domain.reasons import Rejected
 from pipelines.outputs.check import check
@@ -54,6 +55,8 @@ class Pipeline:
         Which features are mapped and why, for people to read; empty when none.
     verifiable
         None when the numbers come from the reference itself.
+    lesions
+        Which segments are lesions.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Pipeline:
     outputs: tuple[OutputBuilder, ...]
     maps: str = ""
     verifiable: Verifiable | None = None
+    lesions: LesionRule = DEFAULT_RULE
 
 
 def build_objects(pipeline: Pipeline, findings: Findings, producer: Producer) -> Iterator[ResultObject | Rejected]:

@@ -3,6 +3,7 @@
 Dong & Chen 2025: a CT radiomics signature that predicts the response to PD-1/PD-L1 inhibitors.
 """
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -11,6 +12,7 @@ from typing import Final
 from pipelines.base import Accepts, OutputBuilder, Pipeline, Verifiable
 from pipelines.domain.case import Case, Findings, Lesion, MeasuredLesion, Method
 from pipelines.domain.features import FeatureMap
+from pipelines.domain.lesion_rule import DEFAULT_RULE, LesionRule
 from pipelines.domain.outcome import OUTPUT_KINDS, OutputKind
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
@@ -80,6 +82,7 @@ def pipeline(
     verify_every: int = 0,
     tolerance: float = TOLERANCE,
     mapper: Mapper = map,
+    lesions: LesionRule = DEFAULT_RULE,
 ) -> Pipeline | Rejected:
     """Set the pipeline up.
 
@@ -100,6 +103,8 @@ def pipeline(
         What to make of a case.
     mapper
         Runs the fast engine's jobs for one lesion, perhaps in threads.
+    lesions
+        Which segments are lesions.
 
     Returns
     -------
@@ -150,6 +155,7 @@ def pipeline(
         tuple(build for kind, build in _BUILDERS.items() if kind in kinds),
         _described(choice, maps),
         verifiable,
+        lesions,
     )
 
 
@@ -196,9 +202,11 @@ def _measure(
     refused = [measured.features for measured in lesions if isinstance(measured.features, Rejected)]
     if len(refused) == len(lesions):
         return refused[0]
-    fitting = _fitting(case.ct, map_features, map_settings.max_mb)
-    if len(fitting) < len(map_features):
-        notes.append(_left_out(map_features[len(fitting) :], map_settings.max_mb))
+    # a map lies on the slices of the CT, and what was measured on a resampled one does not
+    wanted = () if case.ct.resampled else map_features
+    fitting = _fitting(case.ct, wanted, map_settings.max_mb)
+    if len(fitting) < len(wanted):
+        notes.append(_left_out(wanted[len(fitting) :], map_settings.max_mb))
     maps: list[FeatureMap] = []
     for measured in lesions:
         if isinstance(measured.features, Rejected) or not fitting:
@@ -230,7 +238,7 @@ def _maps(
 
 def _fitting(ct: CtVolume, features: Sequence[str], max_mb: int) -> Sequence[str]:
     """The first of `features`, as many as have room: each takes a whole volume in single precision."""
-    return features[: max_mb * 2**20 // (4 * ct.hu.size)]
+    return features[: max_mb * 2**20 // (4 * math.prod(ct.grid.shape))]
 
 
 def _left_out(features: Sequence[str], max_mb: int) -> Rejected:

@@ -21,7 +21,6 @@ from pydicom.uid import UID
 from radiomics import getImageTypes
 
 from node import settings_template
-from node.adapters.storage_scp import TRANSFER_SYNTAXES
 from node.cli import cli
 from node.settings import Settings
 from pipelines.domain import case_state, coding, feature_codes, ibsi_codes
@@ -31,6 +30,7 @@ from pipelines.domain.feature_codes import describe
 from pipelines.domain.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, SopClassUID
 from pipelines.domain.reasons import CODES
 from pipelines.domain.sop_classes import CT_IMAGES, RESULT_CLASSES, SEGMENTATIONS, VERIFICATION
+from pipelines.domain.transfer_syntaxes import TRANSFER_SYNTAXES
 from pipelines.extraction.equivalence import OWN_SETTINGS, SETTINGS, shown
 from pipelines.extraction.names import feature_names, image_types
 from pipelines.extraction.settings import PROFILES
@@ -52,7 +52,8 @@ STATES: Final[dict[CaseState, str]] = {
     CaseState.REJECTED: "It cannot be measured as it is. A code says why and a remedy says what to do.",
     CaseState.FAILED: "An internal error, too many interruptions, or a destination that refused a result.",
 }
-# pydicom's dictionary is older than this class
+# pydicom's dictionary is older than these
+_NEW_SYNTAXES: Final = {"1.2.840.10008.1.2.8.1": "Deflated Image Frame Compression"}
 _NEW_CLASSES: Final = {"1.2.840.10008.5.1.4.1.1.66.7": "Label Map Segmentation Storage"}
 
 
@@ -213,8 +214,14 @@ def result_classes() -> str:
 
 
 def transfer_syntaxes() -> str:
-    """Transfer syntaxes that the node takes as SCP."""
-    return table(("Transfer syntax", "UID"), ((str(UID(uid).name), code(uid)) for uid in TRANSFER_SYNTAXES))
+    """Transfer syntaxes that the node takes as SCP and its workers decode."""
+    rows = ((syntax_name(uid), code(uid), str(kind)) for uid, kind in TRANSFER_SYNTAXES.items())
+    return table(("Transfer syntax", "UID", "Compression"), rows)
+
+
+def syntax_name(uid: str) -> str:
+    """Name of a transfer syntax in PS3.6."""
+    return _NEW_SYNTAXES.get(uid) or str(UID(uid).name)
 
 
 def features() -> str:

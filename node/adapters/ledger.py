@@ -392,7 +392,8 @@ class SqlLedger:
             if not _holds(row, claim) or not _advance(connection, row, CaseEvent.REPORTED, report.summary, at):
                 return False
             score = None if report.score is None else asdict(report.score)
-            connection.execute(update(t.case).where(t.case.c.id == claim.case).values(score=score))
+            notes = [asdict(note) for note in report.notes]
+            connection.execute(update(t.case).where(t.case.c.id == claim.case).values(score=score, notes=notes))
             connection.execute(t.measurement.delete().where(t.measurement.c.case == claim.case))
             if report.measurements:
                 connection.execute(
@@ -570,6 +571,7 @@ class SqlLedger:
             verified = connection.execute(
                 select(t.verification).where(t.verification.c.case == case, t.verification.c.current)
             ).first()
+            notes = connection.scalar(select(t.case.c.notes).where(t.case.c.id == case))
         return CaseDetail(
             _case_row(row),
             tuple(EventRow(e.at, e.event, e.state, e.detail) for e in events),
@@ -578,6 +580,7 @@ class SqlLedger:
                 ResultRow(_result(r), tuple(_delivery_row(d) for d in deliveries if d.result == r.id)) for r in results
             ),
             None if verified is None else _verification(verified),
+            tuple(Rejected(**note) for note in notes or ()),
         )
 
 
@@ -599,6 +602,8 @@ def _instance_values(ref: InstanceRef, file: StoredFile, sender: Sender, at: dat
         "position_mm": ref.plane.position_mm if ref.plane else None,
         "orientation": ref.plane.orientation if ref.plane else None,
         "localizer": ref.localizer,
+        "original": ref.original,
+        "frame_positions_mm": ref.frame_positions_mm,
         "referenced_series": ref.references.series,
         "referenced_instances": ref.references.instances,
         "path": file.path,
@@ -736,7 +741,7 @@ def _advance(
     )
     if state is CaseState.COLLECTING:
         # what an earlier run found is no answer to the case as it is now
-        connection.execute(update(t.case).where(t.case.c.id == row.id).values(score=None))
+        connection.execute(update(t.case).where(t.case.c.id == row.id).values(score=None, notes=None))
         for table in (t.result, t.verification):
             connection.execute(update(table).where(table.c.case == row.id).values(current=False))
     _record(connection, CaseId(row.id), what, state, f"{reason.code} {detail}" if reason else detail, at)
@@ -938,6 +943,8 @@ def _ref(row: Row[Any]) -> InstanceRef:
         frames=row.frames,
         plane=plane,
         localizer=row.localizer,
+        original=row.original,
+        frame_positions_mm=tuple((x, y, z) for x, y, z in row.frame_positions_mm),
         references=References(
             tuple(SeriesUID(uid) for uid in row.referenced_series),
             tuple(SopInstanceUID(uid) for uid in row.referenced_instances),

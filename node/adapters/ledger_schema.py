@@ -23,7 +23,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """Grows with every change of a table."""
 
 
@@ -62,6 +62,8 @@ instance = Table(
     Column("position_mm", JSON),
     Column("orientation", JSON),
     Column("localizer", Boolean, nullable=False),
+    Column("original", Boolean, nullable=False),
+    Column("frame_positions_mm", JSON, nullable=False),
     Column("referenced_series", JSON, nullable=False),
     Column("referenced_instances", JSON, nullable=False),
     Column("path", Text, nullable=False),
@@ -119,6 +121,7 @@ case = Table(
     Column("inputs_seen", String(64)),
     Column("updated_at", UtcDateTime, nullable=False),
     Column("score", JSON),
+    Column("notes", JSON),
     UniqueConstraint("segmentation", "pipeline"),
     Index("case_state", "state"),
     Index("case_ct_series", "ct_series"),

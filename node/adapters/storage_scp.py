@@ -13,6 +13,7 @@ from node.errors import TransientError
 from node.logs import Log
 from node.ports import RefusedAssociation, Sender
 from node.services.receive import Announced, Receiver
+from pipelines.domain import transfer_syntaxes
 from pipelines.domain.identifiers import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
@@ -21,24 +22,7 @@ from pipelines.domain.identifiers import (
 )
 from pipelines.domain.sop_classes import VERIFICATION
 
-TRANSFER_SYNTAXES: Final = (
-    "1.2.840.10008.1.2.1",  # Explicit VR Little Endian
-    "1.2.840.10008.1.2",  # Implicit VR Little Endian
-    "1.2.840.10008.1.2.1.99",  # Deflated Explicit VR Little Endian
-    "1.2.840.10008.1.2.2",  # Explicit VR Big Endian
-    "1.2.840.10008.1.2.5",  # RLE Lossless
-    "1.2.840.10008.1.2.4.50",  # JPEG Baseline
-    "1.2.840.10008.1.2.4.51",  # JPEG Extended
-    "1.2.840.10008.1.2.4.57",  # JPEG Lossless
-    "1.2.840.10008.1.2.4.70",  # JPEG Lossless, first-order prediction
-    "1.2.840.10008.1.2.4.80",  # JPEG-LS Lossless
-    "1.2.840.10008.1.2.4.81",  # JPEG-LS Near-lossless
-    "1.2.840.10008.1.2.4.90",  # JPEG 2000 Lossless
-    "1.2.840.10008.1.2.4.91",  # JPEG 2000
-    "1.2.840.10008.1.2.4.201",  # High-Throughput JPEG 2000 Lossless
-    "1.2.840.10008.1.2.4.202",  # High-Throughput JPEG 2000 with RPCL
-    "1.2.840.10008.1.2.4.203",  # High-Throughput JPEG 2000
-)
+TRANSFER_SYNTAXES: Final = tuple(transfer_syntaxes.TRANSFER_SYNTAXES)
 """What workers can decode; an instance in another transfer syntax is refused at negotiation."""
 
 INTERNAL_ERROR: Final = 0xC211

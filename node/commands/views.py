@@ -123,6 +123,8 @@ def case_view(detail: CaseDetail, locate: Callable[[StoredFile], Path]) -> Rende
         parts.append(_verification(detail.verification))
     if row.score is not None:
         parts.append(score_text(row.score))
+    if detail.notes:
+        parts.append(_notes(detail))
     if detail.results:
         parts.append(_results(detail, locate))
     return Group(*parts)
@@ -176,6 +178,15 @@ def _verification(record: VerificationRecord) -> Text:
     if not record.lesions:
         text.append("\n  no lesion that the fast engine computes")
     return text
+
+
+def _notes(detail: CaseDetail) -> Table:
+    table = Table(title="Notes", title_justify="left", header_style="bold")
+    for column in ("Code", "What was noticed", "What to do"):
+        table.add_column(column, no_wrap=column == "Code")
+    for note in detail.notes:
+        _add_row(table, note.code, note.detail, note.remedy)
+    return table
 
 
 def _results(detail: CaseDetail, locate: Callable[[StoredFile], Path]) -> Table:

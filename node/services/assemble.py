@@ -10,6 +10,7 @@ from node.ports import Clock, CollectingCase, JobQueue, Ledger
 from pipelines.domain.identifiers import CaseId
 from pipelines.domain.reasons import Rejected
 from pipelines.imaging.assembly import Complete, Incomplete, Patience, Wait, decide
+from pipelines.imaging.geometry import TOLERANCES, Tolerances
 
 
 class Assembler:
@@ -21,6 +22,8 @@ class Assembler:
         Runs of a case that may be interrupted.
     resubmit_after
         Age of a queued case at which its message counts as lost.
+    tolerances
+        How exactly the slices of a CT have to stack up.
     """
 
     def __init__(
@@ -33,6 +36,7 @@ class Assembler:
         patience: Patience,
         max_attempts: int,
         resubmit_after: timedelta,
+        tolerances: Tolerances = TOLERANCES,
     ) -> None:
         self._ledger = ledger
         self._queue = queue
@@ -41,6 +45,7 @@ class Assembler:
         self._patience = patience
         self._max_attempts = max_attempts
         self._resubmit_after = resubmit_after
+        self._tolerances = tolerances
         self._started = False
 
     def tick(self) -> None:
@@ -63,7 +68,8 @@ class Assembler:
     def _decide(self, waiting: CollectingCase) -> None:
         segmentation = waiting.segmentation
         now = self._clock()
-        decision = decide(segmentation, self._ledger.candidates(segmentation.ref), now=now, patience=self._patience)
+        candidates = self._ledger.candidates(segmentation.ref)
+        decision = decide(segmentation, candidates, now=now, patience=self._patience, tolerances=self._tolerances)
         match decision:
             case Wait(why=why):
                 if why != waiting.reason:

@@ -23,6 +23,7 @@ from pipelines.domain.identifiers import CaseId, SopInstanceUID
 from pipelines.domain.instance import InstanceRef
 from pipelines.domain.reasons import Rejected
 from pipelines.imaging.assembly import SeriesArrival, incompleteness, pair
+from pipelines.imaging.geometry import TOLERANCES, Tolerances
 
 PRIOR_MODALITIES: Final = frozenset({"CT", "SEG", "SR", "RTSTRUCT"})
 """What a follow-up needs of the studies before."""
@@ -57,6 +58,8 @@ class Prefetcher:
         Time without a new instance before an archive is asked.
     max_attempts
         Tries at one peer for one case; a person's retry begins anew.
+    tolerances
+        How exactly the slices of a CT have to stack up.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Prefetcher:
         after: timedelta,
         max_attempts: int,
         retry_max: timedelta,
+        tolerances: Tolerances = TOLERANCES,
     ) -> None:
         self._ledger = ledger
         self._retrievals = retrievals
@@ -81,6 +85,7 @@ class Prefetcher:
         self._after = after
         self._max_attempts = max_attempts
         self._retry_max = retry_max
+        self._tolerances = tolerances
 
     def tick(self) -> None:
         """Look at every case that waits, and fetch what it lacks."""
@@ -89,7 +94,7 @@ class Prefetcher:
 
     def _look_after(self, waiting: CollectingCase) -> None:
         candidates = self._ledger.candidates(waiting.segmentation.ref)
-        lacking = lacks(waiting.segmentation.ref, candidates)
+        lacking = lacks(waiting.segmentation.ref, candidates, self._tolerances)
         if lacking is None:
             return
         ct = lacking.series
@@ -150,14 +155,16 @@ class Lacking:
     series: SeriesArrival | None
 
 
-def lacks(segmentation: InstanceRef, candidates: Sequence[SeriesArrival]) -> Lacking | None:
+def lacks(
+    segmentation: InstanceRef, candidates: Sequence[SeriesArrival], tolerances: Tolerances = TOLERANCES
+) -> Lacking | None:
     """Tell whether a case lacks images that an archive may have; None when it does not, or when they cannot be told."""
-    ct = pair(segmentation, candidates)
+    ct = pair(segmentation, candidates, tolerances)
     if isinstance(ct, Rejected):
         return None
     if ct is None:
         return Lacking(None)
-    missing = incompleteness(segmentation, ct)
+    missing = incompleteness(segmentation, ct, tolerances)
     return Lacking(ct) if missing is not None and missing.code == "CT-002" else None
 
 

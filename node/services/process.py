@@ -35,7 +35,9 @@ from pipelines.domain.outcome import Producer
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.score import Score
 from pipelines.domain.verification import why_verify
+from pipelines.domain.volume import UnreadableVoxels
 from pipelines.imaging.case import read_case
+from pipelines.imaging.geometry import TOLERANCES, Tolerances
 
 _LONGEST_WAIT: Final = timedelta(minutes=15)
 """Between two tries of a case while the world is unwell."""
@@ -52,12 +54,16 @@ class Processor:
         Makes the signature of the results for a case that was complete at the given time.
     destinations
         Peers that get the results.
+    assume_charset
+        Character set of text that is in none of the declared ones; empty for none.
     out_of_time
         What is raised in the work when its time limit is reached.
     orders
         Fills in what the worklist knows; None without a worklist.
     lease
         How long a claim lasts; renewed while the work goes on.
+    tolerances
+        How exactly the slices of a CT have to stack up.
     """
 
     def __init__(
@@ -75,8 +81,10 @@ class Processor:
         destinations: Sequence[Destination],
         lease: timedelta,
         retry_after: timedelta,
+        assume_charset: str = "",
         out_of_time: type[Exception] = TimeoutError,
         orders: Orders | None = None,
+        tolerances: Tolerances = TOLERANCES,
     ) -> None:
         self._pipeline = pipeline
         self._spool = spool
@@ -90,8 +98,10 @@ class Processor:
         self._destinations = tuple(destinations)
         self._lease = lease
         self._retry_after = retry_after
+        self._assume_charset = assume_charset
         self._out_of_time = out_of_time
         self._orders = orders
+        self._tolerances = tolerances
 
     def process(self, case: CaseId) -> None:
         """Run `case` if nobody else does; safe to call any number of times."""
@@ -168,13 +178,23 @@ class Processor:
         images = [self._read(image) for image in claim.images]
         segmentation = self._read(claim.segmentation)
         digest = inputs_digest((*claim.images, claim.segmentation))
-        case = read_case(images, segmentation, inputs_digest=digest)
+        case = read_case(
+            images,
+            segmentation,
+            inputs_digest=digest,
+            rule=self._pipeline.lesions,
+            assume_charset=self._assume_charset,
+            tolerances=self._tolerances,
+        )
         del images
         if isinstance(case, Rejected):
             return case
         if self._orders is not None:
             case = self._orders.filled_in(claim.case, case)
-        measured = self._measure(claim, case)
+        try:
+            measured = self._measure(claim, case)
+        except UnreadableVoxels as fault:
+            return fault.reason
         if isinstance(measured, Rejected):
             return measured
         findings, record = measured
@@ -204,6 +224,7 @@ class Processor:
             tuple(results),
             _summary(findings, len(results)),
             record,
+            findings.case.notes,
         )
 
     def _measure(self, claim: Claim, case: Case) -> tuple[Findings, VerificationRecord | None] | Rejected:

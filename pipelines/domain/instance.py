@@ -1,9 +1,12 @@
 """What the node knows of an instance from its header alone."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from pipelines.domain.case import SeriesKey
 from pipelines.domain.identifiers import FrameOfReferenceUID, SeriesUID, SopClassUID, SopInstanceUID
+
+MAX_FRAME_POSITIONS: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,10 @@ class InstanceRef:
         None for multi-frame instances, which carry their planes per frame, and for objects without pixels.
     localizer
         True for a scout image (Image Type value 3 LOCALIZER).
+    original
+        True for what the scanner made itself (Image Type ORIGINAL, PRIMARY).
+    frame_positions_mm
+        Different positions of the frames of a multi-frame instance, at most `MAX_FRAME_POSITIONS`.
     """
 
     sop_class: SopClassUID
@@ -48,4 +55,6 @@ class InstanceRef:
     frames: int = 1
     plane: Plane | None = None
     localizer: bool = False
+    original: bool = False
+    frame_positions_mm: tuple[tuple[float, float, float], ...] = ()
     references: References = field(default=References())

@@ -45,6 +45,15 @@ CODES: Final[dict[str, str]] = {
     "CT-003": "The CT geometry is not supported",
     "CT-004": "The pixel data of a CT instance is damaged or cannot be decoded",
     "CT-005": "The series holds no CT image that can be measured",
+    "CT-006": "The CT slices were shifted onto an upright grid",
+    "CT-007": "The CT slices were interpolated to equal steps",
+    "CT-008": "The CT was compressed with loss",
+    "CT-009": "The lesion reaches beyond what the CT measured",
+    "CT-010": "Images of the CT series were left out",
+    "CT-011": "The CT values are not Hounsfield units",
+    # text
+    "TXT-001": "Text of the patient or the study cannot be decoded",
+    "TXT-002": "The label of a segment cannot be decoded",
     # the segmentation
     "SEG-001": "The CT series of the segmentation has not arrived",
     "SEG-002": "The CT series of the segmentation cannot be told",
@@ -58,6 +67,9 @@ CODES: Final[dict[str, str]] = {
     "VOL-001": "The image or the mask cannot be read",
     "VOL-002": "The row of the list cannot be used",
     "VOL-003": "The image of the mask cannot be told",
+    "SEG-009": "The fractional segmentation was cut at a threshold",
+    "SEG-010": "A part of the segmentation was left out",
+    "SEG-011": "Some segments are no lesions, or were taken without saying so",
     # one lesion
     "ROI-001": "The lesion is too small to measure",
     "ROI-002": "The segment is empty",

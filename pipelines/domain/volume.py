@@ -1,11 +1,42 @@
 """A CT volume on its grid, and the part of it that a lesion covers."""
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.domain.identifiers import FrameOfReferenceUID, SopClassUID, SopInstanceUID
+from pipelines.domain.reasons import Rejected
+
+
+class UnreadableVoxels(Exception):
+    """Voxels that are decoded when they are looked at turn out to be damaged; `reason` says which."""
+
+    def __init__(self, reason: Rejected) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+class Voxels(Protocol):
+    """A block of voxels that is looked at in parts: an array, or something that reads each part on demand.
+
+    What reads on demand raises `UnreadableVoxels` for a part that is damaged.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Voxels along (slices, rows, columns)."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type that holds exactly all that has been looked at so far."""
+        ...
+
+    def __getitem__(self, part: Any, /) -> NDArray[Any]: ...
+
+    def __array__(self, dtype: Any = None, /) -> NDArray[Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +111,7 @@ class Volume:
         Where the voxels lie; slices ascend along `grid.normal`.
     """
 
-    hu: NDArray[np.generic]
+    hu: Voxels
     grid: Grid
 
     def __post_init__(self) -> None:
@@ -100,6 +131,7 @@ class CtVolume(Volume):
 
     frame_of_reference: FrameOfReferenceUID
     slices: tuple[SliceRef, ...]
+    resampled: bool = False
 
     def __post_init__(self) -> None:
         # slots make a class of their own out of this one, which super() without arguments does not know

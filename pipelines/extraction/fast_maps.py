@@ -131,6 +131,9 @@ def _images(
     ct: Volume, lesion: Lesion, wanted: Sequence[str], settings: ExtractionSettings
 ) -> Mapping[str, MapImage] | Unsupported:
     images = {"original": original_image(ct, lesion)} if "original" in wanted else {}
+    for image in images.values():
+        if image.values.dtype != np.int16:  # voxels may be decoded only now
+            return Unsupported(f"the CT holds {image.values.dtype} values, not int16")
     filtered = [image_type for image_type in wanted if image_type != "original"]
     if not filtered:
         return images

@@ -18,6 +18,8 @@ Voxel = TypeVar("Voxel", bound=np.generic)
 Positions = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 """Continuous indices in the CT volume along (slices, rows, columns)."""
 
+Box = tuple[slice, slice, slice]
+
 # A cubic spline forgets what lies n voxels away by 0.268 ** n: after this many less than a double can hold.
 _SPLINE_REACH: Final = 32
 # Of 4000 HU, so many voxels away, less than a hundredth of `_CLOSE_TO_WHOLE_HU` is left.
@@ -66,7 +68,8 @@ def resample(ct: Volume, lesion: Lesion, settings: ExtractionSettings) -> Resamp
     spacing = np.array(ct.grid.spacing_mm)
     wanted = np.where(extents != 1, settings.resampled_spacing_mm, spacing)
     if np.allclose(spacing, wanted):
-        return _cropped(ct, lesion, settings.pad_distance_mm)
+        box = _padded(ct, lesion, settings.pad_distance_mm)
+        return _cropped(ct, lesion, box)
     positions, new = _grid(ct.grid, lesion, wanted, settings.pad_distance_mm)
     new_spacing = (float(wanted[2]), float(wanted[1]), float(wanted[0]))
     upright = _upright(ct.grid)
@@ -77,8 +80,10 @@ def resample(ct: Volume, lesion: Lesion, settings: ExtractionSettings) -> Resamp
         mask = _nearest(lesion.mask.voxels, lesion.mask.offset, positions, ct.grid.shape)
     if settings.interpolator == "sitkNearestNeighbor":
         if tied and not upright:
-            return Resampled(_nearest_by_itk(ct.hu, ct.grid, new), mask, new_spacing)
-        return Resampled(_nearest(ct.hu, (0, 0, 0), positions, ct.grid.shape), mask, new_spacing)
+            return Resampled(_nearest_by_itk(ct.hu[:], ct.grid, new), mask, new_spacing)
+        box = _support(positions, ct.grid.shape, 1)
+        start = box[0].start, box[1].start, box[2].start
+        return Resampled(_nearest(ct.hu[box], start, positions, ct.grid.shape), mask, new_spacing)
     image, close = _spline(ct, positions)
     if close and not upright:
         return Unsupported("samples of an oblique CT lie where their rounding changes")
@@ -102,16 +107,25 @@ def positions_of(ct: Volume, lesion: Lesion, settings: ExtractionSettings) -> Po
     return _grid(ct.grid, lesion, wanted, settings.pad_distance_mm)[0]
 
 
-def _padded(ct: Volume, lesion: Lesion, pad: int) -> tuple[slice, ...]:
-    return tuple(
+def _padded(ct: Volume, lesion: Lesion, pad: int) -> Box:
+    a, b, c = (
         slice(max(0, part.start - pad), min(size, part.stop + pad))
         for part, size in zip(lesion.mask.box, ct.grid.shape, strict=True)
     )
+    return a, b, c
 
 
-def _cropped(ct: Volume, lesion: Lesion, pad: int) -> Resampled:
-    """The CT as it is, `pad` voxels around the lesion."""
-    box = _padded(ct, lesion, pad)
+def _support(positions: Positions, shape: tuple[int, int, int], reach: int) -> Box:
+    """The part of the CT that samples at `positions` depend on, `reach` voxels to each side of them."""
+    a, b, c = (
+        slice(max(0, int(np.floor(along[0])) - reach), min(size, int(np.ceil(along[-1])) + reach + 1))
+        for along, size in zip(positions, shape, strict=True)
+    )
+    return a, b, c
+
+
+def _cropped(ct: Volume, lesion: Lesion, box: Box) -> Resampled:
+    """The CT as it is within `box` around the lesion."""
     mask = np.zeros([part.stop - part.start for part in box], dtype=np.bool_)
     inner = tuple(
         slice(part.start - outer.start, part.stop - outer.start)
@@ -225,9 +239,13 @@ def _spline(ct: Volume, positions: Positions) -> tuple[NDArray[np.generic], int]
     # ITK decides about points on the border of a turned CT
     slack = 0.0 if _upright(ct.grid) else _CLOSE_TO_HALF
     z, y, x = (_inside(along, size, slack) for along, size in zip(positions, ct.grid.shape, strict=True))
-    if np.issubdtype(ct.hu.dtype, np.integer):
-        image, close = native.spline_samples(ct.hu, positions, (z, y, x), reach=_NEAR_REACH, margin=_CLOSE_TO_WHOLE_HU)
+    # only what the samples depend on is looked at, because it may be decoded only then
+    box = _support(positions, ct.grid.shape, _SPLINE_REACH)
+    hu = ct.hu[box]
+    a, b, c = (along - part.start for along, part in zip(positions, box, strict=True))
+    if np.issubdtype(hu.dtype, np.integer):
+        image, close = native.spline_samples(hu, (a, b, c), (z, y, x), reach=_NEAR_REACH, margin=_CLOSE_TO_WHOLE_HU)
         if not close:
             return image, close
-        return native.spline_samples(ct.hu, positions, (z, y, x), reach=_SPLINE_REACH, margin=_CLOSE_TO_WHOLE_HU)
-    return native.spline_samples(ct.hu, positions, (z, y, x), reach=_SPLINE_REACH, margin=_CLOSE_TO_ROUNDING)
+        return native.spline_samples(hu, (a, b, c), (z, y, x), reach=_SPLINE_REACH, margin=_CLOSE_TO_WHOLE_HU)
+    return native.spline_samples(hu, (a, b, c), (z, y, x), reach=_SPLINE_REACH, margin=_CLOSE_TO_ROUNDING)

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import SimpleITK as sitk
-from numpy.typing import NDArray
 
 from pipelines.domain.volume import Mask, Volume
 from pipelines.extraction.settings import ExtractionSettings
@@ -90,8 +89,9 @@ def image_diagnostics(volume: Volume) -> Cells:
     """PyRadiomics' `diagnostics_Image-original_*` columns, but for the hash."""
     slices, rows, columns = volume.grid.shape
     # a sum of whole numbers is the same in any order; one of others is not
-    whole = np.issubdtype(volume.hu.dtype, np.integer)
-    hu: NDArray[Any] = volume.hu if whole else volume.hu.astype(np.float64)
+    hu = volume.hu[:]
+    if not np.issubdtype(hu.dtype, np.integer):
+        hu = hu.astype(np.float64)
     return (
         ("diagnostics_Image-original_Dimensionality", "3D"),
         ("diagnostics_Image-original_Spacing", str(volume.grid.spacing_mm)),

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from pydicom.charset import decode_bytes, default_encoding
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -20,6 +19,7 @@ from pydicom.uid import (
 )
 
 from pipelines.domain.case import SeriesKey
+from pipelines.domain.charsets import decode
 from pipelines.domain.identifiers import (
     FrameOfReferenceUID,
     SeriesUID,
@@ -28,7 +28,7 @@ from pipelines.domain.identifiers import (
     StudyUID,
     digest_of,
 )
-from pipelines.domain.instance import InstanceRef, Plane, References
+from pipelines.domain.instance import MAX_FRAME_POSITIONS, InstanceRef, Plane, References
 from pipelines.domain.reasons import Rejected
 
 MAX_DEPTH: Final = 64
@@ -280,6 +280,7 @@ def _collect(syntax: str, data: bytes, start: int, cut: bool) -> InstanceRef:
     top: dict[str, bytes] = {}
     series: dict[str, None] = {}
     instances: dict[str, None] = {}
+    positions: dict[tuple[float, float, float], None] = {}
     rt_frame = b""
     for sequences, tag, value in _elements(data, start, encoding, cut=cut):
         if not sequences:
@@ -295,6 +296,10 @@ def _collect(syntax: str, data: bytes, start: int, cut: bool) -> InstanceRef:
             _keep(instances, value)
         elif tag == 0x00200052 and sequences == (_RT_REFERENCED_FRAME,):
             rt_frame = value.rstrip(b"\0 ")
+        elif tag == 0x00200032 and sequences[-1] == _PLANE_POSITION and len(positions) < MAX_FRAME_POSITIONS:
+            position = _position(value.rstrip(b"\0 "))
+            if position is not None:
+                positions[position] = None
     for name in ("sop_class", "sop_instance", "study", "series"):
         value = top.get(name, b"")
         if not _is_uid(value):
@@ -311,16 +316,19 @@ def _collect(syntax: str, data: bytes, start: int, cut: bool) -> InstanceRef:
         frame_of_reference=FrameOfReferenceUID(_text(frame_of_reference)) if _is_uid(frame_of_reference) else None,
         frames=_frames(top.get("frames", b"")),
         plane=_plane(top),
-        localizer=b"LOCALIZER" in top.get("image_type", b"").split(b"\\"),
+        localizer=b"LOCALIZER" in _image_type(top),
+        original=_image_type(top)[:2] == [b"ORIGINAL", b"PRIMARY"],
+        frame_positions_mm=tuple(positions),
         references=References(tuple(SeriesUID(uid) for uid in series), tuple(SopInstanceUID(uid) for uid in instances)),
     )
 
 
 def _decoded(top: dict[str, bytes], name: str) -> str:
     """Text in the instance's character set, so that one ID has one key whatever it was encoded in."""
-    charset = _text(top.get("charset", b"")).split("\\")[0]
-    encodings = {"ISO_IR 192": "utf-8", "GB18030": "gb18030", "GBK": "gbk"}
-    return decode_bytes(top.get(name, b""), [encodings.get(charset, default_encoding)], set()).strip()
+    value = top.get(name, b"")
+    text = decode(value, _text(top.get("charset", b"")).split("\\"))
+    # bytes that cannot be told apart by what they mean are told apart as they are
+    return (value.decode("latin-1") if text is None else text).strip()
 
 
 def _keep(uids: dict[str, None], value: bytes) -> None:
@@ -346,14 +354,25 @@ def _frames(value: bytes) -> int:
     return max(1, int(value))
 
 
-def _plane(top: dict[str, bytes]) -> Plane | None:
+def _image_type(top: dict[str, bytes]) -> list[bytes]:
+    return [part.strip() for part in top.get("image_type", b"").split(b"\\")]
+
+
+def _position(value: bytes) -> tuple[float, float, float] | None:
     try:
-        position = [float(part) for part in top.get("position", b"").split(b"\\")]
+        x, y, z = (float(part) for part in value.split(b"\\"))
+    except ValueError:
+        return None
+    return (x, y, z) if math.isfinite(x) and math.isfinite(y) and math.isfinite(z) else None
+
+
+def _plane(top: dict[str, bytes]) -> Plane | None:
+    position = _position(top.get("position", b""))
+    try:
         orientation = [float(part) for part in top.get("orientation", b"").split(b"\\")]
     except ValueError:
         return None
-    if len(position) != 3 or len(orientation) != 6 or not all(map(math.isfinite, (*position, *orientation))):
+    if position is None or len(orientation) != 6 or not all(map(math.isfinite, orientation)):
         return None
-    x, y, z = position
     a, b, c, d, e, f = orientation
-    return Plane((x, y, z), (a, b, c, d, e, f))
+    return Plane(position, (a, b, c, d, e, f))

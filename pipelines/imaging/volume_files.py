@@ -107,7 +107,7 @@ def _one_channel(mask: sitk.Image, channel: int, volume: Volume, label: int | No
                 "Nothing, if that is meant; else save the mask with the geometry of the image.",
             )
         )
-    return Drawn(tuple(lesions), tuple(notes), on_ct_grid=not moved)
+    return Drawn(tuple(lesions), tuple(notes))
 
 
 def _values(labels: NDArray[np.uint32]) -> list[int]:

@@ -36,6 +36,7 @@ from pipelines.domain.coding import (
 from pipelines.domain.feature_codes import describe
 from pipelines.domain.features import FeatureVector
 from pipelines.domain.identifiers import SopClassUID
+from pipelines.domain.inherited import INHERITED
 from pipelines.domain.outcome import ResultObject, family
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.score import Score
@@ -49,7 +50,7 @@ from pipelines.outputs import (
     parametric_map,
     segmentation,
 )
-from pipelines.outputs.inherited import INHERITED, inherited
+from pipelines.outputs.inherited import inherited
 from pipelines.outputs.provenance import DEMONSTRATION_NOTICE, result_uid
 from pipelines.outputs.readback import ReadGroup, ReadNumber, read_groups
 

@@ -28,7 +28,12 @@ def diameter_report(findings: Findings, producer: Producer) -> Iterator[ResultOb
 
 
 def drawn_lesions(findings: Findings) -> list[tuple[Lesion, Diameters]]:
-    """The lesions whose diameters were measured, in their order."""
+    """The lesions whose diameters can be drawn, in their order.
+
+    On a resampled CT there are none: its slices are not those of the images, and a line would lie beside its lesion.
+    """
+    if findings.case.ct.resampled:
+        return []
     return [(m.lesion, m.diameters) for m in findings.lesions if m.diameters is not None]
 
 

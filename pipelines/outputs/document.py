@@ -171,13 +171,11 @@ def _image_library(ct: CtVolume) -> Container:
     """The instances of the CT; what they have in common is said once for all of them (TID 1600)."""
     slices, rows, columns = ct.grid.shape
     x, y, z = ct.grid.spacing_mm
-    numbers: list[tuple[Code, float, Code]] = [
-        (PIXEL_DATA_ROWS, rows, PIXELS),
-        (PIXEL_DATA_COLUMNS, columns, PIXELS),
-        (HORIZONTAL_PIXEL_SPACING, x, MM),
-        (VERTICAL_PIXEL_SPACING, y, MM),
-    ]
-    if slices > 1:
+    numbers: list[tuple[Code, float, Code]] = [(HORIZONTAL_PIXEL_SPACING, x, MM), (VERTICAL_PIXEL_SPACING, y, MM)]
+    # a resampled volume has another matrix and other steps than its images
+    if not ct.resampled:
+        numbers = [(PIXEL_DATA_ROWS, rows, PIXELS), (PIXEL_DATA_COLUMNS, columns, PIXELS), *numbers]
+    if slices > 1 and not ct.resampled:
         numbers.append((SPACING_BETWEEN_SLICES, z, MM))
     shared: tuple[ContentItem, ...] = (
         CodeItem(_HAS_ACQUISITION_CONTEXT, MODALITY, COMPUTED_TOMOGRAPHY),

@@ -60,9 +60,12 @@ def key_objects(findings: Findings, producer: Producer) -> Iterator[ResultObject
 
 
 def key_slices(findings: Findings) -> list[SliceRef]:
-    """For each lesion the CT slice with most of its voxels, each slice once, from the lowest up."""
-    indices = {_largest_slice(lesion) for lesion in findings.case.lesions}
-    return [findings.case.ct.slices[index] for index in sorted(indices)]
+    """For each lesion the CT slice with most of its voxels, each slice once, from the lowest up.
+
+    Where the CT was resampled it is the image nearest to that slice.
+    """
+    indices = sorted(_largest_slice(lesion) for lesion in findings.case.lesions)
+    return list(dict.fromkeys(findings.case.ct.slices[index] for index in indices))
 
 
 def _largest_slice(lesion: Lesion) -> int:

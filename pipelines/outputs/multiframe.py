@@ -10,7 +10,6 @@ from pydicom.valuerep import format_number_as_ds
 
 from pipelines.domain.case import Case
 from pipelines.domain.coding import SEGMENTATION_SOURCE, Code
-from pipelines.domain.volume import SliceRef
 from pipelines.outputs.provenance import coded
 
 _PLANE_POSITION_SEQUENCE: Final = 0x00209113
@@ -102,7 +101,7 @@ def _frame(case: Case, source: FrameSource, place: int, derivation: Code) -> Dat
         frame.SegmentIdentificationSequence = [segment]
     frame.FrameContentSequence = [content]
     frame.PlanePositionSequence = [_position(case, source.slice_index)]
-    frame.DerivationImageSequence = [_derivation(case.ct.slices[source.slice_index], derivation)]
+    frame.DerivationImageSequence = [_derivation(case, source.slice_index, derivation)]
     return frame
 
 
@@ -112,13 +111,14 @@ def _position(case: Case, index: int) -> Dataset:
     return item
 
 
-def _derivation(source: SliceRef, derivation: Code) -> Dataset:
+def _derivation(case: Case, index: int, derivation: Code) -> Dataset:
+    source = case.ct.slices[index]
     image = Dataset()
     image.ReferencedSOPClassUID = source.sop_class
     image.ReferencedSOPInstanceUID = source.sop_instance
     if source.frame is not None:
         image.ReferencedFrameNumber = source.frame
-    image.SpatialLocationsPreserved = "YES"
+    image.SpatialLocationsPreserved = "NO" if case.ct.resampled else "YES"
     image.PurposeOfReferenceCodeSequence = [coded(SEGMENTATION_SOURCE)]
     item = Dataset()
     item.SourceImageSequence = [image]

@@ -68,6 +68,10 @@ CASES = {
 }
 
 
+REPORTS = {"case": "case result", "diameters": "lesion diameters"}
+"""Words of the series description of the reports that do not hold the features."""
+
+
 @pytest.fixture(scope="module", params=CASES)
 def result(
     request: pytest.FixtureRequest, shared_data: Path, tmp_path_factory: pytest.TempPathFactory
@@ -84,7 +88,9 @@ def result(
             files: dict[str, list[Path]] = {}
             for path in pacs.download(folder / "back"):
                 header = dcmread(path, stop_before_pixels=True)
-                kind = "case" if "case result" in str(header.get("SeriesDescription")) else str(header.SOPClassUID)
+                said = str(header.get("SeriesDescription"))
+                named = [kind for kind, words in REPORTS.items() if words in said]
+                kind = named[0] if named else str(header.SOPClassUID)
                 files.setdefault(kind, []).append(path)
             yield Result(case, running, files)
 

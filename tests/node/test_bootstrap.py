@@ -14,10 +14,12 @@ from node.bootstrap import (
     make_app,
     open_stores,
     storage_classes,
+    tolerances,
 )
 from node.errors import ConfigError
 from node.settings import Settings, load_settings
 from pipelines.extraction.names import feature_names
+from pipelines.imaging.geometry import TOLERANCES, Tolerances
 
 
 def settings_with(tmp_path: Path, **environment: str) -> Settings:
@@ -133,3 +135,14 @@ def test_the_ibsi_profile_knows_no_smoothing(tmp_path: Path) -> None:
     chosen = {"PULMONODE_EXTRACTION__PROFILE": "ibsi", "PULMONODE_EXTRACTION__GAUSSIAN_SIGMA_MM": "1"}
     with pytest.raises(ConfigError, match=r"extraction\.gaussian_sigma_mm"):
         load_pipeline(settings_with(tmp_path, **chosen, PULMONODE_SCORING__MODEL=""))
+
+
+def test_the_tolerances_of_the_ct_geometry_come_from_the_settings(tmp_path: Path) -> None:
+    assert tolerances(settings_with(tmp_path)) == TOLERANCES
+    coarse = settings_with(
+        tmp_path,
+        PULMONODE_IMAGING__POSITION_TOLERANCE_MM="0.2",
+        PULMONODE_IMAGING__SPACING_TOLERANCE="0.3",
+        PULMONODE_IMAGING__ANGLE_TOLERANCE_DEGREES="1.5",
+    )
+    assert tolerances(coarse) == Tolerances(0.2, 0.3, 1.5)

@@ -2,11 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from node.bootstrap import lesion_rule
 from node.errors import ConfigError
-from node.settings import Settings, load_settings, read_secret
+from node.settings import AssumedCharset, Settings, load_settings, read_secret
+from pipelines.domain.charsets import ASSUMABLE
+from pipelines.domain.lesion_rule import LesionRule
 
 SECRET = "tr0ub4dor-and-3"
 TWO_PEERS = """
@@ -245,3 +249,22 @@ def test_a_data_folder_in_the_home_folder_is_found(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("HOME", str(tmp_path))
     assert load(tmp_path, '[node]\ndata_dir = "~/data"').data_dir == tmp_path / "data"
     assert load(tmp_path, '[node]\ndata_dir = "data"').data_dir.is_absolute()
+
+
+def test_every_character_set_that_can_be_assumed_may_be_configured() -> None:
+    assert set(get_args(AssumedCharset)) == {"", *ASSUMABLE}
+
+
+def test_the_rule_for_lesions_is_what_is_configured(tmp_path: Path) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text('[lesions]\ninclude = ["^target"]\nexclude_codes = ["SCT:1"]\nunnamed = "all"\n', "utf-8")
+    rule = lesion_rule(load_settings(path, {}))
+    assert rule == LesionRule(include=("^target",), exclude_codes=("SCT:1",), unnamed="all")
+    assert lesion_rule(load_settings(None, {})) == LesionRule()
+
+
+def test_a_pattern_that_is_no_regular_expression_is_a_problem(tmp_path: Path) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text('[lesions]\ninclude = ["("]\n', "utf-8")
+    with pytest.raises(ConfigError, match=r"lesions\.include\.0: is no regular expression"):
+        load_settings(path, {})

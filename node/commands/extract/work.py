@@ -15,13 +15,15 @@ from pydicom import Dataset, dcmread
 from node.commands.extract.remedies import for_files
 from pipelines.domain.case import Lesion
 from pipelines.domain.reasons import Rejected
-from pipelines.domain.volume import Volume
+from pipelines.domain.volume import UnreadableVoxels, Volume
 from pipelines.extraction.engine import Engine, extract
 from pipelines.extraction.oracle import software
 from pipelines.extraction.settings import ExtractionSettings
 from pipelines.extraction.table import Cells, image_diagnostics, in_table_order, mask_diagnostics, method_diagnostics
-from pipelines.imaging.case import other_patient, read_drawn
-from pipelines.imaging.ct import read_ct
+from pipelines.imaging.acquisitions import named_images
+from pipelines.imaging.case import other_patient
+from pipelines.imaging.ct import ReadCt, read_ct
+from pipelines.imaging.drawing import lesions_on, unmeasured_notes
 from pipelines.imaging.seg import Drawn
 from pipelines.imaging.volume_files import read_masks, read_volume
 
@@ -172,20 +174,29 @@ def _refused(target: Target, reason: Rejected) -> _Found:
 
 def _dicom(task: Task, method: Method) -> _OnImage:
     images = [dcmread(path) for path in task.image]
-    ct = read_ct(images)
     headers = [_without_pixels(image) for image in images]
-    diagnostics = () if isinstance(ct, Rejected) else image_diagnostics(ct)
+    together = read_ct(images)
+
+    def read_for(segmentation: Dataset) -> ReadCt | Rejected:
+        # of two acquisitions the segmentation may name one; all that name none share what is decoded once
+        return together if isinstance(together, ReadCt) else read_ct(images, named=lambda: named_images(segmentation))
 
     def on_ct(target: Target) -> _Found:
+        segmentation = dcmread(target.mask)
+        ct = read_for(segmentation)
         if isinstance(ct, Rejected):
             return _refused(target, for_files(ct))
-        segmentation = dcmread(target.mask)
-        drawn = other_patient(headers, segmentation) or read_drawn(segmentation, ct)
+        drawn = other_patient(headers, segmentation) or lesions_on(ct, segmentation)
         if isinstance(drawn, Rejected):
             return _refused(target, for_files(drawn))
-        drawn = replace(drawn, notes=tuple(for_files(note) for note in drawn.notes))
         patient: Cells = (("PatientID", str(headers[0].get("PatientID", ""))),) if method.with_patient_id else ()
-        return _lesions(replace(target, cells=(*patient, *target.cells)), ct, drawn, diagnostics, method)
+        try:
+            notes = (*ct.notes, *unmeasured_notes(ct, drawn.lesions), *drawn.notes)
+            drawn = replace(drawn, notes=tuple(for_files(note) for note in notes))
+            diagnostics = image_diagnostics(ct.volume)
+            return _lesions(replace(target, cells=(*patient, *target.cells)), ct.volume, drawn, diagnostics, method)
+        except UnreadableVoxels as fault:
+            return _refused(target, for_files(fault.reason))
 
     return on_ct
 

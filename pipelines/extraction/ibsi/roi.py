@@ -121,7 +121,7 @@ def roi_of(ct: Volume, mask: Mask, settings: IbsiSettings) -> Roi | None:
         line.around(offset - 1, offset + size, margin)
         for line, offset, size, margin in zip(lines, mask.offset, mask.voxels.shape, margins, strict=True)
     )
-    image = np.rint(interpolate(ct.hu, (a, b, c), cubic=settings.interpolation == "cubic"))
+    image = np.rint(interpolate(ct.hu[:], (a, b, c), cubic=settings.interpolation == "cubic"))
     morphological = interpolated_mask(mask.on(ct.grid), (a, b, c), settings)
     intensity = resegmented(image, morphological, settings)
     return Roi(wanted, image, morphological, intensity) if intensity.any() else None

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -30,10 +30,11 @@ from node.ports import (
 )
 from pipelines.domain.case_state import CaseState
 from pipelines.domain.identifiers import CaseId
-from pipelines.domain.instance import InstanceRef
+from pipelines.domain.instance import InstanceRef, Plane
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import COMPREHENSIVE_3D_SR, RT_STRUCTURE_SET
 from pipelines.domain.verification import Verification
+from pipelines.imaging.assembly import SeriesArrival, pair
 from tests.node.doubles import SetClock
 from tests.node.postgres import empty_database
 from tests.node.refs import SENDER, file_of, image, images, result, segmentation
@@ -46,6 +47,9 @@ BROKEN = Rejected("RUN-002", "Internal error 1234.", "Look at the log.")
 PEER_DOWN = Rejected("NET-001", "PACS cannot be reached.", "Check it.")
 PEER_REFUSES = Rejected("NET-003", "PACS answered with status 0xA900.", "Look at its log.")
 SCORE = ScoreSummary("demo", "1", "ab" * 32, True, 0.1 + 0.2, 1 / 3, 0.5, "Responder", 1)
+
+
+NOTE = Rejected("SEG-011", "No lesion: segment 2.", "Nothing.")
 
 
 @dataclass
@@ -224,6 +228,31 @@ def test_a_candidate_tells_what_has_arrived_of_the_series(node: Node, clock: Set
     assert series.last_received_at == last
 
 
+def test_a_candidate_and_a_segmentation_keep_where_their_frames_lie(node: Node) -> None:
+    positions = ((0.0, 0.0, 1.5), (0.0, 0.0, 3.0))
+    enhanced = replace(image(), plane=None, frames=2, frame_positions_mm=positions, original=True)
+    drawn = replace(segmentation(named_series=()), frame_positions_mm=positions)
+    node.receive(enhanced, drawn)
+    (series,) = node.ledger.candidates(drawn)
+    assert (series.frame_positions_mm, series.original) == (positions, True)
+    (waiting,) = node.ledger.collecting()
+    assert waiting.segmentation.ref.frame_positions_mm == positions
+
+
+def test_a_segmentation_that_names_nothing_is_paired_by_its_place(node: Node, clock: SetClock) -> None:
+    here = [replace(ref, original=True) for ref in images(6)]
+    elsewhere = [
+        replace(ref, original=True, plane=Plane((0.0, 0.0, 2.0 * n + 0.7), ref.plane.orientation))
+        for n, ref in enumerate(images(6, series=2))
+        if ref.plane is not None
+    ]
+    drawn = replace(segmentation(named_series=()), frame_positions_mm=((0.0, 0.0, 4.0), (0.0, 0.0, 6.0)))
+    node.receive(*elsewhere, *here, drawn)
+    found = pair(drawn, node.ledger.candidates(drawn))
+    assert isinstance(found, SeriesArrival)
+    assert found.key == here[0].key
+
+
 # from collecting to queued
 
 
@@ -393,7 +422,11 @@ def test_numbers_and_score_come_back_to_the_last_bit(node: Node) -> None:
     features = (("b", 0.1 + 0.2), ("a", -1e-300), ("nan", math.nan), ("inf", math.inf))
     measured = Measurement(2, "2.25.1", 1 / 3, features, None)
     refused = Measurement(1, "2.25.2", 0.0, (), Rejected("ROI-001", "Too small.", "Draw it larger."))
-    assert node.ledger.reported(claim, Report((measured, refused), SCORE, (), "2 lesions."), (), at=node.clock())
+    report = Report((measured, refused), SCORE, (), "2 lesions.", (NOTE,))
+    assert node.ledger.reported(claim, report, (), at=node.clock())
+    noted = node.ledger.detail(claim.case)
+    assert noted is not None
+    assert noted.notes == (NOTE,)
     detail = node.detail(claim.case)
     assert detail.measurements[0] == refused
     assert detail.measurements[1].volume_ml == 1 / 3

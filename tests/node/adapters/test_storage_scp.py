@@ -26,7 +26,7 @@ from pydicom.uid import (
 
 from node.adapters.ledger import SqlLedger
 from node.adapters.spool import FileSpool
-from node.adapters.storage_scp import StorageScp
+from node.adapters.storage_scp import TRANSFER_SYNTAXES, StorageScp
 from node.errors import TransientError
 from node.logs import Log
 from node.ports import Receipt, Sender, StoredFile
@@ -34,7 +34,9 @@ from node.services.receive import Receiver
 from pipelines.domain.identifiers import SopClassUID, SopInstanceUID
 from pipelines.domain.instance import InstanceRef
 from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
+from tests.ct_variants import stored_unsigned
 from tests.dicom import as_bytes, ct_series, rtstruct_of, seg_of
+from tests.encodings import LOSSLESS, LOSSY
 from tests.node.client import Message, associate, client, dataset_of, message, store_all
 from tests.node.doubles import FailingSpool, SetClock
 
@@ -311,6 +313,23 @@ def test_the_bytes_of_a_real_data_set_stay_as_they_came(
 ) -> None:
     path = min((shared_data / "variants" / variant / "ct").iterdir())
     _stays_as_it_came(start(), message(path.read_bytes()), spool, sqlite_ledger)
+
+
+@pytest.mark.parametrize("transfer_syntax", TRANSFER_SYNTAXES)
+def test_a_ct_in_any_transfer_syntax_is_accepted_and_kept_as_it_came(
+    start: Start, tmp_path: Path, spool: FailingSpool, sqlite_ledger: SqlLedger, transfer_syntax: str
+) -> None:
+    [instance] = ct_series(slices=1, rows=64, columns=64)
+    buffer = BytesIO()
+    coded = (LOSSLESS | LOSSY)[transfer_syntax](stored_unsigned(instance), tmp_path)
+    dcmwrite(
+        buffer,
+        coded,
+        implicit_vr=transfer_syntax == ImplicitVRLittleEndian,
+        little_endian=transfer_syntax != ExplicitVRBigEndian,
+        force_encoding=True,
+    )
+    _stays_as_it_came(start(), message(buffer.getvalue()), spool, sqlite_ledger)
 
 
 def _stays_as_it_came(port: int, sent: Message, spool: FailingSpool, ledger: SqlLedger) -> None:

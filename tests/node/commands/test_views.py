@@ -74,6 +74,15 @@ def detail(of: CaseRow, **changes: object) -> CaseDetail:
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
+def test_the_notes_of_a_case_are_shown_with_what_to_do() -> None:
+    note = Rejected("SEG-011", "No lesion: segment 2 (its label says 'heart').", "Change [lesions].")
+    text = shown(case_view(detail(row(CaseState.REPORTED), notes=(note,)), locate=lambda file: Path(file.path)))
+    assert "SEG-011" in text
+    assert "its label says 'heart'" in text
+    assert "Change [lesions]." in text
+    assert "Notes" not in shown(case_view(detail(row(CaseState.REPORTED)), locate=lambda file: Path(file.path)))
+
+
 def shown(view: RenderableType, width: int = 200) -> str:
     text = StringIO()
     Console(file=text, width=width, highlight=False).print(view)

@@ -8,8 +8,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydicom import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEGLSLossless
 
 from node.adapters.ledger import SqlLedger
 from node.adapters.spool import FileSpool
@@ -22,11 +25,14 @@ from pipelines.base import Pipeline, Verifiable
 from pipelines.domain.case import Case, Findings, SeriesKey
 from pipelines.domain.case_state import CaseState
 from pipelines.domain.identifiers import CaseId, SeriesUID, SopClassUID, SopInstanceUID, StudyUID
+from pipelines.domain.lesion_rule import LesionRule
 from pipelines.domain.outcome import Producer, ResultObject
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.verification import Verification
+from pipelines.imaging.geometry import TOLERANCES, Tolerances
 from pipelines.outputs.measurement_report import feature_report
-from tests.dicom import as_bytes, ct_series, seg_of
+from tests.ct_variants import at_heights, seg_of_slices
+from tests.dicom import as_bytes, centred_ball, ct_series, seg_of
 from tests.node.doubles import FailingSpool, SetClock
 from tests.node.pipeline import made_up_findings, small_pipeline
 from tests.node.refs import SENDER
@@ -67,7 +73,13 @@ class Worker:
         assert self.ledger.complete(case, key, "6 slices.", at=self.clock())
 
     def processor(
-        self, pipeline: Pipeline | None = None, *, owner: str = "worker", lease_s: float = 60, retry_s: float = 5
+        self,
+        pipeline: Pipeline | None = None,
+        *,
+        owner: str = "worker",
+        lease_s: float = 60,
+        retry_s: float = 5,
+        tolerances: Tolerances = TOLERANCES,
     ) -> Processor:
         return Processor(
             pipeline or small_pipeline(),
@@ -82,6 +94,7 @@ class Worker:
             destinations=[Destination("PACS")],
             lease=timedelta(seconds=lease_s),
             retry_after=timedelta(seconds=retry_s),
+            tolerances=tolerances,
         )
 
     def reconcile(self) -> list[CaseId]:
@@ -121,6 +134,29 @@ def test_a_case_that_can_be_measured_is_reported(worker: Worker, instances: list
     assert "1 of 1 lesions measured, 2 objects made" in detail.row.reason
 
 
+def test_the_pipeline_s_rule_decides_on_lesions_and_status_shows_the_notes(
+    worker: Worker, instances: list[Dataset]
+) -> None:
+    case = worker.queued(instances)
+    worker.processor(replace(small_pipeline(), lesions=LesionRule(exclude=("lesion",)))).process(case)
+    row = worker.detail(case).row
+    assert (row.state, row.code) == (CaseState.REJECTED, "SEG-004")
+    assert "lesions.exclude has 'lesion'" in row.reason
+    assert "lesions.include" in row.remedy
+
+
+def test_what_was_left_out_is_a_note_of_the_case(worker: Worker) -> None:
+    ct = ct_series(slices=6, rows=24, columns=24)
+    ball = centred_ball((6, 24, 24))
+    case = worker.queued([*ct, seg_of(ct, {1: ball, 2: ball}, labels={2: "PTV"})])
+    worker.processor().process(case)
+    detail = worker.detail(case)
+    assert detail.row.state is CaseState.REPORTED
+    (note,) = detail.notes
+    assert note.code == "SEG-011"
+    assert "No lesion: segment 2 (its label says 'ptv')" in note.detail
+
+
 def test_results_are_in_the_spool_as_they_were_checked(worker: Worker, instances: list[Dataset]) -> None:
     case = worker.queued(instances)
     worker.processor().process(case)
@@ -147,6 +183,42 @@ def test_a_case_that_cannot_be_read_is_rejected(worker: Worker) -> None:
     case = worker.queued([*ct, drawn])
     worker.processor().process(case)
     assert worker.detail(case).row.code == "SEG-005"
+
+
+def test_a_slice_that_turns_out_damaged_while_it_is_measured_rejects_the_case_with_its_name(worker: Worker) -> None:
+    ct = ct_series(slices=6, rows=24, columns=24)
+    drawn = seg_of(ct, {1: np.arange(6)[:, None, None] * np.ones((1, 24, 24)) == 2})
+    # announced as JPEG-LS, which it is not; no voxel of the lesion lies on it
+    ct[5].file_meta.TransferSyntaxUID = JPEGLSLossless
+    ct[5].PixelData = encapsulate([ct[5].PixelData])
+    ct[5]["PixelData"].is_undefined_length = True
+
+    def measure(case: Case) -> Findings | Rejected:
+        assert case.ct.hu[2].shape == (24, 24)
+        case.ct.hu[3:6]
+        raise AssertionError("the damaged slice was read")
+
+    case = worker.queued([*ct, drawn])
+    worker.processor(small_pipeline(measure)).process(case)
+    row = worker.detail(case).row
+    assert (row.state, row.code) == (CaseState.REJECTED, "CT-004")
+    assert ct[5].SOPInstanceUID in row.reason
+
+
+@pytest.mark.parametrize(("spacing", "resampled"), [(0.1, True), (0.4, False)])
+def test_the_tolerances_of_the_processor_decide_what_is_resampled(
+    worker: Worker, spacing: float, resampled: bool
+) -> None:
+    ct = at_heights(ct_series(slices=6, rows=24, columns=24), [0, 2, 4, 6.5, 8, 10])
+    seen: list[bool] = []
+
+    def measure(case: Case) -> Findings | Rejected:
+        seen.append(case.ct.resampled)
+        return TOO_SMALL
+
+    case = worker.queued([*ct, seg_of_slices(ct)])
+    worker.processor(small_pipeline(measure), tolerances=Tolerances(spacing=spacing)).process(case)
+    assert seen == [resampled]
 
 
 def test_a_result_that_fails_its_self_check_rejects_the_case_and_nothing_is_sent(

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from pipelines.imaging.assembly import (
     Complete,
     Decision,
     Incomplete,
+    MissingCt,
     Patience,
     SegmentationArrival,
     SeriesArrival,
@@ -19,6 +21,7 @@ from pipelines.imaging.assembly import (
     decide,
     pair,
 )
+from pipelines.imaging.geometry import Tolerances
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 PATIENCE = Patience(quiet=timedelta(seconds=30), missing=timedelta(seconds=900))
@@ -100,12 +103,118 @@ def test_an_image_that_the_segmentation_names_must_be_there_even_at_the_end_of_t
     assert code(decision) == "CT-002"
 
 
+def test_two_acquisitions_between_each_other_are_no_missing_slices() -> None:
+    heights = sorted([*np.arange(0.0, 25.0, 5.0), *np.arange(0.7, 25.0, 5.0)])
+    both = replace(ct(), planes=tuple(Plane((0.0, 0.0, float(z)), AXIAL) for z in heights))
+    assert isinstance(decided(seg(), both, after_s=30), Complete)
+
+
+def test_the_tolerances_decide_what_a_gap_is() -> None:
+    heights = (0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 16.6, 18.6, 20.6)
+    near = replace(ct(), planes=tuple(Plane((0.0, 0.0, z), AXIAL) for z in heights))
+
+    def after(spacing: float) -> Decision:
+        late = T0 + timedelta(seconds=900)
+        return decide(seg(), [near], now=late, patience=PATIENCE, tolerances=Tolerances(spacing=spacing))
+
+    assert isinstance(after(0.1), Complete)
+    assert code(after(0.35)) == "CT-002"
+
+
 def test_another_patient_is_refused_at_once() -> None:
     assert code(decided(seg(patient="q"), ct(), after_s=0)) == "SEG-005"
 
 
-def test_two_series_on_one_frame_of_reference_are_ambiguous() -> None:
-    assert code(decided(seg(series=()), ct("1.1"), ct("1.2"), after_s=60)) == "SEG-002"
+def placed(*slices: int, patient: str = "p") -> SegmentationArrival:
+    """A segmentation that names nothing, with frames at the places of these slices."""
+    plain = seg(series=(), patient=patient)
+    positions = tuple((0.0, 0.0, 2.5 * n) for n in slices)
+    return replace(plain, ref=replace(plain.ref, frame_positions_mm=positions))
+
+
+def series_of(decision: Decision) -> str:
+    assert isinstance(decision, Complete), decision
+    return decision.ct.series
+
+
+def test_two_series_with_the_same_slices_are_ambiguous_and_both_are_named() -> None:
+    for segmentation in (seg(series=()), placed(3, 4)):
+        decision = decided(segmentation, ct("1.1"), ct("1.2"), after_s=60)
+        assert code(decision) == "SEG-002"
+        assert isinstance(decision, Incomplete)
+        assert "1.1, 1.2" in decision.reason.detail
+
+
+def test_of_two_series_the_one_with_slices_at_the_frames_is_taken() -> None:
+    thick = replace(ct("1.2"), planes=tuple(Plane((0.0, 0.0, 7.0 * n), AXIAL) for n in range(5)))
+    assert series_of(decided(placed(3, 4, 5), ct("1.1"), thick, after_s=60)) == "1.1"
+    assert series_of(decided(placed(3, 4, 5), thick, ct("1.1"), after_s=60)) == "1.1"
+
+
+def test_an_original_axial_series_goes_before_reformatted_ones() -> None:
+    derived = replace(ct("1.2"), original=False)
+    coronal = (1.0, 0.0, 0.0, 0.0, 0.0, -1.0)
+    reformatted = replace(ct("1.3"), planes=tuple(Plane((0.0, 2.5 * n, 0.0), coronal) for n in range(10)))
+    assert series_of(decided(placed(3, 4), ct("1.1"), derived, reformatted, after_s=60)) == "1.1"
+    assert series_of(decided(placed(3, 4), derived, after_s=60)) == "1.2"
+
+
+def test_a_series_beyond_the_frames_is_not_taken() -> None:
+    assert isinstance(decided(placed(40, 41), ct(), after_s=60), Wait)
+    assert code(decided(placed(40, 41), ct(), after_s=900)) == "SEG-001"
+
+
+def test_the_frames_of_a_multi_frame_series_count_as_slices() -> None:
+    positions = tuple((0.0, 0.0, 2.5 * n) for n in range(10))
+    enhanced = replace(ct("1.2"), planes=(), frame_positions_mm=positions)
+    thick = replace(ct("1.1"), planes=tuple(Plane((0.0, 0.0, 7.0 * n), AXIAL) for n in range(5)))
+    assert series_of(decided(placed(3, 4), enhanced, thick, after_s=60)) == "1.2"
+
+
+def test_without_references_all_series_must_be_quiet_before_one_is_chosen() -> None:
+    late = replace(ct("1.2", slices=2), last_received_at=T0 + timedelta(seconds=40))
+    assert isinstance(decided(placed(3, 4), ct("1.1"), late, after_s=60), Wait)
+    assert series_of(decided(placed(3, 4), ct("1.1"), late, after_s=70)) == "1.1"
+
+
+def test_a_series_of_another_study_is_never_taken_for_its_frame_of_reference() -> None:
+    elsewhere = replace(ct(), key=SeriesKey(StudyUID("2"), SeriesUID("1.1")))
+    assert pair(placed(3).ref, [elsewhere]) is None
+
+
+def test_another_patient_s_series_at_the_same_place_is_quarantined_or_passed_over() -> None:
+    assert code(decided(placed(3), ct(patient="q"), after_s=60)) == "SEG-005"
+    assert series_of(decided(placed(3), ct("1.1", patient="q"), ct("1.2"), after_s=60)) == "1.2"
+
+
+def test_images_of_two_series_decide_when_nine_tenths_are_of_one() -> None:
+    named = (*(f"1.1.{n}" for n in range(9)), "1.2.0")
+    assert series_of(decided(seg(series=("1.1",), instances=named[:9]), ct("1.1"), ct("1.2"), after_s=60)) == "1.1"
+    found = pair(seg(series=(), instances=named).ref, [ct("1.1"), ct("1.2")])
+    assert isinstance(found, SeriesArrival)
+    assert found.key.series == "1.1"
+    half = (*named[:5], *(f"1.2.{n}" for n in range(5)))
+    assert isinstance(pair(seg(series=(), instances=half).ref, [ct("1.1"), ct("1.2")]), Rejected)
+
+
+def test_two_named_series_are_told_apart_by_the_images() -> None:
+    found = pair(seg(series=("1.1", "1.2"), instances=("1.2.3", "1.2.4")).ref, [ct("1.1"), ct("1.2")])
+    assert isinstance(found, SeriesArrival)
+    assert found.key.series == "1.2"
+    assert isinstance(pair(seg(series=("1.1", "1.2")).ref, [ct("1.1"), ct("1.2")]), Rejected)
+
+
+def test_what_is_missing_is_named_so_that_it_can_be_retrieved() -> None:
+    named = seg(instances=("1.1.3", "1.1.10"))
+    for after_s in (60, 900):
+        alone = decided(named, after_s=after_s)
+        assert isinstance(alone, Wait | Incomplete)
+        assert alone.missing == MissingCt(
+            StudyUID("1"), (SeriesUID("1.1"),), (SopInstanceUID("1.1.3"), SopInstanceUID("1.1.10"))
+        )
+        partly = decided(named, ct(), after_s=after_s)
+        assert isinstance(partly, Wait | Incomplete)
+        assert partly.missing == MissingCt(StudyUID("1"), (SeriesUID("1.1"),), (SopInstanceUID("1.1.10"),))
 
 
 def test_without_references_the_one_series_on_the_frame_of_reference_is_taken() -> None:

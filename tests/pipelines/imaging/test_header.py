@@ -150,3 +150,28 @@ def test_mutated_bytes_give_a_reference_or_a_reason_and_nothing_else(rng: random
             case _:
                 mutated[where:where] = rng.randbytes(rng.randrange(1, 40))
     assert isinstance(parse_ref(bytes(mutated)), InstanceRef | Rejected)
+
+
+def test_a_segmentation_tells_where_its_frames_lie_and_an_image_whether_it_is_original() -> None:
+    ref = ref_of(as_bytes(SEG))
+    positions = {
+        tuple(float(v) for v in frame.PlanePositionSequence[0].ImagePositionPatient)
+        for frame in SEG.PerFrameFunctionalGroupsSequence
+    }
+    assert set(ref.frame_positions_mm) == positions
+    image = dcmread(BytesIO(as_bytes(CT[0])))
+    assert ref_of(as_bytes(image)).original is (image.ImageType[:2] == ["ORIGINAL", "PRIMARY"])
+    image.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
+    assert ref_of(as_bytes(image)).original
+    image.ImageType = ["DERIVED", "SECONDARY", "MPR"]
+    assert not ref_of(as_bytes(image)).original
+
+
+@pytest.mark.parametrize("position", [b"nan\\1\\2 ", b"1\\2 ", b"x\\y\\z "])
+def test_a_frame_that_lies_nowhere_is_passed_over(position: bytes) -> None:
+    data = as_bytes(SEG)
+    item = SEG.PerFrameFunctionalGroupsSequence[0].PlanePositionSequence[0]
+    there = "\\".join(str(value) for value in item.ImagePositionPatient).encode()
+    assert there in data
+    before, after = ref_of(data), ref_of(data.replace(there, position.ljust(len(there))[: len(there)]))
+    assert len(after.frame_positions_mm) == len(before.frame_positions_mm) - 1

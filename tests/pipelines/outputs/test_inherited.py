@@ -6,10 +6,11 @@ from pydicom import Dataset, dcmread
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
+from pipelines.domain.inherited import INHERITED
 from pipelines.domain.outcome import ResultObject
 from pipelines.outputs.case_report import case_report
 from pipelines.outputs.check import check
-from pipelines.outputs.inherited import INHERITED, inherited
+from pipelines.outputs.inherited import inherited
 from pipelines.outputs.measurement_report import feature_report
 from pipelines.outputs.parametric_map import map_objects
 from pipelines.outputs.segmentation import segmentation_objects
