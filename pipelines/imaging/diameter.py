@@ -4,6 +4,7 @@ The outline of a mask runs half a pixel outside the centres of its border pixels
 A disc of 20 mm so measures 20 mm, while centre to centre it would lose a pixel and from corner to corner gain one.
 """
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -47,13 +48,11 @@ def diameters(mask: Mask, grid: Grid) -> Diameters:
     origin = np.array([first, second], dtype=np.float64)
     length, (start, end) = _longest(hull)
     across = _widest(hull, end - start)
-    return Diameters(
-        slice_index=row,
-        long=_caliper(start, end, spacing, origin),
-        # rounding must not make the short axis of a disc longer than its long axis
-        short=_caliper(*_no_longer(across, length), spacing, origin),
-        parts=parts,
-    )
+    # rounding must not make the short axis of a disc longer than its long axis, not even by the last bit
+    long = _caliper(start, end, spacing, origin)
+    short = _caliper(*_no_longer(across, length), spacing, origin)
+    short = replace(short, length_mm=min(short.length_mm, long.length_mm))
+    return Diameters(slice_index=row, long=long, short=short, parts=parts)
 
 
 def _hulls(drawn: NDArray[np.bool_], spacing: NDArray[np.float64]) -> list[tuple[Points, int]]:
