@@ -1,0 +1,21 @@
+"""How the page of a case is made."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+PageFormat = Literal["pdf", "image", "both"]
+PageLanguage = Literal["en", "zh"]
+
+
+@dataclass(frozen=True, slots=True)
+class PageSettings:
+    """Form and language of the page.
+
+    Attributes
+    ----------
+    format
+        Encapsulated PDF, Secondary Capture image, or one of each.
+    """
+
+    format: PageFormat = "pdf"
+    language: PageLanguage = "en"
