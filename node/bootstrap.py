@@ -38,6 +38,7 @@ from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
 from pipelines.extraction.settings import ExtractionSettings, load_profile
 from pipelines.imaging.assembly import Patience
+from pipelines.outputs.page.settings import PageSettings
 
 # each process imports only what it needs: the receiver neither Celery nor what a worker computes with
 if TYPE_CHECKING:
@@ -322,6 +323,7 @@ def load_pipeline(settings: Settings) -> "Pipeline":
         ),
         engine=settings.extraction.engine,
         kinds=settings.outputs.kinds,
+        page=PageSettings(settings.page.format, settings.page.language),
     )
     if isinstance(made, Rejected):
         raise ConfigError([*problems, f"scoring.model: {made}"])

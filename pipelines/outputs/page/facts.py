@@ -19,9 +19,7 @@ UNKNOWN: Final = "\N{EN DASH}"
 def shown_lesions(findings: Findings) -> tuple[MeasuredLesion, ...]:
     """The lesions that get a picture: the scored one, or the largest without a score; then the next largest."""
     scored = findings.score.lesion_number if isinstance(findings.score, Score) else None
-    order = sorted(
-        findings.lesions, key=lambda m: (m.lesion.number != scored, -m.lesion.mask.count, m.lesion.number)
-    )
+    order = sorted(findings.lesions, key=lambda m: (m.lesion.number != scored, -m.lesion.mask.count, m.lesion.number))
     return tuple(order[: 1 + FURTHER_VIEWS])
 
 
@@ -35,8 +33,10 @@ def warnings(findings: Findings) -> list[Rejected]:
 def warning_text(warning: Rejected, words: Words) -> str:
     """A warning in one line, with its meaning in the language of the page before its details."""
     meaning = words.meanings.get(warning.code)
-    return f"{warning.code} {warning.detail} {warning.remedy}" if meaning is None else (
-        f"{warning.code} {meaning}。{warning.detail} {warning.remedy}"
+    return (
+        f"{warning.code} {warning.detail} {warning.remedy}"
+        if meaning is None
+        else (f"{warning.code} {meaning}。{warning.detail} {warning.remedy}")
     )
 
 

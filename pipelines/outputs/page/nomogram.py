@@ -50,4 +50,4 @@ def nomogram(signature: float) -> Nomogram:
 
 
 def _steps() -> list[float]:
-    return [digit * 10.0**exponent for exponent in range(0, 300) for digit in (1, 2, 5)]
+    return [digit * 10.0**exponent for exponent in range(300) for digit in (1, 2, 5)]

@@ -1,7 +1,7 @@
 """How the page of a case is made."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 PageFormat = Literal["pdf", "image", "both"]
 PageLanguage = Literal["en", "zh"]
@@ -19,3 +19,6 @@ class PageSettings:
 
     format: PageFormat = "pdf"
     language: PageLanguage = "en"
+
+
+DEFAULT_PAGE: Final = PageSettings()

@@ -105,9 +105,7 @@ class Sheet:
             y += size * leading
         return y
 
-    def broken(
-        self, text: str, size: float, *, width: float, max_lines: int, weight: Weight = "regular"
-    ) -> list[str]:
+    def broken(self, text: str, size: float, *, width: float, max_lines: int, weight: Weight = "regular") -> list[str]:
         """`text` in lines of at most `width`."""
         clean = printable(text)
         font = _font(clean, weight)
@@ -116,9 +114,11 @@ class Sheet:
             return lines
         return [*lines[: max_lines - 1], _shortened(f"{lines[max_lines - 1]}{ELLIPSIS}", font, size, width)]
 
-    def line(self, *points: Point, colour: Colour = BLACK, thickness: float = 0.6, dashed: bool = False) -> None:
-        """A line through `points`."""
-        self.lines(zip(points, points[1:], strict=False), colour=colour, thickness=thickness, dashed=dashed)
+    def line(
+        self, start: Point, end: Point, *, colour: Colour = BLACK, thickness: float = 0.6, dashed: bool = False
+    ) -> None:
+        """A straight line."""
+        self.lines([(start, end)], colour=colour, thickness=thickness, dashed=dashed)
 
     def lines(
         self,
