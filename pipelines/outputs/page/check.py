@@ -7,7 +7,7 @@ from pydicom import Dataset
 
 from pipelines.domain.case import Findings
 from pipelines.domain.score import Score
-from pipelines.domain.sop_classes import ENCAPSULATED_PDF, SopClassUID
+from pipelines.domain.sop_classes import ENCAPSULATED_PDF
 from pipelines.outputs.case_report import KIND as CASE_REPORT
 from pipelines.outputs.page.facts import probability_text, warnings
 from pipelines.outputs.page.objects import pixels_digest, shown_slices
@@ -26,7 +26,7 @@ def page_faults(dataset: Dataset, pixels: memoryview, findings: Findings) -> Ite
         Value of its pixel data; empty for a PDF.
     """
     yield from _source_faults(dataset, findings)
-    if SopClassUID(dataset.SOPClassUID) == ENCAPSULATED_PDF:
+    if dataset.SOPClassUID == ENCAPSULATED_PDF:
         yield from _document_faults(dataset, findings)
     else:
         yield from _image_faults(dataset, pixels)

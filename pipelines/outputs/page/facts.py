@@ -24,10 +24,13 @@ def shown_lesions(findings: Findings) -> tuple[MeasuredLesion, ...]:
 
 
 def warnings(findings: Findings) -> list[Rejected]:
-    """Everything that a reader of the page should know, what matters most first."""
+    """Everything that a reader of the page should know; one warning of each code stands before all others."""
     score = [findings.score] if isinstance(findings.score, Rejected) else []
     refused = [measured.features for measured in findings.lesions if isinstance(measured.features, Rejected)]
-    return [*score, *refused, *findings.case.notes]
+    every = [*score, *refused, *findings.case.notes]
+    codes = [warning.code for warning in every]
+    first = [codes.index(code) for code in dict.fromkeys(codes)]
+    return [every[n] for n in (*first, *(n for n in range(len(every)) if n not in first))]
 
 
 def warning_text(warning: Rejected, words: Words) -> str:

@@ -21,7 +21,7 @@ from pipelines.outputs.page.facts import (
     warning_text,
 )
 from pipelines.outputs.page.nomogram import nomogram
-from pipelines.outputs.page.sheet import BLACK, Colour, Sheet
+from pipelines.outputs.page.sheet import BLACK, Colour, Point, Sheet
 from pipelines.outputs.page.view import WINDOW_LEVEL_HU, WINDOW_WIDTH_HU, View
 from pipelines.outputs.page.words import Words
 
@@ -33,6 +33,7 @@ ALERT: Final[Colour] = (0.70, 0.13, 0.09)
 POSITIVE: Final[Colour] = (0.00, 0.45, 0.47)
 NEGATIVE: Final[Colour] = (0.45, 0.33, 0.62)
 WHITE: Final[Colour] = (1.0, 1.0, 1.0)
+_SHADE: Final[Colour] = (0.08, 0.09, 0.11)
 _CONTOUR: Final[Colour] = (1.0, 0.78, 0.10)
 _AXIS: Final[Colour] = (0.25, 0.85, 1.0)
 _SIDES: Final = {ScoreClass.POSITIVE: POSITIVE, ScoreClass.NEGATIVE: NEGATIVE}
@@ -70,7 +71,8 @@ def patient_block(sheet: Sheet, x: float, y: float, width: float, header: Datase
         for label, value, share in row:
             room = share * (width - 16) - 8
             sheet.text(left, top, label, 6.5, colour=MUTED, width=room)
-            sheet.text(left, top + 11, value, 9, weight="bold", width=room)
+            size = sheet.fitting(value, (9, 8, 7, 6, 5), room, "bold")
+            sheet.text(left, top + 11, value, size, weight="bold", width=room)
             left += share * (width - 16)
     return y + 54
 
@@ -78,7 +80,7 @@ def patient_block(sheet: Sheet, x: float, y: float, width: float, header: Datase
 def banner(sheet: Sheet, x: float, y: float, width: float, text: str) -> float:
     """A notice that nobody overlooks."""
     sheet.box(x, y, width, 19, colour=ALERT)
-    size = next((s for s in (10.5, 9.5, 8.5) if sheet.width(text, s, "bold") <= width - 16), 8.0)
+    size = sheet.fitting(text, (10.5, 9.5, 8.5, 7.5), width - 16, "bold")
     sheet.text(x + width / 2, y + 13.2, text, size, weight="bold", colour=WHITE, align="centre", width=width - 16)
     return y + 19
 
@@ -88,16 +90,24 @@ def picture(sheet: Sheet, x: float, y: float, width: float, height: float, view:
     sheet.picture(x, y, width, height, view.pixels)
     scale = width / view.pixels.shape[1]
 
-    def on_page(ends: Iterable[tuple[tuple[float, float], ...]]) -> list[tuple[tuple[float, float], ...]]:
-        return [tuple((x + scale * column, y + scale * row) for column, row in pair) for pair in ends]
+    def on_page(ends: Iterable[tuple[Point, Point]]) -> list[tuple[Point, Point]]:
+        return [((x + scale * a, y + scale * b), (x + scale * c, y + scale * d)) for (a, b), (c, d) in ends]
 
-    sheet.lines([(a, b) for a, b in on_page(view.contour)], colour=_CONTOUR, thickness=0.5 if small else 0.8)
-    sheet.lines([(a, b) for a, b in on_page(view.axes)], colour=_AXIS, thickness=0.6 if small else 0.9)
+    thickness = 0.5 if small else 0.8
+    for drawn, colour in ((view.contour, _CONTOUR), (view.axes, _AXIS)):
+        lines = on_page(drawn)
+        # tissue may be as bright as any line: a dark one below keeps them apart
+        sheet.lines(lines, colour=_SHADE, thickness=2.2 * thickness)
+        sheet.lines(lines, colour=colour, thickness=thickness)
     size = 6.0 if small else 8.5
-    sheet.text(x + 4, y + height / 2 + size / 3, view.left, size, weight="bold", colour=WHITE)
-    sheet.text(x + width / 2, y + size + 2, view.top, size, weight="bold", colour=WHITE, align="centre")
+    sheet.box(x, y + height / 2 - size * 0.7, size + 2, size * 1.4, colour=_SHADE)
+    sheet.text(x + size / 2 + 1, y + height / 2 + size * 0.36, view.left, size, colour=WHITE, align="centre")
+    sheet.box(x + width / 2 - size / 2 - 1, y, size + 2, size * 1.4, colour=_SHADE)
+    sheet.text(x + width / 2, y + size * 1.06, view.top, size, colour=WHITE, align="centre")
     bar = view.bar_mm / view.pixel_mm * scale
-    right, low = x + width - 6, y + height - 6
+    right, low = x + width - 6, y + height - 5
+    room = max(bar, sheet.width(f"{view.bar_mm} mm", size - 1)) + 8
+    sheet.box(right - bar / 2 - room / 2, low - size - 5, room, size + 10, colour=_SHADE)
     sheet.lines(
         [((right - bar, low), (right, low)), *(((e, low - 2.5), (e, low)) for e in (right - bar, right))],
         colour=WHITE,
@@ -209,7 +219,7 @@ def contributions(sheet: Sheet, x: float, y: float, width: float, score: Score, 
     zero = x + names + 3 + room
     for contribution in top:
         length = room * contribution.term / largest
-        size = next((s for s in (6.5, 6.0, 5.5) if sheet.width(contribution.feature, s) <= names), 5.0)
+        size = sheet.fitting(contribution.feature, (6.5, 6.0, 5.5, 5.0), names)
         sheet.text(x, y + 2, contribution.feature, size, width=names)
         colour = POSITIVE if contribution.term >= 0 else NEGATIVE
         sheet.box(min(zero, zero + length), y - 3.2, max(abs(length), 0.3), 6.4, colour=colour)

@@ -107,6 +107,11 @@ def _foot(sheet: Sheet, findings: Findings, producer: Producer, words: Words, ma
     if isinstance(findings.score, Score):
         model = findings.score.model
         demonstration = f" ({words.model_demonstration})" if model.demonstration else ""
-        lines.insert(0, f"{words.model}: {model.name} {model.version}{demonstration}, SHA-256 {model.sha256}")
+        digest = f"SHA-256 {model.sha256}"
+        named = f"{words.model}: {model.name} {model.version}{demonstration}"
+        room = _ROOM - sheet.width(digest, 6.2) - 10
+        sheet.text(_MARGIN, y + 21, named, 6.2, colour=MUTED, width=room)
+        sheet.text(_MARGIN + _ROOM, y + 21, digest, 6.2, colour=MUTED, align="right")
+        y += 9
     for number, line in enumerate(lines):
         sheet.text(_MARGIN, y + 21 + 9 * number, line, 6.2, colour=MUTED, width=_ROOM)

@@ -5,7 +5,7 @@ Lengths are in points (1/72 inch) from the top left corner; text stands on its b
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
@@ -75,10 +75,20 @@ class Sheet:
         font = _font(line, weight)
         if width is not None:
             line = _shortened(line, font, size, width)
+        # where the bold font lacks a glyph, the regular one is drawn with an outline
+        outlined = weight == "bold" and font != _FONTS["bold"]
         shift = {"left": 0.0, "centre": 0.5, "right": 1.0}[align] * pdfmetrics.stringWidth(line, font, size)
         self._canvas.setFillColorRGB(*colour)
         self._canvas.setFont(font, size)
-        self._canvas.drawString(x - shift, HEIGHT - y, line)
+        if outlined:
+            self._canvas.setStrokeColorRGB(*colour)
+            self._canvas.setLineWidth(0.035 * size)
+            self._canvas.setDash([])
+        self._canvas.drawString(x - shift, HEIGHT - y, line, mode=2 if outlined else None)
+
+    def fitting(self, text: str, sizes: Sequence[float], width: float, weight: Weight = "regular") -> float:
+        """The first of `sizes` in which `text` is not wider than `width`, or the last."""
+        return next((size for size in sizes if self.width(text, size, weight) <= width), sizes[-1])
 
     def width(self, text: str, size: float, weight: Weight = "regular") -> float:
         """How wide `text` would be in one line."""

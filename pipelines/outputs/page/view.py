@@ -108,7 +108,8 @@ def windowed(hu: NDArray[np.generic]) -> NDArray[np.uint8]:
     """Grey values of `hu` in the lung window."""
     low = WINDOW_LEVEL_HU - WINDOW_WIDTH_HU / 2
     grey = (hu.astype(np.float32) - low) * (255.0 / WINDOW_WIDTH_HU)
-    return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+    clipped: NDArray[np.float32] = np.clip(np.rint(grey), 0, 255)
+    return clipped.astype(np.uint8)
 
 
 def _cropped(
@@ -127,7 +128,7 @@ def _cropped(
     x, y = corner[0] - start[0], corner[1] - start[1]
     box = (float(x), float(y), float(x + columns * scale[0]), float(y + rows * scale[1]))
     picture = Image.fromarray(part).resize((columns, rows), Image.Resampling.BICUBIC, box=box)
-    return np.asarray(picture, dtype=np.uint8)
+    return np.array(picture, dtype=np.uint8)
 
 
 def _border(section: NDArray[np.bool_], offset: tuple[int, ...]) -> list[tuple[Place, Place]]:
