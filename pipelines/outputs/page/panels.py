@@ -71,7 +71,7 @@ def patient_block(sheet: Sheet, x: float, y: float, width: float, header: Datase
         for label, value, share in row:
             room = share * (width - 16) - 8
             sheet.text(left, top, label, 6.5, colour=MUTED, width=room)
-            size = sheet.fitting(value, (9, 8, 7, 6, 5), room, "bold")
+            size = sheet.fitting(value, (9, 8, 7, 6), room, "bold")
             sheet.text(left, top + 11, value, size, weight="bold", width=room)
             left += share * (width - 16)
     return y + 54

@@ -169,8 +169,9 @@ class Sheet:
 
 
 def printable(text: str) -> str:
-    """`text` as one line: control characters, line ends and lone surrogates have no glyph and become spaces."""
-    return "".join(" " if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c for c in text).strip()
+    """`text` as one line: control characters and line ends become spaces, what is no character a replacement."""
+    shown = {"Cc": " ", "Zl": " ", "Zp": " ", "Cs": "\N{REPLACEMENT CHARACTER}"}
+    return "".join(shown.get(unicodedata.category(c), c) for c in text).strip()
 
 
 def _font(text: str, weight: Weight) -> str:
