@@ -42,6 +42,9 @@ def test_by_default_the_case_gets_one_map_of_all_lesions_for_each_of_the_models_
     assert [(one.kind, one.lesion_number) for one in objects] == [
         ("sr-features", None),
         ("sr-case", None),
+        ("sr-diameters", None),
+        ("key-objects", None),
+        ("page-pdf", None),
         ("map", None),
         ("map-2", None),
     ]
