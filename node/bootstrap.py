@@ -51,6 +51,7 @@ from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
 from pipelines.extraction.settings import ExtractionSettings, load_profile
 from pipelines.imaging.assembly import Patience
 from pipelines.imaging.geometry import Tolerances
+from pipelines.outputs.page.settings import PageSettings
 
 # each process imports only what it needs: the receiver neither Celery nor what a worker computes with
 if TYPE_CHECKING:
@@ -512,6 +513,7 @@ def load_pipeline(settings: Settings) -> "Pipeline":
         tolerance=settings.extraction.verify_tolerance,
         mapper=mapper(settings.extraction.threads),
         lesions=lesion_rule(settings),
+        page=PageSettings(settings.page.format, settings.page.language),
     )
     if isinstance(made, Rejected):
         raise ConfigError([*problems, f"scoring.model: {made}"])

@@ -19,6 +19,7 @@ from pydantic_settings import (
 
 from node.errors import ConfigError
 from pipelines.domain.outcome import OUTPUT_KINDS, OutputKind
+from pipelines.outputs.page.settings import PageFormat, PageLanguage
 
 ENVIRONMENT_PREFIX: Final = "PULMONODE_"
 CELERY_ENVIRONMENT: Final = frozenset({"CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"})
@@ -339,16 +340,28 @@ class OutputSettings(_Section):
         OUTPUT_KINDS,
         description="Results to make. seg: the lesions on the grid of the CT, where nothing can refer to the received "
         "segmentation; sr-features: every feature of every lesion; sr-case: the prediction and what it rests on; "
-        "sr-diameters: long and short axis, drawn by viewers; key-objects: the slices to look at; map: feature maps. "
-        "sr-features needs seg, and key-objects needs sr-case, which they refer to.",
+        "sr-diameters: long and short axis, drawn by viewers; key-objects: the slices to look at; page: the result "
+        "on one page, for a PACS that shows nothing else; map: feature maps. sr-features needs seg, key-objects and "
+        "page need sr-case, which they refer to.",
     )
 
     @model_validator(mode="after")
     def _whole(self) -> "OutputSettings":
-        for kind, needed in (("sr-features", "seg"), ("key-objects", "sr-case")):
+        for kind, needed in (("sr-features", "seg"), ("key-objects", "sr-case"), ("page", "sr-case")):
             if kind in self.kinds and needed not in self.kinds:
                 raise ValueError(f"{kind} refers to {needed}, which is not among the kinds")
         return self
+
+
+class PageConfig(_Section):
+    """The result on one page."""
+
+    format: PageFormat = Field(
+        "pdf",
+        description="pdf: Encapsulated PDF, whose text can be selected. image: Secondary Capture, which every PACS "
+        "shows. both: one of each.",
+    )
+    language: PageLanguage = Field("en", description="Language of the page: en or zh.")
 
 
 class TaskSettings(_Section):
@@ -513,6 +526,7 @@ class Settings(BaseSettings):
     scoring: ScoringSettings = ScoringSettings()
     maps: MapSettings = MapSettings()
     outputs: OutputSettings = OutputSettings()
+    page: PageConfig = PageConfig()
     tasks: TaskSettings = TaskSettings()
     delivery: DeliverySettings = DeliverySettings()
     web: WebSettings = WebSettings()

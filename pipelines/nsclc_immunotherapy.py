@@ -6,6 +6,7 @@ Dong & Chen 2025: a CT radiomics signature that predicts the response to PD-1/PD
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import metadata
 from typing import Final
 
@@ -32,6 +33,8 @@ from pipelines.outputs.case_report import case_report
 from pipelines.outputs.diameter_report import diameter_report
 from pipelines.outputs.key_objects import key_objects
 from pipelines.outputs.measurement_report import feature_report
+from pipelines.outputs.page.objects import page_objects
+from pipelines.outputs.page.settings import DEFAULT_PAGE, PageSettings
 from pipelines.outputs.parametric_map import map_objects
 from pipelines.outputs.segmentation import segmentation_objects
 from pipelines.scoring.map_choice import MapChoice, choose_maps
@@ -39,15 +42,6 @@ from pipelines.scoring.model import Model, load_model
 from pipelines.scoring.signature import score
 
 NAME: Final = "nsclc-immunotherapy"
-_BUILDERS: Final[dict[OutputKind, OutputBuilder]] = {
-    "seg": segmentation_objects,
-    "sr-features": feature_report,
-    "sr-case": case_report,
-    "sr-diameters": diameter_report,
-    "key-objects": key_objects,
-    "map": map_objects,
-}
-"""In the order in which the objects are sent: what others refer to goes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +77,7 @@ def pipeline(
     tolerance: float = TOLERANCE,
     mapper: Mapper = map,
     lesions: LesionRule = DEFAULT_RULE,
+    page: PageSettings = DEFAULT_PAGE,
 ) -> Pipeline | Rejected:
     """Set the pipeline up.
 
@@ -105,6 +100,8 @@ def pipeline(
         Runs the fast engine's jobs for one lesion, perhaps in threads.
     lesions
         Which segments are lesions.
+    page
+        Form and language of the page.
 
     Returns
     -------
@@ -152,7 +149,7 @@ def pipeline(
         version,
         Accepts(CT_IMAGES, SEGMENTATIONS),
         measure_with(engine),
-        tuple(build for kind, build in _BUILDERS.items() if kind in kinds),
+        tuple(build for kind, build in _builders(page).items() if kind in kinds),
         _described(choice, maps),
         verifiable,
         lesions,
@@ -167,6 +164,19 @@ class Engines:
     engine: Engine
     tolerance: float
     mapper: Mapper
+
+
+def _builders(page: PageSettings) -> dict[OutputKind, OutputBuilder]:
+    """All builders in the order in which their objects are sent: what others refer to goes first."""
+    return {
+        "seg": segmentation_objects,
+        "sr-features": feature_report,
+        "sr-case": case_report,
+        "sr-diameters": diameter_report,
+        "key-objects": key_objects,
+        "page": partial(page_objects, settings=page),
+        "map": map_objects,
+    }
 
 
 def _described(choice: MapChoice, maps: MapSettings) -> str:

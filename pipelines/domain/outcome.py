@@ -7,14 +7,14 @@ from typing import Final, Literal, get_args
 
 from pipelines.domain.identifiers import SeriesUID, SopClassUID, SopInstanceUID
 
-OutputKind = Literal["seg", "sr-features", "sr-case", "sr-diameters", "key-objects", "map"]
+OutputKind = Literal["seg", "sr-features", "sr-case", "sr-diameters", "key-objects", "page", "map"]
 """What a pipeline can make of a case."""
 OUTPUT_KINDS: Final[tuple[OutputKind, ...]] = get_args(OutputKind)
 
 
 def family(kind: str) -> str:
-    """The kind without the number that tells objects of one kind apart: `map` for `map-2`."""
-    return re.sub(r"-\d+$", "", kind)
+    """The kind without what tells objects of one kind apart: `map` for `map-2`, `page` for `page-pdf`."""
+    return re.sub(r"-(\d+|pdf|image)$", "", kind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,13 @@ from typing import Final
 from pydicom.uid import (
     Comprehensive3DSRStorage,
     CTImageStorage,
+    EncapsulatedPDFStorage,
     EnhancedCTImageStorage,
     KeyObjectSelectionDocumentStorage,
     LegacyConvertedEnhancedCTImageStorage,
     ParametricMapStorage,
     RTStructureSetStorage,
+    SecondaryCaptureImageStorage,
     SegmentationStorage,
 )
 
@@ -31,7 +33,11 @@ RT_STRUCTURE_SET: Final = SopClassUID(RTStructureSetStorage)
 COMPREHENSIVE_3D_SR: Final = SopClassUID(Comprehensive3DSRStorage)
 PARAMETRIC_MAP: Final = SopClassUID(ParametricMapStorage)
 KEY_OBJECT_SELECTION: Final = SopClassUID(KeyObjectSelectionDocumentStorage)
+ENCAPSULATED_PDF: Final = SopClassUID(EncapsulatedPDFStorage)
+SECONDARY_CAPTURE: Final = SopClassUID(SecondaryCaptureImageStorage)
 
 CT_IMAGES: Final = frozenset({CT_IMAGE, ENHANCED_CT_IMAGE, LEGACY_CONVERTED_ENHANCED_CT_IMAGE})
 SEGMENTATIONS: Final = frozenset({SEGMENTATION, LABEL_MAP_SEGMENTATION, RT_STRUCTURE_SET})
-RESULT_CLASSES: Final = frozenset({COMPREHENSIVE_3D_SR, PARAMETRIC_MAP, SEGMENTATION, KEY_OBJECT_SELECTION})
+RESULT_CLASSES: Final = frozenset(
+    {COMPREHENSIVE_3D_SR, PARAMETRIC_MAP, SEGMENTATION, KEY_OBJECT_SELECTION, ENCAPSULATED_PDF, SECONDARY_CAPTURE}
+)

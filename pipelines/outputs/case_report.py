@@ -104,7 +104,7 @@ def _case_group(findings: Findings) -> Container:
 
 def _prediction(findings: Findings, score: Score) -> tuple[ContentItem, ...]:
     model = score.model
-    digits = _digits(score.probability, score.cut_off)
+    digits = probability_digits(score.probability, score.cut_off)
     return (
         *_texts((COMMENT, DEMONSTRATION_NOTICE if model.demonstration else "")),
         CodeItem(CONTAINS, PREDICTED_CLASS, CLASS_CODES[score.outcome]),
@@ -161,7 +161,7 @@ def _lesion_used(findings: Findings, score: Score) -> str:
     return f"Lesion {lesion.number}: {lesion.tracking_id}"
 
 
-def _digits(probability: float, cut_off: float) -> int:
+def probability_digits(probability: float, cut_off: float) -> int:
     """How many digits to print so that a probability beside its cut-off does not look equal to it."""
     enough = (n for n in range(4, 16) if f"{probability:.{n}g}" != f"{cut_off:.{n}g}")
     return 4 if probability == cut_off else next(enough, 15)

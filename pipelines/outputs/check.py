@@ -40,7 +40,14 @@ from pipelines.domain.inherited import INHERITED
 from pipelines.domain.outcome import ResultObject, family
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.score import Score
-from pipelines.domain.sop_classes import COMPREHENSIVE_3D_SR, KEY_OBJECT_SELECTION, PARAMETRIC_MAP, SEGMENTATION
+from pipelines.domain.sop_classes import (
+    COMPREHENSIVE_3D_SR,
+    ENCAPSULATED_PDF,
+    KEY_OBJECT_SELECTION,
+    PARAMETRIC_MAP,
+    SECONDARY_CAPTURE,
+    SEGMENTATION,
+)
 from pipelines.domain.volume import Grid
 from pipelines.outputs import (
     case_report,
@@ -51,6 +58,8 @@ from pipelines.outputs import (
     segmentation,
 )
 from pipelines.outputs.inherited import inherited
+from pipelines.outputs.page.check import page_faults
+from pipelines.outputs.page.objects import KIND as PAGE
 from pipelines.outputs.provenance import DEMONSTRATION_NOTICE, result_uid
 from pipelines.outputs.readback import ReadGroup, ReadNumber, read_groups
 
@@ -89,6 +98,10 @@ _TYPE_1: Final[dict[SopClassUID, tuple[str, ...]]] = {
         SEGMENTATION: f"{_EVERY_IMAGE} BitsStored HighBit SegmentationType SegmentSequence",
         PARAMETRIC_MAP: f"{_EVERY_IMAGE} ContentQualification BurnedInAnnotation RecognizableVisualFeatures "
         "PresentationLUTShape",
+        ENCAPSULATED_PDF: "ConversionType BurnedInAnnotation SourceInstanceSequence MIMETypeOfEncapsulatedDocument "
+        "EncapsulatedDocument EncapsulatedDocumentLength",
+        SECONDARY_CAPTURE: "ConversionType ImageType SamplesPerPixel PhotometricInterpretation PlanarConfiguration "
+        "Rows Columns BitsAllocated BitsStored HighBit PixelRepresentation BurnedInAnnotation DerivationDescription",
     }.items()
 }
 
@@ -348,6 +361,10 @@ def _key_object_faults(read: _Read, _: ResultObject, findings: Findings) -> Iter
         yield "it does not refer to the report of the case"
 
 
+def _page_faults(read: _Read, _: ResultObject, findings: Findings) -> Iterator[str]:
+    yield from page_faults(read.dataset, read.pixels, findings)
+
+
 def _map_faults(read: _Read, made: ResultObject, findings: Findings) -> Iterator[str]:
     grid = findings.case.ct.grid
     by_kind = {case_map.kind: case_map for case_map in parametric_map.case_maps(findings)}
@@ -412,4 +429,5 @@ _COMPARISONS: Final[dict[str, Callable[[_Read, ResultObject, Findings], Iterator
     segmentation.KIND: _segmentation_faults,
     diameter_report.KIND: _diameter_faults,
     key_objects.KIND: _key_object_faults,
+    PAGE: _page_faults,
 }

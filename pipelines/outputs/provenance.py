@@ -103,7 +103,7 @@ def result_header(findings: Findings, producer: Producer, identity: Identity) ->
     made.SeriesNumber = identity.series_number
     made.SeriesDescription = clipped(identity.description)
     made.InstanceNumber = 1
-    moment = _moment(findings.case.header, producer)
+    moment = moment_of(findings.case.header, producer)
     for when in ("InstanceCreation", "Series", "Content"):
         setattr(made, f"{when}Date", moment.strftime("%Y%m%d"))
         setattr(made, f"{when}Time", moment.strftime("%H%M%S"))
@@ -118,7 +118,7 @@ def result_header(findings: Findings, producer: Producer, identity: Identity) ->
     return made
 
 
-def _moment(header: Dataset, producer: Producer) -> datetime:
+def moment_of(header: Dataset, producer: Producer) -> datetime:
     """Time of production in the zone that the other times of the study are in."""
     offset = re.fullmatch(r"([+-])([01]\d)([0-5]\d)", str(header.get("TimezoneOffsetFromUTC", "")).strip())
     if offset is None:

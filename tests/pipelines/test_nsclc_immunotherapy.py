@@ -44,6 +44,7 @@ def test_by_default_the_case_gets_one_map_of_all_lesions_for_each_of_the_models_
         ("sr-case", None),
         ("sr-diameters", None),
         ("key-objects", None),
+        ("page-pdf", None),
         ("map", None),
         ("map-2", None),
     ]

@@ -16,6 +16,8 @@ from pipelines.outputs.case_report import case_report
 from pipelines.outputs.diameter_report import diameter_report
 from pipelines.outputs.key_objects import key_objects
 from pipelines.outputs.measurement_report import feature_report
+from pipelines.outputs.page.objects import page_objects
+from pipelines.outputs.page.settings import PageSettings
 from pipelines.outputs.parametric_map import map_objects
 from pipelines.outputs.segmentation import segmentation_objects
 from tests.pipelines.outputs import synthetic
@@ -67,6 +69,7 @@ def objects(findings: Findings, drawn_as_contours: Findings) -> dict[str, Result
         *case_report(findings, synthetic.PRODUCER),
         *diameter_report(findings, synthetic.PRODUCER),
         *key_objects(findings, synthetic.PRODUCER),
+        *page_objects(findings, synthetic.PRODUCER, settings=PageSettings(format="both")),
         *map_objects(findings, synthetic.PRODUCER),
         *segmentation_objects(drawn_as_contours, synthetic.PRODUCER),
     ]
