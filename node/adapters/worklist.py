@@ -12,6 +12,7 @@ from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import MODALITY_WORKLIST
 from pipelines.imaging.order import read_order
 
+ASKING = Context(MODALITY_WORKLIST)
 _SUCCESS = 0x0000
 _PENDING = frozenset({0xFF00, 0xFF01})
 
@@ -27,7 +28,7 @@ class WorklistScu:
         _config.LOG_RESPONSE_IDENTIFIERS = False
 
     def orders(self, patient: PatientIdentity, *, accession_number: str) -> Sequence[Order] | Rejected:
-        association = associate(self._ae_title, self._peer, [Context(MODALITY_WORKLIST)])
+        association = associate(self._ae_title, self._peer, [ASKING])
         if isinstance(association, Rejected):
             return association
         found: list[Dataset] = []
