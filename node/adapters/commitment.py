@@ -32,6 +32,16 @@ _NOT_SUPPORTED: Final = frozenset({0x0112, 0x0118, 0x0122, 0x0123, 0x0211})
 
 _LOOK_EVERY_S: Final = 0.1
 
+STATUSES: Final[dict[int, str]] = {
+    _SUCCESS: "the request is on the disk, or the report was taken",
+    _PROCESSING_FAILURE: "internal error of the node",
+    _NO_SUCH_EVENT: "a report of an unknown event type",
+    _INVALID_ARGUMENT: "no transaction or no object is named, or the UID of an earlier request is used for other "
+    "objects; for a report: the transaction is not one of the node's",
+    _NO_SUCH_ACTION: "another action than the request for commitment",
+}
+"""What the node answers to an N-ACTION and to an N-EVENT-REPORT."""
+
 ASKING: Final = Context(STORAGE_COMMITMENT)
 # we are the provider of the service, and the one who opens the association (PS3.4 J.3.3.1)
 REPORTING: Final = Context(STORAGE_COMMITMENT, as_scp=True)

@@ -27,7 +27,7 @@ _INTERNAL_ERROR: Final = 0xC211
 _MOST_ANSWERS: Final = 20_000
 _UIDS_AT_ONCE: Final = 100
 
-_WHY: Final[dict[int, tuple[str, str]]] = {
+WHY: Final[dict[int, tuple[str, str]]] = {
     0xA700: ("it is out of resources", "Try again later."),
     0xA701: ("it is out of resources and cannot count the matches", "Try again later."),
     0xA702: ("it is out of resources and cannot send", "Try again later."),
@@ -41,6 +41,7 @@ _WHY: Final[dict[int, tuple[str, str]]] = {
     0x0122: ("it does not support this query", "Enable Study Root query/retrieve in that system."),
     0x0124: ("it does not allow this node to ask", "Allow AE title {own} to query and retrieve in that system."),
 }
+"""What the statuses of a peer mean, and what to do about them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +249,7 @@ class QueryRetrieveScu:
             return Rejected(
                 "NET-005", f"{peer} broke off a {what} without an answer.", "Look at the log of that system."
             )
-        why, remedy = _WHY.get(status, ("its log says why", "Look at the log of that system."))
+        why, remedy = WHY.get(status, ("its log says why", "Look at the log of that system."))
         words = {"destination": self._sources[peer].move_destination, "own": self._ae_title}
         detail = f"{peer} answered a {what} with status 0x{status:04X}: {why.format(**words)}."
         return Rejected("NET-007", detail, remedy.format(**words))

@@ -157,7 +157,7 @@ _SHAPE_UNITS: Final[dict[str, Code]] = {
 }
 _DIMENSIONLESS_FIRST_ORDER: Final = frozenset({"Entropy", "Uniformity", "Skewness", "Kurtosis"})
 
-_TRANSFORMATIONS: Final[dict[str, Code]] = {
+TRANSFORMATIONS: Final[dict[str, Code]] = {
     "log": _own("LOG", "Laplacian of Gaussian"),
     "wavelet": _own("WAVELET", "Wavelet"),
     "square": _own("SQUARE", "Square"),
@@ -166,6 +166,7 @@ _TRANSFORMATIONS: Final[dict[str, Code]] = {
     "exponential": _own("EXPONENTIAL", "Exponential"),
     "gradient": _own("GRADIENT", "Gradient magnitude"),
 }
+"""What stands for each image filter of PyRadiomics, by the name that its image types begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +231,7 @@ def describe(name: str) -> FeatureDescription:
     if image_type == "original":
         return FeatureDescription(name, concept, unit, (), None)
     kind, _, rest = image_type.partition("-")
-    modifiers = [(IMAGE_TRANSFORMATION, _TRANSFORMATIONS[kind])]
+    modifiers = [(IMAGE_TRANSFORMATION, TRANSFORMATIONS[kind])]
     sigma = None
     if kind == "wavelet":
         modifiers.append((WAVELET_SUB_BAND, _own(rest, rest)))

@@ -1,0 +1,86 @@
+"""Every code that the node can write, and where."""
+
+from collections.abc import Iterable, Iterator
+from types import ModuleType
+
+from pydicom import Dataset
+
+from node.conformance.markdown import code, table
+from pipelines.domain import coding, feature_codes
+from pipelines.domain.coding import PRIVATE_SCHEME, Code
+from pipelines.domain.feature_codes import CONCEPTS, describe
+from pipelines.domain.outcome import ResultObject, family
+from pipelines.extraction.names import image_types
+from pipelines.extraction.settings import PROFILES
+from pipelines.outputs.usage import code_uses
+
+SCHEMES = {
+    PRIVATE_SCHEME: "codes of this project",
+    "DCM": "DICOM, PS3.16 annex D",
+    "IBSI": "Image Biomarker Standardisation Initiative, permanent identifiers of the reference manual",
+    "SCT": "SNOMED CT, as PS3.16 uses it",
+    "LN": "LOINC",
+    "RFC5646": "languages",
+    "UCUM": "units",
+}
+"""Every coding scheme that a code of the node belongs to, in the order of the page."""
+
+
+def tabled_codes() -> tuple[Code, ...]:
+    """All codes of the tables that the node writes from, each once."""
+    return tuple(dict.fromkeys((*_codes_in(coding), *_codes_in(feature_codes), *_sub_bands())))
+
+
+def _codes_in(module: ModuleType) -> Iterator[Code]:
+    for value in vars(module).values():
+        if isinstance(value, Code):
+            yield value
+        elif isinstance(value, dict):
+            yield from (one for one in value.values() if isinstance(one, Code))
+
+
+def _sub_bands() -> Iterator[Code]:
+    for settings_of in PROFILES.values():
+        for image in image_types(settings_of):
+            yield from (value for _, value in describe(f"{image}_firstorder_Mean").modifiers)
+
+
+def places(objects: Iterable[tuple[ResultObject, Dataset]]) -> dict[Code, dict[str, set[str]]]:
+    """Where each code stands in `objects`: by code and place the kinds of object."""
+    found: dict[Code, dict[str, set[str]]] = {}
+    for made, dataset in objects:
+        for use in code_uses(dataset):
+            found.setdefault(use.code, {}).setdefault(use.where, set()).add(family(made.kind))
+    return found
+
+
+def code_tables(objects: Iterable[tuple[ResultObject, Dataset]]) -> str:
+    """The codes scheme by scheme, each with its meaning, its places and the features that it stands for."""
+    where = places(objects)
+    features: dict[Code, list[str]] = {}
+    for name, concept in CONCEPTS.items():
+        features.setdefault(concept, []).append(name)
+    parts = []
+    for scheme, about in SCHEMES.items():
+        mine = sorted((one for one in tabled_codes() if one.scheme == scheme), key=lambda one: one.value)
+        rows = (
+            (code(one.value), one.meaning, _told(where.get(one, {})), _named(features.get(one, ()))) for one in mine
+        )
+        parts.append(f"## {scheme}\n\n{about[0].upper()}{about[1:]}.\n\n{table(_HEADER, rows)}")
+    return "\n\n".join(parts)
+
+
+_HEADER = ("Code Value", "Code Meaning", "Where", "PyRadiomics feature")
+
+
+def _short(place: str) -> str:
+    """The last two sequences of a place, which tell it well enough."""
+    return " > ".join(place.split(" > ")[-2:])
+
+
+def _named(features: Iterable[str]) -> str:
+    return ", ".join(code(name) for name in features)
+
+
+def _told(where: dict[str, set[str]]) -> str:
+    return "; ".join(f"{_short(place)} ({', '.join(sorted(kinds))})" for place, kinds in sorted(where.items()))
