@@ -34,7 +34,7 @@ class WorklistScu:
         found: list[Dataset] = []
         status = None
         try:
-            for answer, item in association.send_c_find(_keys(patient, accession_number), MODALITY_WORKLIST):
+            for answer, item in association.send_c_find(matching_keys(patient, accession_number), MODALITY_WORKLIST):
                 status = answer.get("Status")
                 if status in _PENDING and item is not None:
                     found.append(item)
@@ -52,7 +52,8 @@ class WorklistScu:
         return [order for order in map(read_order, mine) if order is not None]
 
 
-def _keys(patient: PatientIdentity, accession_number: str) -> Dataset:
+def matching_keys(patient: PatientIdentity, accession_number: str) -> Dataset:
+    """What is asked for: the keys that must match have a value, the others are to be told."""
     keys = Dataset()
     keys.SpecificCharacterSet = "ISO_IR 192"
     keys.PatientID = patient.patient_id

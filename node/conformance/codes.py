@@ -9,7 +9,6 @@ from node.conformance.markdown import code, table
 from pipelines.domain import coding, feature_codes
 from pipelines.domain.coding import PRIVATE_SCHEME, Code
 from pipelines.domain.feature_codes import CONCEPTS, describe
-from pipelines.domain.outcome import ResultObject, family
 from pipelines.extraction.names import image_types
 from pipelines.extraction.settings import PROFILES
 from pipelines.outputs.usage import code_uses
@@ -45,18 +44,18 @@ def _sub_bands() -> Iterator[Code]:
             yield from (value for _, value in describe(f"{image}_firstorder_Mean").modifiers)
 
 
-def places(objects: Iterable[tuple[ResultObject, Dataset]]) -> dict[Code, dict[str, set[str]]]:
-    """Where each code stands in `objects`: by code and place the kinds of object."""
+def places(datasets: Iterable[tuple[str, Dataset]]) -> dict[Code, dict[str, set[str]]]:
+    """Where each code stands in `datasets`, of which each has its kind: by code and place the kinds."""
     found: dict[Code, dict[str, set[str]]] = {}
-    for made, dataset in objects:
+    for kind, dataset in datasets:
         for use in code_uses(dataset):
-            found.setdefault(use.code, {}).setdefault(use.where, set()).add(family(made.kind))
+            found.setdefault(use.code, {}).setdefault(use.where, set()).add(kind)
     return found
 
 
-def code_tables(objects: Iterable[tuple[ResultObject, Dataset]]) -> str:
+def code_tables(datasets: Iterable[tuple[str, Dataset]]) -> str:
     """The codes scheme by scheme, each with its meaning, its places and the features that it stands for."""
-    where = places(objects)
+    where = places(datasets)
     features: dict[Code, list[str]] = {}
     for name, concept in CONCEPTS.items():
         features.setdefault(concept, []).append(name)
@@ -70,7 +69,7 @@ def code_tables(objects: Iterable[tuple[ResultObject, Dataset]]) -> str:
     return "\n\n".join(parts)
 
 
-_HEADER = ("Code Value", "Code Meaning", "Where", "PyRadiomics feature")
+_HEADER = ("Code Value", "Code Meaning", "Where", "Feature and its unit in the original image")
 
 
 def _short(place: str) -> str:
@@ -79,7 +78,8 @@ def _short(place: str) -> str:
 
 
 def _named(features: Iterable[str]) -> str:
-    return ", ".join(code(name) for name in features)
+    units = ((name, describe(f"original_{name}").unit.value) for name in features)
+    return ", ".join(f"{code(name)} in {code(unit)}" for name, unit in units)
 
 
 def _told(where: dict[str, set[str]]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from pydicom.uid import UID, ExplicitVRLittleEndian
+from starlette.routing import BaseRoute, Mount, Route
 
 from node import bootstrap
 from node.adapters import commitment, query_retrieve, storage_scu, worklist
@@ -61,10 +62,17 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Both sides of every association that the node takes part in."""
+    """Both sides of every association that the node takes part in, and what it answers over HTTP.
+
+    Attributes
+    ----------
+    web
+        (method, path) of every DICOMweb resource.
+    """
 
     accepted: tuple[Acceptable, ...]
     proposed: tuple[Proposal, ...]
+    web: tuple[tuple[str, str], ...]
 
 
 def network(settings: Settings) -> Network:
@@ -77,12 +85,24 @@ def network(settings: Settings) -> Network:
             update={
                 "node": settings.node.model_copy(update={"data_dir": Path(folder)}),
                 "ledger": LedgerSettings(),
+                "web": settings.web.model_copy(update={"token_file": None}),
             }
         )
         stores = bootstrap.open_stores(elsewhere)
         accepted = bootstrap.make_scp(elsewhere, stores).acceptable
         query = bootstrap.make_query(elsewhere, stores)
-        return Network(accepted, tuple(_proposals(settings, query.stored_by_get)))
+        web = tuple(_resources(bootstrap.make_web(elsewhere, stores).routes))
+        return Network(accepted, tuple(_proposals(settings, query.stored_by_get)), web)
+
+
+def _resources(routes: Iterable[BaseRoute], below: str = "") -> Iterator[tuple[str, str]]:
+    for route in routes:
+        match route:
+            case Mount():
+                yield from _resources(route.routes, f"{below}{route.path}")
+            case Route() if below.startswith("/dicom-web"):
+                for method in sorted((route.methods or set()) - {"HEAD"}):
+                    yield method, f"{below}{route.path}"
 
 
 def _proposals(settings: Settings, stored_by_get: Iterable[Context]) -> Iterator[Proposal]:
@@ -91,7 +111,7 @@ def _proposals(settings: Settings, stored_by_get: Iterable[Context]) -> Iterator
 
     sends = some(lambda peer: not peer.stow_url)
     peers = bool(settings.peers)
-    yield Proposal(storage_scu.VERIFYING, "answers the operator's question whether a peer is there", "a peer", peers)
+    yield Proposal(storage_scu.VERIFYING, "see whether a peer answers, for an operator", "a peer", peers)
     for context in _of_results(deflate=False):
         yield Proposal(context, "deliver results", "a peer without `stow_url`", sends)
     deflates = some(lambda peer: peer.deflate and not peer.stow_url)

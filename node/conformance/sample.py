@@ -10,7 +10,9 @@ import numpy as np
 from pydicom import Dataset, dcmread
 from pydicom.datadict import dictionary_VR
 
+from node.adapters.steps.datasets import cancellation_of, performed_of
 from node.bootstrap import load_pipeline
+from node.ports import Performed
 from node.settings import Settings
 from pipelines.base import build_objects
 from pipelines.domain.case import Case, Findings, Lesion, MeasuredLesion, Method, SegmentationRef, SeriesKey
@@ -72,6 +74,15 @@ def sample_objects(settings: Settings) -> Iterator[tuple[ResultObject, Dataset]]
             if isinstance(made, Rejected):
                 raise RuntimeError(f"a sample does not pass the self-check: {made}")
             yield made, dcmread(BytesIO(made.data))
+
+
+def sample_tasks() -> Iterator[Dataset]:
+    """What the node sets in a step that it performs, when it completes it and when it gives it up."""
+    at = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    yield performed_of(
+        Performed("PULMONODE", at, at, "summary", "2.25.1", {"2.25.2": [(CT_IMAGE, "2.25.3")]}, ("PACS",))
+    )
+    yield cancellation_of("reason", at)
 
 
 def _cases() -> Iterator[Findings]:
