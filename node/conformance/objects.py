@@ -120,7 +120,8 @@ def _value(one: AttributeUsage) -> str:
     shown = one.vr in _SHOWN or keyword in _FIXED_UIDS
     if not (mine and shown and one.presence is Presence.ALWAYS and len(one.values) == 1):
         return ""
-    return code(one.values[0])
+    (value,) = one.values
+    return f'"{value}"' if " " in value else code(value)
 
 
 def _coded(one: AttributeUsage, by_path: Mapping[tuple[int, ...], AttributeUsage]) -> str:

@@ -60,7 +60,11 @@ def statement(of: Facts) -> str:
         _objects(of.objects),
         services.EXTENSIONS,
     )
-    return "\n\n".join(section.strip() for section in sections)
+    return _joined(*sections)
+
+
+def _joined(*parts: str) -> str:
+    return "\n\n".join(part.strip() for part in parts)
 
 
 def _cover(of: Facts) -> str:
@@ -71,24 +75,22 @@ def _cover(of: Facts) -> str:
         ("Implementation Version Name", code(IMPLEMENTATION_VERSION_NAME)),
         ("Application Entity", code(of.settings.node.ae_title)),
     ]
-    return table(("", ""), rows) + "\n\n" + services.ORIGIN
+    return _joined(table(("", ""), rows), services.ORIGIN)
 
 
 def _overview(of: Facts) -> str:
-    return "\n\n".join(
-        (
-            "## 1 Overview",
-            services.OVERVIEW,
-            "### 1.1 Network services",
-            _network_services(of.network),
-            "### 1.2 Transfer syntaxes",
-            services.TRANSFER_SYNTAXES,
-            _syntaxes(of.network),
-            "### 1.3 Web services",
-            _web(of),
-            "### 1.4 Media services",
-            "None: the node reads and writes no DICOM media (no DICOMDIR, no application profile of PS3.11).",
-        )
+    return _joined(
+        "## 1 Overview",
+        services.OVERVIEW,
+        "### 1.1 Network services",
+        _network_services(of.network),
+        "### 1.2 Transfer syntaxes",
+        services.TRANSFER_SYNTAXES,
+        _syntaxes(of.network),
+        "### 1.3 Web services",
+        _web(of),
+        "### 1.4 Media services",
+        "None: the node reads and writes no DICOM media (no DICOMDIR, no application profile of PS3.11).",
     )
 
 
@@ -127,48 +129,45 @@ def _web(of: Facts) -> str:
     guard = "every request must carry a bearer token" if web.token_file else "no token is asked for"
     where = f"In this configuration the service is {said} (`web.enabled`); {guard} (`web.token_file`)."
     rows = ((method, code(path)) for method, path in of.network.web)
-    return f"{services.WEB}\n\n{where}\n\n{table(('Method', 'Resource'), rows)}"
+    return _joined(services.WEB, where, table(("Method", "Resource"), rows))
 
 
 def _associations(of: Facts) -> str:
-    return "\n\n".join(
-        (
-            "## 4 Application entity: associations",
-            "### 4.1 Policies",
-            associations.policies(of.settings),
-            "### 4.2 Associations that the node opens",
-            associations.INITIATION,
-            associations.proposed(of.network),
-            "### 4.3 Associations that the node accepts",
-            associations.ACCEPTANCE,
-            associations.accepted(of.network),
-            "#### Rejection",
-            associations.rejections(of.settings),
-        )
+    return _joined(
+        "## 4 Application entity: associations",
+        "### 4.1 Policies",
+        associations.policies(of.settings),
+        "### 4.2 Associations that the node opens",
+        associations.INITIATION,
+        associations.proposed(of.network),
+        "### 4.3 Associations that the node accepts",
+        associations.ACCEPTANCE,
+        associations.accepted(of.network),
+        "#### Rejection",
+        associations.rejections(of.settings),
     )
 
 
 def _services(of: Facts) -> str:
     made = {
-        "verification": services.VERIFICATION,
-        "storage-scp": f"{services.STORAGE_SCP}\n\n{statuses.stored()}",
-        "storage-scu": f"{services.STORAGE_SCU}\n\n{statuses.results_taken()}",
-        "commitment": f"{services.COMMITMENT}\n\n{statuses.commitment_answers()}\n\n{statuses.failure_reasons()}",
-        "query": f"{services.QUERY}\n\n{services.query_keys()}\n\n{statuses.query_answers()}",
-        "worklist": f"{services.WORKLIST}\n\n{services.worklist_keys()}",
-        "steps": "\n\n".join(
-            (services.STEPS, statuses.step_answers(), services.STEP_TABLE, statuses.step_transitions())
-        ),
-        "web": services.WEB_DETAILS,
+        "verification": (services.VERIFICATION,),
+        "storage-scp": (services.STORAGE_SCP, statuses.stored()),
+        "storage-scu": (services.STORAGE_SCU, statuses.results_taken()),
+        "commitment": (services.COMMITMENT, statuses.commitment_answers(), statuses.failure_reasons()),
+        "query": (services.QUERY, services.query_keys(), statuses.query_answers()),
+        "worklist": (services.WORKLIST, services.worklist_keys()),
+        "steps": (services.STEPS, statuses.step_answers(), services.STEP_TABLE, statuses.step_transitions()),
+        "web": (services.WEB_DETAILS,),
     }
-    return "## 5 Services in detail\n\n" + "\n\n".join(
-        f"### 5.{number} {services.TITLES[name]}\n\n{text.strip()}"
-        for number, (name, text) in enumerate(made.items(), 1)
+    numbered = (
+        _joined(f"### 5.{number} {services.TITLES[name]}", *parts)
+        for number, (name, parts) in enumerate(made.items(), 1)
     )
+    return _joined("## 5 Services in detail", *numbered)
 
 
 def _media_and_transformation() -> str:
-    return f"## 6 Media\n\nNone.\n\n{services.TRANSFORMATION.strip()}"
+    return _joined("## 6 Media", "None.", services.TRANSFORMATION)
 
 
 def _configuration(settings: Settings) -> str:
@@ -193,14 +192,12 @@ def _configuration(settings: Settings) -> str:
     ]
     header = ("Peer", "AE title", "Gets results", "Commitment", "Query", "Worklist", "Tasks", "By", "Deflated")
     about_peers = table(header, peers) if peers else "No remote application is configured."
-    return "\n\n".join(
-        (
-            "## 9 Configuration",
-            services.CONFIGURATION,
-            table(("Setting", "Value"), rows),
-            "### Remote applications",
-            about_peers,
-        )
+    return _joined(
+        "## 9 Configuration",
+        services.CONFIGURATION,
+        table(("Setting", "Value"), rows),
+        "### Remote applications",
+        about_peers,
     )
 
 
@@ -217,4 +214,4 @@ def _objects(objects: tuple[ObjectUsage, ...]) -> str:
         own = [attribute for attribute in one.attributes if attribute.path[0] not in common]
         kinds = ", ".join(code(kind) for kind in one.kinds)
         parts += [f"### 10.{number} {class_name(one.sop_class)}", f"Made as {kinds}.", attribute_table(own)]
-    return "\n\n".join(parts)
+    return _joined(*parts)

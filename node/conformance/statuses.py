@@ -90,8 +90,7 @@ def failure_reasons() -> str:
 def query_answers() -> str:
     """What the node understands of the answers to its queries and retrievals."""
     rows = (
-        (_hex(status), why.format(destination="the move destination"))
-        for status, (why, _) in query_retrieve.WHY.items()
+        (_hex(status), why.format(destination="that it was given")) for status, (why, _) in query_retrieve.WHY.items()
     )
     success = [("0x0000", "done"), ("0xFF00, 0xFF01", "an answer, more may follow")]
     return table(("Status", "Meaning"), [*success, *rows, ("any other", "failed; tried again")])

@@ -239,8 +239,10 @@ def everything_that_the_node_asks(settings: Settings, folder: Path) -> None:
         settings.node.ae_title, bootstrap.peer_address(settings.peers[0]), bootstrap.Wanted("PULMONODE")
     )
     assert board.scheduled() == []
-    event = StepEvent(1, "PACS", "1.2.7", 1, Dataset(), 0)
-    bootstrap.send_event(settings.node.ae_title, bootstrap.peer_address(settings.peers[0]), event)
+    told = Dataset()
+    told.ProcedureStepState = "IN PROGRESS"
+    event = StepEvent(1, "PACS", "1.2.7", 1, told, 0)
+    assert bootstrap.send_event(settings.node.ae_title, bootstrap.peer_address(settings.peers[0]), event)
     for peer_of in settings.peers:
         list(doctor_offers(settings, peer_of))
     probe = make_probe("1.2.8")
