@@ -1,4 +1,4 @@
-"""The DICOM Conformance Statement of a node of given settings, in the order of PS3.2 annex N."""
+"""The DICOM Conformance Statement of a node of given settings, with the parts of PS3.2 annex N."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
