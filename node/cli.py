@@ -374,6 +374,32 @@ def doctor(node: Node, *, as_json: bool, probe: bool) -> None:
     sys.exit(0 if all(check.ok for check in checks) else 1)
 
 
+@cli.command()
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="File to write. Default: standard output.",
+)
+@click.pass_obj
+@reporting_errors
+def conformance(node: Node, *, output: Path | None) -> None:
+    """Write the DICOM Conformance Statement of this configuration, in Markdown.
+
+    It is made from what the node negotiates and from objects that it makes of sample cases. No running node is needed.
+
+    \b
+    Example: pulmonode --config node.toml conformance --output conformance.md
+    """
+    from node.conformance.statement import document
+
+    text = document(node.settings())
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    output.write_text(text, encoding="utf-8")
+    click.echo(f"Written to {output}.")
+
+
 @cli.group()
 def config() -> None:
     """Look at the configuration."""

@@ -10,29 +10,34 @@ import json
 import re
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Final
 
 import click
+from pydicom import Dataset
 from pydicom.uid import UID
 from radiomics import getImageTypes
 
 from node import settings_template
 from node.cli import cli
+from node.conformance.codes import code_tables
+from node.conformance.markdown import code, table
+from node.conformance.network import class_name
+from node.conformance.sample import sample_objects, sample_tasks
+from node.conformance.statement import facts, statement
 from node.settings import Settings
-from pipelines.domain import case_state, coding, feature_codes, ibsi_codes
+from pipelines.domain import case_state, feature_codes
 from pipelines.domain.case_state import TRANSITIONS, CaseEvent, CaseState
-from pipelines.domain.coding import PRIVATE_SCHEME, Code
-from pipelines.domain.feature_codes import describe
-from pipelines.domain.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, SopClassUID
+from pipelines.domain.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from pipelines.domain.outcome import ResultObject, family
 from pipelines.domain.reasons import CODES
 from pipelines.domain.sop_classes import CT_IMAGES, RESULT_CLASSES, SEGMENTATIONS, VERIFICATION
 from pipelines.domain.transfer_syntaxes import TRANSFER_SYNTAXES
 from pipelines.extraction.equivalence import OWN_SETTINGS, SETTINGS, shown
-from pipelines.extraction.names import feature_names, image_types
+from pipelines.extraction.names import feature_names
 from pipelines.extraction.settings import PROFILES
 
 ROOT: Final = Path(__file__).parents[1]
@@ -54,18 +59,6 @@ STATES: Final[dict[CaseState, str]] = {
 }
 # pydicom's dictionary is older than these
 _NEW_SYNTAXES: Final = {"1.2.840.10008.1.2.8.1": "Deflated Image Frame Compression"}
-_NEW_CLASSES: Final = {"1.2.840.10008.5.1.4.1.1.66.7": "Label Map Segmentation Storage"}
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines)
-
-
-def code(text: str) -> str:
-    """`text` as inline code; an empty text stays empty."""
-    return f"`{text}`" if text else ""
 
 
 def settings() -> str:
@@ -162,29 +155,22 @@ def anchor(title: str) -> str:
     return kept.replace(" ", "-")
 
 
-def private_codes() -> str:
-    """Every code of the private coding scheme that the node can write."""
-    found: dict[str, str] = {}
-    for one in (*_codes_in(coding), *_codes_in(feature_codes), *_codes_in(ibsi_codes), *_sub_bands()):
-        if one.scheme == PRIVATE_SCHEME:
-            found[one.value] = one.meaning
-    return table(("Code Value", "Code Meaning"), ((code(value), found[value]) for value in sorted(found)))
+@cache
+def _sample() -> tuple[tuple[ResultObject, Dataset], ...]:
+    return tuple(sample_objects(Settings()))
 
 
-def _codes_in(module: ModuleType) -> Iterator[Code]:
-    for value in vars(module).values():
-        if isinstance(value, Code):
-            yield value
-        elif isinstance(value, dict):
-            yield from (one for one in value.values() if isinstance(one, Code))
+@cache
+def conformance() -> str:
+    """The conformance statement of the default configuration, without its title."""
+    return statement(facts(Settings(), _sample()))
 
 
-def _sub_bands() -> Iterator[Code]:
-    # those of the profiles, and what a parameter file can add
-    more = ("wavelet2-LL", "wavelet-LH", "wavelet-HL", "wavelet-HH", "lbp-3D-m1", "lbp-3D-k")
-    images = [image for settings_of in PROFILES.values() for image in image_types(settings_of)]
-    for image in (*images, *more):
-        yield from (value for _, value in describe(f"{image}_firstorder_Mean").modifiers)
+@cache
+def codes() -> str:
+    """Every code that the node can write, scheme by scheme."""
+    made = ((family(one.kind), dataset) for one, dataset in _sample())
+    return code_tables((*made, *(("task", dataset) for dataset in sample_tasks())))
 
 
 def accepted_classes() -> str:
@@ -192,11 +178,6 @@ def accepted_classes() -> str:
     kinds = (("Verification", [VERIFICATION]), ("CT", CT_IMAGES), ("Segmentation", SEGMENTATIONS))
     rows = [(kind, class_name(uid), code(uid)) for kind, uids in kinds for uid in sorted(uids)]
     return table(("Kind", "SOP class", "UID"), rows)
-
-
-def class_name(uid: SopClassUID) -> str:
-    """Name of a SOP class in PS3.4."""
-    return _NEW_CLASSES.get(uid) or str(UID(uid).name).removesuffix(" SOP Class")
 
 
 def implementation() -> str:
@@ -224,19 +205,6 @@ def syntax_name(uid: str) -> str:
     return _NEW_SYNTAXES.get(uid) or str(UID(uid).name)
 
 
-def features() -> str:
-    """Code and unit of each of the features of the original image."""
-    rows = []
-    for name in feature_names(PROFILES["recommended"]):
-        if not name.startswith("original_"):
-            continue
-        described = describe(name)
-        concept = described.concept
-        coded = f"`{concept.value}` {concept.scheme}"
-        rows.append((code(name.removeprefix("original_")), coded, concept.meaning, code(described.unit.value)))
-    return table(("Feature", "Code", "Code Meaning", "Unit"), rows)
-
-
 def profiles() -> str:
     """PyRadiomics' profiles side by side."""
     return _side_by_side([name for name, of in PROFILES.items() if of.ibsi is None])
@@ -258,12 +226,12 @@ def fast_classes() -> str:
     """Which features of which class the fast engine computes."""
     computed = {name.removeprefix("original_") for name in feature_names(PROFILES["recommended"])}
     rows = []
-    for family in dict.fromkeys(key.split("_")[0] for key in feature_codes.CONCEPTS):
-        of_class = [key for key in feature_codes.CONCEPTS if key.startswith(f"{family}_")]
+    for feature_class in dict.fromkeys(key.split("_")[0] for key in feature_codes.CONCEPTS):
+        of_class = [key for key in feature_codes.CONCEPTS if key.startswith(f"{feature_class}_")]
         fast = [key for key in of_class if key in computed]
-        rest = [code(key.removeprefix(f"{family}_")) for key in of_class if key not in computed]
+        rest = [code(key.removeprefix(f"{feature_class}_")) for key in of_class if key not in computed]
         left = "all" if not fast else ", ".join(rest)
-        rows.append((code(family), str(len(fast)), left if len(rest) else ""))
+        rows.append((code(feature_class), str(len(fast)), left if len(rest) else ""))
     return table(("Feature class", "`fast` computes", "Left to PyRadiomics"), rows)
 
 
@@ -345,12 +313,12 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "states": states,
     "transitions": transitions,
     "messages": messages,
-    "private-codes": private_codes,
+    "conformance": conformance,
+    "codes": codes,
     "accepted-classes": accepted_classes,
     "implementation": implementation,
     "result-classes": result_classes,
     "transfer-syntaxes": transfer_syntaxes,
-    "features": features,
     "profiles": profiles,
     "fast-classes": fast_classes,
     "fast-images": fast_images,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pydicom.uid import UID
-from pynetdicom import AE, build_role, evt
+from pynetdicom import AE, DEFAULT_TRANSFER_SYNTAXES, build_role, evt
 
 from pipelines.domain.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pipelines.domain.reasons import Rejected
@@ -50,6 +50,26 @@ class Context:
     abstract_syntax: str
     transfer_syntaxes: tuple[str, ...] = ()
     as_scp: bool = False
+
+    @property
+    def proposed_syntaxes(self) -> tuple[str, ...]:
+        """The transfer syntaxes that the request for the association names."""
+        return self.transfer_syntaxes or tuple(DEFAULT_TRANSFER_SYNTAXES)
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptable:
+    """A presentation context that the receiving process accepts.
+
+    Attributes
+    ----------
+    roles
+        As in `ScpService`.
+    """
+
+    abstract_syntax: str
+    transfer_syntaxes: tuple[str, ...]
+    roles: tuple[bool, bool] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +119,7 @@ def associate(
     ae.network_timeout = peer.timeout_s
     roles = {}
     for context in contexts:
-        if context.transfer_syntaxes:
-            ae.add_requested_context(context.abstract_syntax, list(context.transfer_syntaxes))
-        else:
-            ae.add_requested_context(context.abstract_syntax)
+        ae.add_requested_context(context.abstract_syntax, list(context.proposed_syntaxes))
         if context.as_scp:
             roles[context.abstract_syntax] = build_role(context.abstract_syntax, scp_role=True)
     try:

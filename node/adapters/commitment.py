@@ -32,6 +32,20 @@ _NOT_SUPPORTED: Final = frozenset({0x0112, 0x0118, 0x0122, 0x0123, 0x0211})
 
 _LOOK_EVERY_S: Final = 0.1
 
+STATUSES: Final[dict[int, str]] = {
+    _SUCCESS: "the request is on the disk, or the report was taken",
+    _PROCESSING_FAILURE: "internal error of the node",
+    _NO_SUCH_EVENT: "a report of an unknown event type",
+    _INVALID_ARGUMENT: "no transaction or no object is named, or the UID of an earlier request is used for other "
+    "objects; for a report: the transaction is not one of the node's",
+    _NO_SUCH_ACTION: "another action than the request for commitment",
+}
+"""What the node answers to an N-ACTION and to an N-EVENT-REPORT."""
+
+ASKING: Final = Context(STORAGE_COMMITMENT)
+# we are the provider of the service, and the one who opens the association (PS3.4 J.3.3.1)
+REPORTING: Final = Context(STORAGE_COMMITMENT, as_scp=True)
+
 Take = Callable[[str, CommitmentReport], bool]
 """What becomes of a report from an AE title; False when nobody asked for it."""
 
@@ -68,7 +82,7 @@ class CommitmentScu:
             return status, None
 
         handlers = [(evt.EVT_N_EVENT_REPORT, on_report)]
-        association = associate(self._ae_title, address, [Context(STORAGE_COMMITMENT)], handlers=handlers)
+        association = associate(self._ae_title, address, [ASKING], handlers=handlers)
         if isinstance(association, Rejected):
             return _without_commitment(association, peer)
         try:
@@ -91,9 +105,7 @@ class CommitmentScu:
             time.sleep(_LOOK_EVERY_S)
 
     def report(self, peer: str, report: CommitmentReport) -> Rejected | None:
-        # we are the provider of the service, and the one who opens the association (PS3.4 J.3.3.1)
-        context = Context(STORAGE_COMMITMENT, as_scp=True)
-        association = associate(self._ae_title, self._peers[peer], [context])
+        association = associate(self._ae_title, self._peers[peer], [REPORTING])
         if isinstance(association, Rejected):
             return _without_commitment(association, peer)
         fault = send_report(association, report, peer)

@@ -17,6 +17,9 @@ from pipelines.domain.identifiers import FrameOfReferenceUID, SeriesUID, SopClas
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import STUDY_ROOT_FIND, STUDY_ROOT_GET, STUDY_ROOT_MOVE
 
+FINDING: Final = Context(STUDY_ROOT_FIND)
+MOVING: Final = Context(STUDY_ROOT_MOVE)
+GETTING: Final = Context(STUDY_ROOT_GET)
 _PENDING: Final = frozenset({0xFF00, 0xFF01})
 _SUCCESS: Final = 0x0000
 _SOME_FAILED: Final = 0xB000
@@ -24,7 +27,7 @@ _INTERNAL_ERROR: Final = 0xC211
 _MOST_ANSWERS: Final = 20_000
 _UIDS_AT_ONCE: Final = 100
 
-_WHY: Final[dict[int, tuple[str, str]]] = {
+WHY: Final[dict[int, tuple[str, str]]] = {
     0xA700: ("it is out of resources", "Try again later."),
     0xA701: ("it is out of resources and cannot count the matches", "Try again later."),
     0xA702: ("it is out of resources and cannot send", "Try again later."),
@@ -38,6 +41,7 @@ _WHY: Final[dict[int, tuple[str, str]]] = {
     0x0122: ("it does not support this query", "Enable Study Root query/retrieve in that system."),
     0x0124: ("it does not allow this node to ask", "Allow AE title {own} to query and retrieve in that system."),
 }
+"""What the statuses of a peer mean, and what to do about them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +167,7 @@ class QueryRetrieveScu:
         return Retrieved(completed, failed)
 
     def _find(self, peer: str, keys: Dataset) -> list[Dataset] | Rejected:
-        association = associate(self._ae_title, self._sources[peer].address, [Context(STUDY_ROOT_FIND)])
+        association = associate(self._ae_title, self._sources[peer].address, [FINDING])
         if isinstance(association, Rejected):
             return _renamed(association, peer, "be queried")
         found: list[Dataset] = []
@@ -186,7 +190,7 @@ class QueryRetrieveScu:
         peer = source.address.name
         by_move = source.retrieve == "move"
         model = STUDY_ROOT_MOVE if by_move else STUDY_ROOT_GET
-        contexts = [Context(model), *(() if by_move else self._storage_contexts())]
+        contexts = [MOVING] if by_move else [GETTING, *self.stored_by_get]
         handlers = [] if by_move else [(evt.EVT_C_STORE, lambda event: self._store(event, source.address))]
         association = associate(self._ae_title, source.address, contexts, handlers=handlers)
         if isinstance(association, Rejected):
@@ -218,11 +222,15 @@ class QueryRetrieveScu:
             return Retrieved(completed, failed)
         return Retrieved(completed, failed, self._fault(peer, "retrieval", status))
 
-    def _storage_contexts(self) -> Iterator[Context]:
-        # one for each pair, so that the peer need not transcode; each class is one that the peer stores at us
-        for sop_class in self._storage_classes:
-            for syntax in self._transfer_syntaxes:
-                yield Context(sop_class, (syntax,), as_scp=True)
+    @property
+    def stored_by_get(self) -> tuple[Context, ...]:
+        """What the peer may store at us on the association of a C-GET."""
+        # one for each pair, so that the peer need not transcode
+        return tuple(
+            Context(sop_class, (syntax,), as_scp=True)
+            for sop_class in self._storage_classes
+            for syntax in self._transfer_syntaxes
+        )
 
     def _store(self, event: Any, peer: PeerAddress) -> int:
         announced = Announced(
@@ -241,7 +249,7 @@ class QueryRetrieveScu:
             return Rejected(
                 "NET-005", f"{peer} broke off a {what} without an answer.", "Look at the log of that system."
             )
-        why, remedy = _WHY.get(status, ("its log says why", "Look at the log of that system."))
+        why, remedy = WHY.get(status, ("its log says why", "Look at the log of that system."))
         words = {"destination": self._sources[peer].move_destination, "own": self._ae_title}
         detail = f"{peer} answered a {what} with status 0x{status:04X}: {why.format(**words)}."
         return Rejected("NET-007", detail, remedy.format(**words))

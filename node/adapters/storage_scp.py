@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydicom.uid import UID
 from pynetdicom import AE, evt
 
-from node.adapters.association import ScpService
+from node.adapters.association import Acceptable, ScpService
 from node.adapters.incoming import part10
 from node.errors import TransientError
 from node.logs import Log
@@ -80,6 +80,18 @@ class StorageScp:
             scu_role, scp_role = service.roles or (None, None)
             for abstract_syntax in service.abstract_syntaxes:
                 self._ae.add_supported_context(abstract_syntax, scu_role=scu_role, scp_role=scp_role)
+
+    @property
+    def acceptable(self) -> tuple[Acceptable, ...]:
+        """Everything that it agrees to when somebody asks for an association."""
+        return tuple(
+            Acceptable(
+                str(context.abstract_syntax),
+                tuple(str(syntax) for syntax in context.transfer_syntax),
+                None if context.scu_role is None else (bool(context.scu_role), bool(context.scp_role)),
+            )
+            for context in self._ae.supported_contexts
+        )
 
     def start(self, bind: str, port: int) -> int:
         """Listen in the background; the port that was bound.

@@ -20,6 +20,7 @@ from pipelines.domain.sop_classes import VERIFICATION
 _STORED: Final = frozenset({0x0000, 0x0001, 0x0107, 0x0111, 0x0116})
 _SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
 _MAX_CONTEXTS: Final = 128
+VERIFYING: Final = Context(VERIFICATION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class StorageScu:
         """Offer `files` to `peer` over one association; one answer for each, in order."""
         # one context for each pair, so that no file has to be transcoded
         contexts = list(dict.fromkeys(context for file in files for context in file.contexts))[:_MAX_CONTEXTS]
-        association = self._associate(peer, contexts)
+        association = associate(self._ae_title, peer, [Context(sop_class, (syntax,)) for sop_class, syntax in contexts])
         if isinstance(association, Rejected):
             # an association with no context at all fails as one object does whose context is missing
             refused = association.code == "NET-004"
@@ -127,7 +128,7 @@ class StorageScu:
                 association.abort() if lost else association.release()
 
     def echo(self, peer: str) -> Rejected | None:
-        association = self._associate(self._peers[peer], [(VERIFICATION, None)])
+        association = associate(self._ae_title, self._peers[peer], [VERIFYING])
         if isinstance(association, Rejected):
             return association
         try:
@@ -137,11 +138,6 @@ class StorageScu:
         if association.is_established:
             association.release()
         return judge(status.get("Status"), peer).fault
-
-    def _associate(self, peer: PeerAddress, contexts: Iterable[tuple[str, str | None]]) -> Any | Rejected:
-        """An established association, or the reason why there is none."""
-        proposed = (Context(sop_class, (syntax,) if syntax else ()) for sop_class, syntax in contexts)
-        return associate(self._ae_title, peer, proposed)
 
 
 def _store(association: Any, file: Sendable, transfer_syntax: str, peer: str) -> Sent:

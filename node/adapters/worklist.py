@@ -12,6 +12,7 @@ from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import MODALITY_WORKLIST
 from pipelines.imaging.order import read_order
 
+ASKING = Context(MODALITY_WORKLIST)
 _SUCCESS = 0x0000
 _PENDING = frozenset({0xFF00, 0xFF01})
 
@@ -27,13 +28,13 @@ class WorklistScu:
         _config.LOG_RESPONSE_IDENTIFIERS = False
 
     def orders(self, patient: PatientIdentity, *, accession_number: str) -> Sequence[Order] | Rejected:
-        association = associate(self._ae_title, self._peer, [Context(MODALITY_WORKLIST)])
+        association = associate(self._ae_title, self._peer, [ASKING])
         if isinstance(association, Rejected):
             return association
         found: list[Dataset] = []
         status = None
         try:
-            for answer, item in association.send_c_find(_keys(patient, accession_number), MODALITY_WORKLIST):
+            for answer, item in association.send_c_find(matching_keys(patient, accession_number), MODALITY_WORKLIST):
                 status = answer.get("Status")
                 if status in _PENDING and item is not None:
                     found.append(item)
@@ -51,7 +52,8 @@ class WorklistScu:
         return [order for order in map(read_order, mine) if order is not None]
 
 
-def _keys(patient: PatientIdentity, accession_number: str) -> Dataset:
+def matching_keys(patient: PatientIdentity, accession_number: str) -> Dataset:
+    """What is asked for: the keys that must match have a value, the others are to be told."""
     keys = Dataset()
     keys.SpecificCharacterSet = "ISO_IR 192"
     keys.PatientID = patient.patient_id

@@ -31,6 +31,12 @@ _INVALID_ARGUMENT: Final = 0x0115
 _PROCESSING_FAILURE: Final = 0x0110
 _NO_SUCH_OBJECT: Final = 0x0112
 _CLASS_CONFLICT: Final = 0x0119
+FAILURE_REASONS: Final[dict[int, str]] = {
+    _PROCESSING_FAILURE: "the file is damaged or gone",
+    _NO_SUCH_OBJECT: "never received",
+    _CLASS_CONFLICT: "received with another SOP class",
+}
+"""Why the node does not keep an object, as it reports it."""
 _LONGEST_ASSOCIATION: Final = timedelta(hours=1)
 """After which the association of a request has surely ended."""
 

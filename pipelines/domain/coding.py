@@ -112,6 +112,10 @@ QUANTITY: Final = Code("246205007", "SCT", "Quantity")
 FEATURE_MAP_DERIVATION: Final = _private("FEATUREMAP", "Voxel-wise radiomics feature")
 KERNEL_RADIUS: Final = _private("KERNELRADIUS", "Radius of the neighbourhood")
 
+# Tasks (Unified Procedure Step)
+RADIOMICS_WORKITEM: Final = _private("RADIOMICS", "Measurement of lesions by radiomics")
+DISCONTINUED: Final = Code("110513", "DCM", "Discontinued for unspecified reason")
+
 BODY_REGIONS: Final[dict[str, Code]] = {
     "CHEST": Code("816094009", "SCT", "Chest"),
     "ABDOMEN": Code("818981001", "SCT", "Abdomen"),

@@ -179,7 +179,7 @@ _SHAPE_UNITS: Final[dict[str, Code]] = {
 }
 _DIMENSIONLESS_FIRST_ORDER: Final = frozenset({"Entropy", "Uniformity", "Skewness", "Kurtosis"})
 
-_TRANSFORMATIONS: Final[dict[str, Code]] = {
+TRANSFORMATIONS: Final[dict[str, Code]] = {
     "log": _own("LOG", "Laplacian of Gaussian"),
     "wavelet": _own("WAVELET", "Wavelet"),
     "square": _own("SQUARE", "Square"),
@@ -190,6 +190,7 @@ _TRANSFORMATIONS: Final[dict[str, Code]] = {
     "lbp-2D": _own("LBP2D", "Local binary pattern in a plane"),
     "lbp-3D": _own("LBP3D", "Local binary pattern on a sphere"),
 }
+"""What stands for each image filter of PyRadiomics, by the name that its image types begin with."""
 _FILTERED: Final = re.compile(
     r"(?P<wavelet>wavelet)(?P<decomposition>[1-9][0-9]*)?-(?P<band>[LH]{2,3})"
     r"|(?P<log>log)-sigma-(?P<sigma>[0-9]+(-[0-9]+)?)-mm-3D"
@@ -246,7 +247,7 @@ def _modifiers(image_type: str) -> tuple[tuple[Code, Code], ...]:
     if parts is None:
         raise KeyError(image_type)
     kind = parts["wavelet"] or parts["log"] or parts["lbp"] or parts["plain"]
-    modifiers = [(IMAGE_TRANSFORMATION, _TRANSFORMATIONS[kind])]
+    modifiers = [(IMAGE_TRANSFORMATION, TRANSFORMATIONS[kind])]
     if parts["decomposition"]:
         modifiers.append((WAVELET_LEVEL, _level(parts["decomposition"])))
     if parts["band"]:

@@ -48,6 +48,7 @@ from pipelines.outputs.document import (
     INFERRED_FROM,
     Report,
     algorithm,
+    measured_by,
     measurement_group,
     report_object,
 )
@@ -66,7 +67,8 @@ _NO_MODEL: Final = "No model is configured. The lesions were measured, nothing w
 
 def case_report(findings: Findings, producer: Producer) -> Iterator[ResultObject]:
     """The prediction for the case, a summary of each lesion, then what the prediction rests on (PS3.16 TID 1501)."""
-    lesions = (_lesion_group(measured, findings.case.ct.grid) for measured in findings.lesions)
+    grid = findings.case.ct.grid
+    lesions = (_lesion_group(measured, grid, findings.method) for measured in findings.lesions)
     reasons = (_reasons_group(findings, findings.score),) if isinstance(findings.score, Score) else ()
     report = Report(
         kind=KIND,
@@ -127,7 +129,8 @@ def _reasons_group(findings: Findings, score: Score) -> Container:
     group_uid = result_uid(findings, KIND, "contributions")
     hounsfield = findings.method.hounsfield
     contributions = tuple(_contribution(one, hounsfield=hounsfield) for one in top_contributions(score))
-    return measurement_group("1501", "Largest contributions to the prediction", group_uid, contributions)
+    items = (*_algorithm(score.model), *contributions)
+    return measurement_group("1501", "Largest contributions to the prediction", group_uid, items)
 
 
 def top_contributions(score: Score) -> list[Contribution]:
@@ -177,7 +180,7 @@ def _method(method: Method) -> str:
     )
 
 
-def _lesion_group(measured: MeasuredLesion, grid: Grid) -> Container:
+def _lesion_group(measured: MeasuredLesion, grid: Grid, method: Method) -> Container:
     lesion = measured.lesion
     match measured.features:
         case FeatureVector():
@@ -186,6 +189,7 @@ def _lesion_group(measured: MeasuredLesion, grid: Grid) -> Container:
         case Rejected():
             result = _texts((NOT_MEASURED, str(measured.features)))
     items = (
+        *measured_by(method),
         *_texts((LESION_LABEL, lesion.label)),
         Num(CONTAINS, VOLUME, lesion.mask.volume_ml(grid), CM3, digits=4),
         *result,

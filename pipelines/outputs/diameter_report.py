@@ -8,7 +8,14 @@ from pipelines.domain.coding import IMAGING_MEASUREMENT_REPORT, LONG_AXIS, MM, P
 from pipelines.domain.diameters import Caliper, Diameters
 from pipelines.domain.outcome import Producer, ResultObject
 from pipelines.outputs.content import Container, ImageRef, Num, Polyline, Relationship
-from pipelines.outputs.document import CONTAINS, INFERRED_FROM, Report, measurement_group, report_object
+from pipelines.outputs.document import (
+    CONTAINS,
+    INFERRED_FROM,
+    Report,
+    measured_by,
+    measurement_group,
+    report_object,
+)
 
 KIND: Final = "sr-diameters"
 DESCRIPTION: Final = "AI: lesion diameters"
@@ -44,7 +51,8 @@ def _group(findings: Findings, lesion: Lesion, diameters: Diameters) -> Containe
         _line(LONG_AXIS, diameters.long, image),
         _line(SHORT_AXIS, diameters.short, image),
     )
-    return measurement_group("1501", lesion.tracking_id, lesion.tracking_uid, lines)
+    items = (*measured_by(findings.method), *lines)
+    return measurement_group("1501", lesion.tracking_id, lesion.tracking_uid, items)
 
 
 def _line(name: Code, caliper: Caliper, image: ImageRef) -> Num:

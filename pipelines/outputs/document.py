@@ -6,7 +6,7 @@ from typing import Final
 
 from pydicom import Dataset
 
-from pipelines.domain.case import Findings, SeriesKey
+from pipelines.domain.case import Findings, Method, SeriesKey
 from pipelines.domain.coding import (
     ALGORITHM_FAMILY,
     ALGORITHM_NAME,
@@ -154,6 +154,16 @@ def algorithm(
         *(Text(HAS_CONCEPT_MODIFIER, ALGORITHM_PARAMETERS, parameter) for parameter in parameters),
         *(() if family is None else (CodeItem(HAS_CONCEPT_MODIFIER, ALGORITHM_FAMILY, family),)),
     )
+
+
+def measured_by(method: Method) -> tuple[ContentItem, ...]:
+    """Which pipeline measured a group, and with which settings (TID 4019).
+
+    It has no Algorithm Family: none of CID 7162 is what the measurements do, and readers take a family that stands in a
+    group for a finding about the lesion.
+    """
+    parameters = (f"profile {method.profile}, settings SHA-256 = {method.settings_digest}",)
+    return algorithm(method.pipeline, method.pipeline_version, parameters)
 
 
 def observer(producer: Producer) -> tuple[ContentItem, ...]:

@@ -137,6 +137,7 @@ def _contributing(findings: Findings, producer: Producer, moment: datetime) -> l
     node = _equipment(MANUFACTURER, MODEL_NAME, _versions(findings, producer))
     node.StationName = producer.station
     node.DeviceSerialNumber = producer.device_uid
+    node.DeviceUID = producer.device_uid
     node.ContributionDateTime = moment.strftime("%Y%m%d%H%M%S%z")
     node.ContributionDescription = clipped(
         f"Measured with profile {findings.method.profile}, settings SHA-256 {findings.method.settings_digest}", 1024
@@ -146,8 +147,19 @@ def _contributing(findings: Findings, producer: Producer, moment: datetime) -> l
     return [node, *software, *model]
 
 
+def model_device_uid(model: ModelIdentity) -> str:
+    """Device UID of a model: whoever holds the same package, on whatever node, gets the same one.
+
+    References
+    ----------
+    PS3.3 C.12.1 (Contributing Equipment Sequence).
+    """
+    return derived_uid("model", model.sha256)
+
+
 def _model(model: ModelIdentity) -> Dataset:
     item = _equipment(f"Model {model.name}", model.name, [clipped(model.version)])
+    item.DeviceUID = model_device_uid(model)
     notice = f"{DEMONSTRATION_NOTICE}. " if model.demonstration else ""
     item.ContributionDescription = clipped(f"{notice}Model package SHA-256 {model.sha256}", 1024)
     return item

@@ -17,6 +17,8 @@ from node.ports import Clock, Performed, ScheduledStep, StepEvent
 from pipelines.domain.procedure_step import StepRequest, StepState, StepStatus
 from pipelines.domain.reasons import Rejected
 
+PULLING: Final = (Context(PULL), Context(WATCH))
+NOTIFYING: Final = Context(EVENT, as_scp=True)
 _CHANGE_STATE: Final = 1
 _SUBSCRIBE: Final = 3
 _PENDING: Final = frozenset({0xFF00, 0xFF01})
@@ -165,7 +167,7 @@ class PeerBoard:
 
     @contextmanager
     def _associated(self) -> Iterator[Any]:
-        association = associate(self._ae_title, self._peer, (Context(PULL), Context(WATCH)))
+        association = associate(self._ae_title, self._peer, PULLING)
         if isinstance(association, Rejected):
             raise TransientError(association.code, association.detail)
         try:
@@ -181,7 +183,7 @@ class PeerBoard:
 
 def send_event(ae_title: str, peer: PeerAddress, event: StepEvent) -> bool:
     """Tell a subscriber what happened to a step; False when it did not take the notification."""
-    association = associate(ae_title, peer, [Context(EVENT, as_scp=True)])
+    association = associate(ae_title, peer, [NOTIFYING])
     if isinstance(association, Rejected):
         return False
     try:

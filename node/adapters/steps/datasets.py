@@ -10,6 +10,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
 from node.ports import Performed, StepInputs
+from pipelines.domain.coding import DISCONTINUED, PRIVATE_SCHEME, RADIOMICS_WORKITEM, Code
 from pipelines.domain.procedure_step import StepState, StepStatus
 
 # type 1 of a created step (PS3.4 table CC.2.5-3), beside the state itself
@@ -25,7 +26,6 @@ _DEMANDED_WHEN_COMPLETED: Final = (
     "PerformedWorkitemCodeSequence",
     "PerformedProcedureStepEndDateTime",
 )
-_SCHEME: Final = "99PULMONODE"
 
 
 def encoded(dataset: Dataset) -> bytes:
@@ -106,9 +106,7 @@ def cancellation_of(reason: str, at: datetime) -> Dataset:
     item.ProcedureStepProgressDescription = reason
     item.ProcedureStepCancellationDateTime = _moment(at)
     item.ReasonForCancellation = reason[:1024]
-    item.ProcedureStepDiscontinuationReasonCodeSequence = [
-        _code("110513", "DCM", "Discontinued for unspecified reason")
-    ]
+    item.ProcedureStepDiscontinuationReasonCodeSequence = [_code(DISCONTINUED)]
     made = Dataset()
     made.ProcedureStepProgressInformationSequence = [item]
     return made
@@ -117,10 +115,10 @@ def cancellation_of(reason: str, at: datetime) -> Dataset:
 def performed_of(performed: Performed) -> Dataset:
     """Modification that tells what was done, when, by whom, and where the results are."""
     item = Dataset()
-    item.PerformedStationNameCodeSequence = [_code(performed.station, _SCHEME, performed.station)]
+    item.PerformedStationNameCodeSequence = [_code(Code(performed.station, PRIVATE_SCHEME, performed.station))]
     item.PerformedProcedureStepStartDateTime = _moment(performed.started_at)
     item.PerformedProcedureStepEndDateTime = _moment(performed.ended_at)
-    item.PerformedWorkitemCodeSequence = [_code("RADIOMICS", _SCHEME, "Measurement of lesions by radiomics")]
+    item.PerformedWorkitemCodeSequence = [_code(RADIOMICS_WORKITEM)]
     item.PerformedProcessingParametersSequence = []
     item.OutputInformationSequence = [_output(performed, series) for series in performed.series]
     made = progress_of(100, performed.summary)
@@ -190,9 +188,9 @@ def _code_values(dataset: Dataset, keyword: str) -> frozenset[str]:
     return frozenset(str(item.get("CodeValue", "")) for item in dataset.get(keyword) or ())
 
 
-def _code(value: str, scheme: str, meaning: str) -> Dataset:
+def _code(code: Code) -> Dataset:
     item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code.value, code.scheme, code.meaning
     return item
 
 

@@ -8,7 +8,7 @@ from pipelines.domain.case import Findings
 from pipelines.domain.outcome import ResultObject
 from pipelines.domain.reasons import Rejected
 from pipelines.outputs.measurement_report import feature_report
-from pipelines.outputs.provenance import clipped, result_uid
+from pipelines.outputs.provenance import clipped, model_device_uid, result_uid
 from tests.pipelines.outputs import synthetic
 
 
@@ -46,6 +46,27 @@ def test_every_object_names_the_node_the_software_and_the_model_that_contributed
         ]
         assert (model.ManufacturerModelName, model.SoftwareVersions) == ("Rad-signature NSCLC", "1.0.0")
         assert synthetic.MODEL.sha256 in model.ContributionDescription
+
+
+def test_the_node_and_the_model_are_devices_with_uids_and_another_package_is_another_device(
+    findings: Findings, objects: dict[str, ResultObject]
+) -> None:
+    for made in objects.values():
+        node, *_, model = read(made).ContributingEquipmentSequence
+        assert (node.DeviceUID, model.DeviceUID) == (synthetic.PRODUCER.device_uid, model_device_uid(synthetic.MODEL))
+    assert model_device_uid(replace(synthetic.MODEL, sha256="ac" * 32)) != model_device_uid(synthetic.MODEL)
+    # what people call the model changes nothing about what it is
+    assert model_device_uid(replace(synthetic.MODEL, name="Other")) == model_device_uid(synthetic.MODEL)
+
+
+def test_every_group_of_every_report_names_its_algorithm_and_version(objects: dict[str, ResultObject]) -> None:
+    for kind in ("sr-features", "sr-case", "sr-diameters"):
+        for group in read(objects[kind]).ContentSequence[-1].ContentSequence:
+            named = {item.ConceptNameCodeSequence[0].CodeValue: item for item in group.ContentSequence}
+            assert {"111001", "111003", "111002"} <= named.keys(), kind
+            assert all(named[code].RelationshipType == "HAS CONCEPT MOD" for code in ("111001", "111003", "111002"))
+            of_model = named["111001"].TextValue.startswith(synthetic.MODEL.name)
+            assert ("111000" in named) == of_model
 
 
 def test_no_model_contributes_where_there_is_no_score(findings: Findings) -> None:
