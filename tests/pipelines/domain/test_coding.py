@@ -47,7 +47,6 @@ ABSENT_FROM_PYDICOM = {
     ("[hnsf'U]2", "UCUM"),
     ("[hnsf'U]2.mm3", "UCUM"),
     ("{0:1}", "UCUM"),
-    ("{pixels}", "UCUM"),
     ("{voxels}", "UCUM"),
     ("{features}", "UCUM"),
     ("{logit}", "UCUM"),
