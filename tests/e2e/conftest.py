@@ -93,7 +93,9 @@ def processed(tmp_path_factory: pytest.TempPathFactory) -> Processed:
             detail = running.ended(timeout_s=280)
             assert detail.row.state is CaseState.DELIVERED, detail.row
             spool = running.settings.data_dir / "spool"
-        by_uid = {dcmread(path, stop_before_pixels=True).SOPInstanceUID: path for path in pacs.download(folder / "back")}
+        by_uid = {
+            dcmread(path, stop_before_pixels=True).SOPInstanceUID: path for path in pacs.download(folder / "back")
+        }
         for instance in (*ct, drawn):
             pacs.post("/instances", as_bytes(instance))
     results = [row.result for row in detail.results]
