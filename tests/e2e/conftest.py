@@ -1,4 +1,4 @@
-"""One case that a whole node has processed and sent to Orthanc, for everything that other people's programs say of it."""
+"""One case that a whole node has processed and sent to Orthanc, for other people's programs to judge."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
