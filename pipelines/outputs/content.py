@@ -227,8 +227,7 @@ class Encoder:
 
 def _decimal_string(item: Num) -> str:
     shown = item.value if item.digits is None else float(f"{item.value:.{item.digits}g}")
-    # Orthanc's DICOMweb cuts whole numbers to 32 bits; with a decimal point they come through
-    return str(int(shown)) if shown.is_integer() and abs(shown) < 2**31 else format_number_as_ds(shown)
+    return str(int(shown)) if shown.is_integer() and abs(shown) < 1e15 else format_number_as_ds(shown)
 
 
 def _qualifier(value: float) -> Code:

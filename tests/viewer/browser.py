@@ -26,6 +26,8 @@ _OPTIONS: Final = (
     "--disable-quic",
 )
 _TIMEOUT_MS: Final = 60_000
+# the thumbnails have canvases too, for a while
+_CANVAS: Final = "[data-cy=viewport-pane] canvas.cornerstone-canvas"
 _SKIP_THE_TOUR: Final = "localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour']))"
 _LOOK: Final = """canvas => {
   const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
@@ -82,7 +84,7 @@ class Viewer:
         self.page.goto("about:blank")
         self.faults.clear()
         self.page.goto(f"{self.url}/viewer?StudyInstanceUIDs={study}")
-        self.wait_until(lambda: self.page.locator("canvas.cornerstone-canvas").count() == 1 and self.look().greys > 50)
+        self.wait_until(lambda: self.page.locator(_CANVAS).count() == 1 and self.look().greys > 50)
 
     def show(self, series_number: int) -> None:
         """Open a series in the viewport."""
@@ -121,7 +123,7 @@ class Viewer:
 
     def look(self, *, size: int = 256) -> Shown:
         """What the only viewport shows of a CT of `size` rows and columns."""
-        found = self.page.locator("canvas.cornerstone-canvas").evaluate(_LOOK)
+        found = self.page.locator(_CANVAS).evaluate(_LOOK)
         scale = min(found["width"], found["height"]) / size
         middle = (size - 1) / 2
         centre = (
