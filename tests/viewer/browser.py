@@ -102,13 +102,6 @@ class Viewer:
         """Text that is drawn over the image."""
         return " ".join(self.page.locator("svg.svg-layer").all_text_contents())
 
-    def lines(self) -> list[tuple[float, float, float, float]]:
-        """Lines that are drawn over the image: x and y of both ends on the canvas."""
-        found: list[Any] = self.page.locator("svg.svg-layer line").evaluate_all(
-            "lines => lines.map(one => ['x1', 'y1', 'x2', 'y2'].map(name => Number(one.getAttribute(name))))"
-        )
-        return [(x1, y1, x2, y2) for x1, y1, x2, y2 in found]
-
     def panel(self, name: str) -> None:
         """Open one of the panels at the right."""
         self.page.locator(f"[data-cy={name}-btn]").click()
