@@ -75,7 +75,6 @@ def case_report(findings: Findings, producer: Producer) -> Iterator[ResultObject
         series_number=_SERIES_NUMBER,
         description=_description(findings),
         groups=(_case_group(findings), *lesions, *reasons),
-        with_image_library=False,
     )
     yield report_object(findings, producer, report)
 

@@ -21,7 +21,6 @@ class Relationship(StrEnum):
     """How a content item relates to the one that holds it (PS3.3 C.17.3.2.4)."""
 
     CONTAINS = "CONTAINS"
-    HAS_ACQUISITION_CONTEXT = "HAS ACQ CONTEXT"
     HAS_CONCEPT_MODIFIER = "HAS CONCEPT MOD"
     HAS_OBSERVATION_CONTEXT = "HAS OBS CONTEXT"
     INFERRED_FROM = "INFERRED FROM"
@@ -100,7 +99,7 @@ class ImageRef:
     Attributes
     ----------
     name
-        None for an entry of the image library.
+        None where the template gives the reference no name.
     """
 
     relationship: Relationship

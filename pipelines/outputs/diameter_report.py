@@ -30,7 +30,7 @@ def diameter_report(findings: Findings, producer: Producer) -> Iterator[ResultOb
     """
     groups = tuple(_group(findings, lesion, diameters) for lesion, diameters in drawn_lesions(findings))
     if groups:
-        report = Report(KIND, _SERIES_NUMBER, DESCRIPTION, groups, False, IMAGING_MEASUREMENT_REPORT)
+        report = Report(KIND, _SERIES_NUMBER, DESCRIPTION, groups, IMAGING_MEASUREMENT_REPORT)
         yield report_object(findings, producer, report)
 
 

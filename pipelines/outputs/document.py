@@ -12,7 +12,6 @@ from pipelines.domain.coding import (
     ALGORITHM_NAME,
     ALGORITHM_PARAMETERS,
     ALGORITHM_VERSION,
-    COMPUTED_TOMOGRAPHY,
     CT_PROCEDURE,
     DEVICE,
     DEVICE_MANUFACTURER,
@@ -21,26 +20,15 @@ from pipelines.domain.coding import (
     DEVICE_UID,
     ENGLISH,
     FINDING,
-    FRAME_OF_REFERENCE_UID,
-    HORIZONTAL_PIXEL_SPACING,
-    IMAGE_LIBRARY,
-    IMAGE_LIBRARY_GROUP,
     IMAGING_MEASUREMENTS,
     LANGUAGE,
     MEASUREMENT_GROUP,
-    MM,
-    MODALITY,
     NEOPLASM,
     OBSERVER_TYPE,
     ONCOLOGY_MEASUREMENT_REPORT,
-    PIXEL_DATA_COLUMNS,
-    PIXEL_DATA_ROWS,
-    PIXELS,
     PROCEDURE_REPORTED,
-    SPACING_BETWEEN_SLICES,
     TRACKING_IDENTIFIER,
     TRACKING_UID,
-    VERTICAL_PIXEL_SPACING,
     Code,
 )
 from pipelines.domain.identifiers import SeriesUID, SopClassUID, SopInstanceUID
@@ -52,8 +40,6 @@ from pipelines.outputs.content import (
     Container,
     ContentItem,
     Encoder,
-    ImageRef,
-    Num,
     Relationship,
     Text,
     UidRef,
@@ -73,7 +59,6 @@ CONTAINS: Final = Relationship.CONTAINS
 HAS_CONCEPT_MODIFIER: Final = Relationship.HAS_CONCEPT_MODIFIER
 HAS_OBSERVATION_CONTEXT: Final = Relationship.HAS_OBSERVATION_CONTEXT
 INFERRED_FROM: Final = Relationship.INFERRED_FROM
-_HAS_ACQUISITION_CONTEXT: Final = Relationship.HAS_ACQUISITION_CONTEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +69,6 @@ class Report:
     ----------
     groups
         Measurement Groups, all after the same template.
-    with_image_library
-        Whether to list the CT images in the content too. They stand above the measurements, hundreds of lines for a
-        person who reads the report; the evidence names them in any case.
     title
         Of CID 7021. Viewers show Imaging Measurement Reports as marks on the images if they can draw each group, and
         as nothing if they cannot; an Oncology Measurement Report they show as text.
@@ -96,12 +78,15 @@ class Report:
     series_number: int
     description: str
     groups: tuple[Container, ...]
-    with_image_library: bool
     title: Code = ONCOLOGY_MEASUREMENT_REPORT
 
 
 def report_object(findings: Findings, producer: Producer, report: Report) -> ResultObject:
-    """Write `report` about the whole case (PS3.3 A.35.13, PS3.16 TID 1500)."""
+    """Write `report` about the whole case (PS3.3 A.35.13, PS3.16 TID 1500).
+
+    There is no Image Library (TID 1600), which the template leaves to the writer: the evidence names the same images,
+    and OHIF shows nothing of a report in which an item has no name, as the images of a library have none.
+    """
     identity = Identity(
         kind=report.kind,
         lesion_number=None,
@@ -128,7 +113,6 @@ def report_object(findings: Findings, producer: Producer, report: Report) -> Res
         CodeItem(HAS_CONCEPT_MODIFIER, LANGUAGE, ENGLISH),
         *observer(producer),
         CodeItem(HAS_CONCEPT_MODIFIER, PROCEDURE_REPORTED, CT_PROCEDURE),
-        *((_image_library(findings.case.ct),) if report.with_image_library else ()),
         Container(CONTAINS, IMAGING_MEASUREMENTS, report.groups),
     )
     return result_object(identity, made, Encoder().content_sequence(items))
@@ -175,26 +159,6 @@ def observer(producer: Producer) -> tuple[ContentItem, ...]:
         Text(HAS_OBSERVATION_CONTEXT, DEVICE_MANUFACTURER, MANUFACTURER),
         Text(HAS_OBSERVATION_CONTEXT, DEVICE_MODEL, MODEL_NAME),
     )
-
-
-def _image_library(ct: CtVolume) -> Container:
-    """The instances of the CT; what they have in common is said once for all of them (TID 1600)."""
-    slices, rows, columns = ct.grid.shape
-    x, y, z = ct.grid.spacing_mm
-    numbers: list[tuple[Code, float, Code]] = [(HORIZONTAL_PIXEL_SPACING, x, MM), (VERTICAL_PIXEL_SPACING, y, MM)]
-    # a resampled volume has another matrix and other steps than its images
-    if not ct.resampled:
-        numbers = [(PIXEL_DATA_ROWS, rows, PIXELS), (PIXEL_DATA_COLUMNS, columns, PIXELS), *numbers]
-    if slices > 1 and not ct.resampled:
-        numbers.append((SPACING_BETWEEN_SLICES, z, MM))
-    shared: tuple[ContentItem, ...] = (
-        CodeItem(_HAS_ACQUISITION_CONTEXT, MODALITY, COMPUTED_TOMOGRAPHY),
-        UidRef(_HAS_ACQUISITION_CONTEXT, FRAME_OF_REFERENCE_UID, ct.frame_of_reference),
-        *(Num(_HAS_ACQUISITION_CONTEXT, name, float(value), unit) for name, value, unit in numbers),
-    )
-    entries = tuple(ImageRef(CONTAINS, None, *instance) for instance in _instances(ct))
-    group = Container(CONTAINS, IMAGE_LIBRARY_GROUP, (*shared, *entries))
-    return Container(CONTAINS, IMAGE_LIBRARY, (group,), "1600")
 
 
 def _instances(ct: CtVolume) -> Iterator[tuple[SopClassUID, SopInstanceUID]]:

@@ -45,7 +45,7 @@ def feature_report(findings: Findings, producer: Producer) -> Iterator[ResultObj
             for feature, value, items in zip(features, vector.select(names), modifiers, strict=True)
         )
         groups.append(_group(findings, lesion, method, numbers))
-    report = Report(KIND, _SERIES_NUMBER, DESCRIPTION, tuple(groups), with_image_library=True)
+    report = Report(KIND, _SERIES_NUMBER, DESCRIPTION, tuple(groups))
     yield report_object(findings, producer, report)
 
 

@@ -61,7 +61,6 @@ ABSENT_FROM_PYDICOM = {
     ("[hnsf'U].mm3", "UCUM"),
     ("[hnsf'U]2.mm3", "UCUM"),
     ("{0:1}", "UCUM"),
-    ("{pixels}", "UCUM"),
     ("{voxels}", "UCUM"),
     ("{features}", "UCUM"),
     ("{logit}", "UCUM"),

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 
@@ -35,21 +36,27 @@ def test_a_report_is_a_complete_unverified_oncology_measurement_report(objects: 
         assert item_called(dataset, "Device Observer Name").TextValue == "PULMONODE"
 
 
-def test_the_image_library_says_once_what_all_images_have_in_common(
-    ct: list[Dataset], objects: dict[str, ResultObject]
+def items_below(dataset: Dataset) -> Iterator[Dataset]:
+    for item in dataset.get("ContentSequence", []):
+        yield item
+        yield from items_below(item)
+
+
+def test_text_reports_begin_with_their_measurements_and_hold_nothing_without_a_name(
+    objects: dict[str, ResultObject],
 ) -> None:
-    library = item_called(read(objects["sr-features"]), "Image Library")
-    (group,) = library.ContentSequence
-    images = [item for item in group.ContentSequence if item.ValueType == "IMAGE"]
-    assert [i.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for i in images] == [i.SOPInstanceUID for i in ct]
-    assert all("ContentSequence" not in image for image in images)
-    assert item_called(group, "Vertical Pixel Spacing").MeasuredValueSequence[0].FloatingPointValue == 0.7
+    # OHIF shows nothing at all of a text report that holds an item without a name
+    for kind in ("sr-features", "sr-case"):
+        dataset = read(objects[kind])
+        names = [item.ConceptNameCodeSequence[0].CodeMeaning for item in items_below(dataset)]
+        assert "Image Library" not in names
+        assert dataset.ContentSequence[-1].ConceptNameCodeSequence[0].CodeMeaning == "Imaging Measurements"
 
 
-def test_the_case_report_begins_with_its_measurements(objects: dict[str, ResultObject]) -> None:
-    names = [item.ConceptNameCodeSequence[0].CodeMeaning for item in read(objects["sr-case"]).ContentSequence]
-    assert "Image Library" not in names
-    assert names[-1] == "Imaging Measurements"
+def test_the_evidence_names_every_image_of_the_ct(ct: list[Dataset], objects: dict[str, ResultObject]) -> None:
+    (study,) = read(objects["sr-features"]).CurrentRequestedProcedureEvidenceSequence
+    named = [image.ReferencedSOPInstanceUID for image in study.ReferencedSeriesSequence[0].ReferencedSOPSequence]
+    assert named == [image.SOPInstanceUID for image in ct]
 
 
 def test_a_segmentation_from_another_study_is_evidence_of_that_study(small: Findings) -> None:
@@ -61,12 +68,12 @@ def test_a_segmentation_from_another_study_is_evidence_of_that_study(small: Find
     assert of_segmentation.ReferencedSeriesSequence[0].SeriesInstanceUID == "1.2.4"
 
 
-def test_a_multi_frame_ct_is_one_image_of_the_library(small: Findings) -> None:
+def test_a_multi_frame_ct_is_one_image_of_the_evidence(small: Findings) -> None:
     frames = tuple(
         SliceRef(SopClassUID(ENHANCED_CT_IMAGE), SopInstanceUID("1.2.3"), frame=index + 1)
         for index in range(len(small.case.ct.slices))
     )
     case = replace(small.case, ct=replace(small.case.ct, slices=frames))
     (made,) = feature_report(replace(small, case=case), synthetic.PRODUCER)
-    (group,) = item_called(read(made), "Image Library").ContentSequence
-    assert [item.ValueType for item in group.ContentSequence].count("IMAGE") == 1
+    of_ct = read(made).CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence[0]
+    assert [image.ReferencedSOPInstanceUID for image in of_ct.ReferencedSOPSequence] == ["1.2.3"]

@@ -1,0 +1,1 @@
+"""A real viewer in a real browser, before a DICOMweb service."""
