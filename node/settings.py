@@ -452,6 +452,11 @@ class Peer(_Section):
         description="Offer reports and maps also in Deflated Explicit VR Little Endian, a tenth to a thirtieth of the "
         "size, and use it where the peer accepts it. Set false for a peer that accepts it and shows nothing.",
     )
+    charset: Literal["GB18030", "GBK", "ISO_IR 100"] | None = Field(
+        None,
+        description="Character set in which it wants the text of results. Not set: UTF-8 (ISO_IR 192). A result with a "
+        "character that the set lacks is not sent (TXT-003).",
+    )
     commitment: bool = Field(
         True,
         description="Ask it to keep the results that it took (storage commitment). If it does not offer that, the case "

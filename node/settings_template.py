@@ -26,6 +26,7 @@ _EXAMPLE_PEER: Final = {
     "ae_title": "ORTHANC",
     "host": "192.0.2.10",
     "port": 104,
+    "charset": "GB18030",
     "stow_token_file": "/etc/pulmonode/pacs.token",
 }
 

@@ -28,6 +28,8 @@ class PeerAddress:
     timeout_s: float
     deflate: bool = False
     """Whether results are offered in Deflated Explicit VR Little Endian too."""
+    charset: str = ""
+    """Character set that the text of results is written in; empty for UTF-8, as they are made."""
 
     @property
     def where(self) -> str:

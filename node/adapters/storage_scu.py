@@ -1,9 +1,10 @@
 """Send objects to other DICOM applications: Storage and Verification as SCU."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from pydicom.errors import InvalidDicomError
@@ -12,6 +13,7 @@ from pynetdicom import _config
 
 from node.adapters.association import Context, PeerAddress, associate
 from node.adapters.deflate import deflate
+from node.adapters.recode import Unwritable, recode
 from node.ports import Sent, StoredFile, StoredResult
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import VERIFICATION
@@ -31,12 +33,15 @@ class Sendable:
     ----------
     deflate
         Whether to send it compressed if the peer accepts that.
+    charset
+        Character set to write its text in first; empty to leave it as it is.
     """
 
     path: Path
     sop_class: str
     transfer_syntax: str
     deflate: bool = False
+    charset: str = ""
 
     @property
     def contexts(self) -> tuple[tuple[str, str], ...]:
@@ -93,6 +98,7 @@ class StorageScu:
                 made.sop_class,
                 made.transfer_syntax,
                 deflate=address.deflate and made.transfer_syntax == ExplicitVRLittleEndian,
+                charset=address.charset,
             )
             for made in results
         ]
@@ -142,20 +148,43 @@ class StorageScu:
 
 def _store(association: Any, file: Sendable, transfer_syntax: str, peer: str) -> Sent:
     try:
-        if transfer_syntax == file.transfer_syntax:
+        if transfer_syntax == file.transfer_syntax and not file.charset:
             status = association.send_c_store(file.path)
         else:
-            # beside the result and not in a folder for all users: it names the patient
-            with NamedTemporaryFile(dir=file.path.parent, prefix=".deflated-") as compressed:
-                deflate(file.path, compressed)
-                compressed.flush()
-                status = association.send_c_store(compressed.name)
+            with _as_wanted(file, transfer_syntax) as path:
+                status = association.send_c_store(path)
+    except Unwritable as fault:
+        reason = Rejected(
+            "TXT-003",
+            f"{fault} has characters that {file.charset}, the character set of {peer}, lacks.",
+            f"Set charset of {peer} to one that has them, such as GB18030, or remove the key if it takes UTF-8.",
+        )
+        return Sent(None, reason, permanent=True)
     except RuntimeError:  # the association is gone
         return judge(None, peer)
     except (OSError, InvalidDicomError, AttributeError, ValueError) as fault:
         why = getattr(fault, "strerror", None) or "it is no DICOM file, or not the one that it was"
         return Sent(None, Rejected("RCV-005", f"A file cannot be sent: {why}.", "Look whether it can be read."))
     return judge(status.get("Status"), peer)
+
+
+@contextmanager
+def _as_wanted(file: Sendable, transfer_syntax: str) -> Iterator[Path]:
+    """The file as the peer gets it; what is made for that is gone after the transfer.
+
+    It lies beside the result and not in a folder for all users, because it names the patient.
+    """
+    with TemporaryDirectory(dir=file.path.parent, prefix=".sending-") as folder:
+        path = file.path
+        if file.charset:
+            path = Path(folder, "recoded")
+            with path.open("wb") as target:
+                recode(file.path, target, file.charset)
+        if transfer_syntax != file.transfer_syntax:
+            plain, path = path, Path(folder, "deflated")
+            with path.open("wb") as target:
+                deflate(plain, target)
+        yield path
 
 
 def _not_accepted(file: Sendable, peer: str) -> Sent:

@@ -54,6 +54,7 @@ CODES: Final[dict[str, str]] = {
     # text
     "TXT-001": "Text of the patient or the study cannot be decoded",
     "TXT-002": "The label of a segment cannot be decoded",
+    "TXT-003": "Text cannot be written in the character set of a peer",
     # the segmentation
     "SEG-001": "The CT series of the segmentation has not arrived",
     "SEG-002": "The CT series of the segmentation cannot be told",

@@ -126,7 +126,7 @@ def test_a_result_goes_deflated_where_the_peer_accepts_that(
     plain = dataset_of(files[3].path.read_bytes())
     inflated = zlib.decompress(stored, -zlib.MAX_WBITS) if arrives_deflated else stored
     assert inflated == plain
-    assert [path.name for path in files[3].path.parent.glob(".deflated*")] == []
+    assert [path.name for path in files[3].path.parent.glob(".sending*")] == []
 
 
 def test_a_result_is_not_offered_deflated_to_a_peer_that_shall_not_get_it(
