@@ -298,7 +298,7 @@ def test_the_demo_shows_its_case_and_leaves_nothing_running_twice_in_a_row(tmp_p
         for words in ("delivered", "probability", "original_shape_", "sr-features", "not for clinical use"):
             assert words in done.stdout
     back = [dcmread(path) for path in (tmp_path / "demo/pacs").glob("*.dcm")]
-    assert {made.Modality for made in back} == {"SR", "OT"}
+    assert {made.Modality for made in back} == {"SR", "KO", "DOC", "OT"}
     ports = [line for line in (tmp_path / "demo/node.toml").read_text().splitlines() if line.startswith("port")]
     assert not any(listens(int(line.split("=")[1])) for line in ports)
 

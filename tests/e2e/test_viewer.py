@@ -89,7 +89,7 @@ def test_the_study_list_names_the_study(page: Viewer) -> None:
     page.open_list()
     page.wait_until(lambda: "DEMO, LUNG" in page.text())
     (line,) = [line for line in page.text().splitlines() if "\\SEG\\" in line]
-    assert sorted(line.split("\\")) == ["CT", "KO", "OT", "RTSTRUCT", "SEG", "SR"]
+    assert sorted(line.split("\\")) == ["CT", "DOC", "KO", "OT", "RTSTRUCT", "SEG", "SR"]
 
 
 @BY_NODE

@@ -50,7 +50,7 @@ def test_an_identifier_that_is_no_uid_names_no_file(pacs: DemoPacs, tmp_path: Pa
 
 
 def test_nothing_else_than_images_segmentations_and_results_is_taken(pacs: DemoPacs) -> None:
-    association = associate(pacs.start(), [("1.2.840.10008.5.1.4.1.1.104.1", None)], called="DEMOPACS")
+    association = associate(pacs.start(), [("1.2.840.10008.5.1.4.1.1.104.3", None)], called="DEMOPACS")
     assert association.accepted_contexts == []
 
 

@@ -422,7 +422,7 @@ def test_numbers_and_score_come_back_to_the_last_bit(node: Node) -> None:
     features = (("b", 0.1 + 0.2), ("a", -1e-300), ("nan", math.nan), ("inf", math.inf))
     measured = Measurement(2, "2.25.1", 1 / 3, features, None)
     refused = Measurement(1, "2.25.2", 0.0, (), Rejected("ROI-001", "Too small.", "Draw it larger."))
-    report = Report((measured, refused), SCORE, (), "2 lesions.", (NOTE,))
+    report = Report((measured, refused), SCORE, (), "2 lesions.", notes=(NOTE,))
     assert node.ledger.reported(claim, report, (), at=node.clock())
     noted = node.ledger.detail(claim.case)
     assert noted is not None
