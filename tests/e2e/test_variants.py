@@ -1,4 +1,4 @@
-"""Every variant of a CT and of a segmentation, sent over the wire to one running node: each ends with result or code."""
+"""Every variant of a CT and of a segmentation, sent over the wire to one running node, ends with results or a code."""
 
 from collections.abc import Iterator
 from pathlib import Path

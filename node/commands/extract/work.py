@@ -150,12 +150,12 @@ def measure(task: Task, method: Method) -> tuple[Measured, ...]:
             measure_on = measure_on or (_dicom(task, method) if task.dicom else _files(task, method))
             rows, faults = measure_on(target)
         except Exception as fault:  # one bad file must not end the run; its kind and its place are all that may be told
-            rows, faults = [], [Fault("error", target.cells, _internal(fault))]
+            rows, faults = [], [Fault("error", target.cells, internal_error(fault))]
         found.append(Measured(target.key, before[target.key], tuple(rows), tuple(faults)))
     return tuple(found)
 
 
-def _internal(fault: Exception) -> Rejected:
+def internal_error(fault: Exception) -> Rejected:
     """`RUN-002` with the kind and the place of the error; its message may quote a patient."""
     frames = traceback.extract_tb(fault.__traceback__)
     place = f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "no known place"

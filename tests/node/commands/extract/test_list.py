@@ -91,11 +91,9 @@ def test_a_list_gives_the_table_that_pyradiomics_itself_gives(shared_data: Path,
             "Mask-original_VolumeNum",
         ):
             assert our[f"diagnostics_{name}"] == their[f"diagnostics_{name}"], name
-    assert [our["diagnostics_Configuration_Engine"] for our in ours[:4]] == ["fast", "fast", *["pyradiomics"] * 2]
+    assert [our["diagnostics_Configuration_Engine"] for our in ours[:4]] == ["fast"] * 4
     faults = rows_of(tmp_path / "ours.errors.csv")
     assert [(fault["Severity"], fault["Code"]) for fault in faults] == [
-        ("note", "ROI-004"),
-        ("note", "ROI-004"),
         ("error", "SEG-004"),
         ("error", "VOL-001"),
     ]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from pydicom import Dataset
 
+from node.commands.extract.work import internal_error
 from tests.dicom import as_bytes, ct_series, rtstruct_of, seg_of, write_files
 from tests.node.commands.extract.calls import ROOT, command, extract, extract_apart, image_file, mask_file, rows_of
 from tests.tools import wait_for
@@ -133,7 +134,7 @@ def test_nothing_of_a_patient_is_printed_unless_it_is_asked_for_in_the_table(tmp
     assert next(iter(row.items())) == ("PatientID", f"{SENTINEL}-1")
 
 
-def test_an_internal_error_with_one_segmentation_costs_no_other_of_the_same_ct(tmp_path: Path) -> None:
+def test_a_damaged_segmentation_costs_no_other_of_the_same_ct(tmp_path: Path) -> None:
     ct, seg = write_patient(tmp_path / "data", 1)
     broken = rtstruct_of(ct)
     del broken.ROIContourSequence[0].ReferencedROINumber
@@ -142,9 +143,18 @@ def test_an_internal_error_with_one_segmentation_costs_no_other_of_the_same_ct(t
     assert extract(tmp_path / "data", "-o", tmp_path / "out.csv").exit_code == 1
     assert [row["Mask"] for row in rows_of(tmp_path / "out.csv")] == ["also drawn", "drawn"]
     [fault] = rows_of(tmp_path / "out.errors.csv")
-    assert (fault["Mask"], fault["Code"]) == ("broken", "RUN-002")
-    assert "AttributeError" in fault["Reason"]
+    assert (fault["Mask"], fault["Code"]) == ("broken", "SEG-004")
     assert seg.PatientID not in fault["Reason"]
+
+
+def test_an_internal_error_names_its_kind_and_its_place_and_quotes_nothing() -> None:
+    try:
+        raise AttributeError("PatientName Doe^Jane")
+    except AttributeError as fault:
+        reason = internal_error(fault)
+    assert reason.code == "RUN-002"
+    assert "AttributeError in test_run.py, line" in reason.detail
+    assert "Doe" not in str(reason)
 
 
 def cohort(folder: Path, count: int) -> Path:
