@@ -153,7 +153,7 @@ def _compare(ct: CtVolume, lesion: Lesion) -> dict[str, float]:
 
 def _with_additional_info(ct: CtVolume, lesion: Lesion) -> None:
     """PyRadiomics as it comes: with the hashes and statistics of the whole volume that it adds to its answer."""
-    image, mask = (sitk.GetImageFromArray(voxels) for voxels in (ct.hu, lesion.mask.on(ct.grid).astype(np.uint8)))
+    image, mask = (sitk.GetImageFromArray(voxels) for voxels in (ct.hu[:], lesion.mask.on(ct.grid).astype(np.uint8)))
     for volume_ in (image, mask):
         volume_.SetSpacing(ct.grid.spacing_mm)
         volume_.SetOrigin(ct.grid.origin_mm)
@@ -217,7 +217,7 @@ def _peer(name: str, python: str, source: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "case.npz"
         mask = lesion.mask.on(ct.grid).astype(np.uint8)
-        np.savez(path, hu=ct.hu, mask=mask, spacing=np.array(ct.grid.spacing_mm))
+        np.savez(path, hu=ct.hu[:], mask=mask, spacing=np.array(ct.grid.spacing_mm))
         command = [python, str(Path(__file__).with_name("peer.py")), name, str(path)]
         done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **_ONE_THREAD})
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])

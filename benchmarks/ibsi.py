@@ -153,7 +153,7 @@ def pyradiomics_values(name: str, phantom: Path) -> dict[str, float]:
             made.SetSpacing(roi.spacing_mm)
     else:
         ct, drawn = ct_phantom(phantom)
-        image, mask = sitk.GetImageFromArray(ct.hu), sitk.GetImageFromArray(drawn.on(ct.grid).astype(np.uint8))
+        image, mask = sitk.GetImageFromArray(ct.hu[:]), sitk.GetImageFromArray(drawn.on(ct.grid).astype(np.uint8))
         for made in (image, mask):
             made.SetSpacing(ct.grid.spacing_mm)
             made.SetOrigin(ct.grid.origin_mm)

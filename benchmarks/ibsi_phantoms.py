@@ -79,7 +79,7 @@ def prepared(ct: CtVolume, mask: Mask, settings: IbsiSettings) -> dict[str, floa
     old = (z, y, x)
     new = preprocessing.wanted_spacing(old, settings)
     lines = preprocessing.grid_lines(ct.grid.shape, old, new)
-    first, first_mask = ct.hu.astype(np.float64), mask.on(ct.grid)
+    first, first_mask = ct.hu[:].astype(np.float64), mask.on(ct.grid)
     image = np.rint(preprocessing.interpolate(ct.hu, lines, cubic=settings.interpolation == "cubic"))
     whole = preprocessing.interpolated_mask(first_mask, lines, settings)
     kept = preprocessing.resegmented(image, whole, settings)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipelines.domain.volume import Mask, Volume
+from pipelines.domain.volume import Mask, Volume, Voxels
 from pipelines.extraction.ibsi.settings import FixedBinNumber, FixedBinSize, IbsiSettings
 
 # sphere of the local intensity peak
@@ -80,10 +80,10 @@ def _line(size: int, old_mm: float, new_mm: float) -> Line:
     return Line((size - 1) / 2 - step * (count - 1) / 2, step, count)
 
 
-def interpolate(voxels: NDArray[np.generic], lines: tuple[Line, Line, Line], *, cubic: bool) -> NDArray[np.float64]:
+def interpolate(voxels: Voxels, lines: tuple[Line, Line, Line], *, cubic: bool) -> NDArray[np.float64]:
     """`voxels` at `lines`, linearly or by cubic B-spline; beyond the edge its nearest voxel counts."""
     if all(line == Line(0.0, 1.0, size) for line, size in zip(lines, voxels.shape, strict=True)):
-        return voxels.astype(np.float64)
+        return voxels[:].astype(np.float64)
     # only what the samples depend on
     first = [max(0, math.floor(line.start) - _MARGIN) for line in lines]
     stop = [math.ceil(line.start + line.step * (line.size - 1)) + _MARGIN + 1 for line in lines]
@@ -121,7 +121,7 @@ def roi_of(ct: Volume, mask: Mask, settings: IbsiSettings) -> Roi | None:
         line.around(offset - 1, offset + size, margin)
         for line, offset, size, margin in zip(lines, mask.offset, mask.voxels.shape, margins, strict=True)
     )
-    image = np.rint(interpolate(ct.hu[:], (a, b, c), cubic=settings.interpolation == "cubic"))
+    image = np.rint(interpolate(ct.hu, (a, b, c), cubic=settings.interpolation == "cubic"))
     morphological = interpolated_mask(mask.on(ct.grid), (a, b, c), settings)
     intensity = resegmented(image, morphological, settings)
     return Roi(wanted, image, morphological, intensity) if intensity.any() else None
