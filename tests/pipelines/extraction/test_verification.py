@@ -93,7 +93,7 @@ def test_beyond_the_tolerance_the_numbers_are_those_of_pyradiomics() -> None:
 
 def test_what_the_fast_engine_does_not_compute_is_not_verified() -> None:
     drawn = KINDS["tiny"](np.random.default_rng(1))
-    wide = volume(drawn.ct.hu.astype(np.int32), drawn.ct.grid.spacing_mm)
+    wide = volume(drawn.ct.hu.astype(np.int64), drawn.ct.grid.spacing_mm)
     made = extract(wide, drawn.lesion, SETTINGS, engine="verify")
     assert made.verification is None
     assert made.reason
