@@ -18,7 +18,7 @@ from pipelines.extraction.placement import feature_map
 from pipelines.extraction.settings import ExtractionSettings
 from pipelines.extraction.textures import GLCM_FEATURES, SIZE_FEATURES, bin_edges
 
-# in the order of kernels.c
+# in the order of the kernels
 _FIRSTORDER: Final = (
     "10Percentile",
     "90Percentile",

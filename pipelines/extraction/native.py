@@ -27,7 +27,7 @@ TAPS: Final = 6
 MAX_RADIUS: Final = 3
 """Of the cubes that feature maps are made of."""
 SIZE_MAPS: Final = ("glrlm", "glszm", "gldm")
-"""Classes whose maps `size_maps` makes, in the order of kernels.c."""
+"""Classes whose maps `size_maps` makes, in the order of the kernels."""
 
 _INT = ctypes.c_int64
 _REAL = ctypes.c_double
@@ -242,7 +242,7 @@ def wavelet_band(
     """Convolve `image` (float32 or float64) along `axis` with six `taps`.
 
     The band has the type of the image, and is five voxels shorter along `axis`. `to_the_end` says that the last band
-    value belongs to the last sample of the period (see kernels.c).
+    value belongs to the last sample of the period (see the kernels).
     """
     shape = list(image.shape)
     shape[axis] -= TAPS - 1
@@ -406,14 +406,14 @@ def zones(
 
 
 def glcm_features(pairs: NDArray[np.uint32]) -> tuple[NDArray[np.float64], float]:
-    """The 22 features of co-occurrences in the order of kernels.c, and the smallest HXY2 - HXY of a direction."""
+    """The 22 features of co-occurrences in the order of the kernels, and the smallest HXY2 - HXY of a direction."""
     values, gap = np.empty(GLCM_VALUES), np.empty(1)
     _enough_memory(_library().glcm_features(pairs, pairs.shape[1] - 1, values, gap))
     return values, float(gap[0])
 
 
 def glrlm_features(positions: NDArray[np.uint32], lined: NDArray[np.uint8], voxels: int) -> NDArray[np.float64]:
-    """The 16 features of the runs in the directions that `lined` marks, in the order of kernels.c."""
+    """The 16 features of the runs in the directions that `lined` marks, in the order of the kernels."""
     values = np.empty(SIZE_VALUES)
     if lined.shape != (DIRECTIONS,) or positions.shape[0] != DIRECTIONS:
         raise ValueError("there are thirteen directions")
@@ -425,14 +425,14 @@ def glrlm_features(positions: NDArray[np.uint32], lined: NDArray[np.uint8], voxe
 def glszm_features(
     found: tuple[NDArray[np.uint32], ...], count: int, level_count: int, voxels: int
 ) -> NDArray[np.float64]:
-    """The 16 features of the first `count` zones, in the order of kernels.c."""
+    """The 16 features of the first `count` zones, in the order of the kernels."""
     values = np.empty(SIZE_VALUES)
     _enough_memory(_library().glszm_features(found[0], found[1], count, level_count, voxels, values))
     return values
 
 
 def gldm_features(counts: NDArray[np.int64], voxels: int) -> NDArray[np.float64]:
-    """The 16 features of the counts of (level, dependence), in the order of kernels.c."""
+    """The 16 features of the counts of (level, dependence), in the order of the kernels."""
     values = np.empty(SIZE_VALUES)
     _enough_memory(_library().gldm_features(counts, counts.shape[0] - 1, voxels, values))
     return values
@@ -494,7 +494,7 @@ def cubes_of(levels: NDArray[np.uint16], radius: int) -> Cubes:
 
 
 def firstorder_maps(cubes: Cubes, values: NDArray[np.float64], part: slice, *, shift: float) -> NDArray[np.float64]:
-    """The 17 first-order features around the voxels `part` of a lesion, in the order of kernels.c.
+    """The 17 first-order features around the voxels `part` of a lesion, in the order of the kernels.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from pipelines.extraction.native import Box
 
-# the directions of kernels.c
+# the directions of the kernels
 STEPS = (
     *((-1, row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)),
     (0, -1, -1),

@@ -11,7 +11,7 @@ from pipelines.extraction.limits import Unsupported
 from pipelines.extraction.region import Region, Workspace
 from pipelines.extraction.settings import ExtractionSettings
 
-# in the order of kernels.c
+# in the order of the kernels
 GLCM_FEATURES: Final = (
     "Autocorrelation",
     "ClusterProminence",
@@ -38,7 +38,7 @@ GLCM_FEATURES: Final = (
 )
 """Names of the co-occurrence features that the kernels compute."""
 
-# in the order of kernels.c; a dependence matrix has no feature for None
+# in the order of the kernels; a dependence matrix has no feature for None
 SIZE_FEATURES: Final[dict[str, tuple[str | None, ...]]] = {
     "glrlm": (
         "ShortRunEmphasis",
