@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-# For each of the first 128 kinds (see the kernels; the others are their complements) the triangles of the surface, three
+# For each of the first 128 kinds (see the kernels; the rest are their complements) the triangles of the surface, three
 # edges each in hexadecimal, "-" for none. Source: the table of PyRadiomics' cshape.c (BSD-3-Clause), after Bourke 1994,
 # "Polygonising a scalar field"; another triangulation of the same kinds would give another area.
 _TRIANGLES: Final = """
