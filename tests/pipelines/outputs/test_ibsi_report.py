@@ -16,7 +16,7 @@ from pipelines.domain.features import FeatureVector
 from pipelines.extraction.names import feature_names
 from pipelines.extraction.settings import load_profile
 from pipelines.imaging.case import read_case
-from pipelines.nsclc_immunotherapy import pipeline
+from pipelines.nsclc_immunotherapy import MapSettings, pipeline
 from pipelines.outputs.check import check
 from pipelines.outputs.measurement_report import feature_report
 from tests.pipelines.outputs import synthetic
@@ -40,7 +40,7 @@ def measured_phantom(shared_data: Path) -> Findings:
         inputs_digest="ibsi",
     )
     assert isinstance(case, Case)
-    made = pipeline(PROFILE, model_package=None, map_features=(), kernel_radius_voxels=1)
+    made = pipeline(PROFILE, model_package=None, maps=MapSettings((), 0, 1, 0))
     assert isinstance(made, Pipeline)
     findings = made.measure(case)
     assert isinstance(findings, Findings)
@@ -83,8 +83,7 @@ def test_maps_are_those_of_the_other_profiles(case: Case) -> None:
         of = pipeline(
             load_profile(profile),
             model_package=None,
-            map_features=("original_firstorder_Mean",),
-            kernel_radius_voxels=1,
+            maps=MapSettings(("original_firstorder_Mean",), 0, 1, 800),
         )
         assert isinstance(of, Pipeline)
         findings = of.measure(case)

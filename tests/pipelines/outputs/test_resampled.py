@@ -69,7 +69,7 @@ def read(one: ResultObject) -> Dataset:
 
 def test_there_are_features_but_no_maps_and_no_drawn_diameters_and_the_report_says_why(made: Made) -> None:
     name, _, _, findings, objects = made
-    kinds = {"sr-features", "sr-case", "key-objects"}
+    kinds = {"sr-features", "sr-case", "key-objects", "page-pdf"}
     assert set(objects) == (kinds if name == "tilted" else kinds | {"seg"})
     assert findings.maps == ()
     code = CASES[name][1]
