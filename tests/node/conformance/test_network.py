@@ -196,6 +196,8 @@ def with_peers(folder: Path, port: int) -> Settings:
             ae_title="PACS",
             host="127.0.0.1",
             port=port,
+            # proposals are compared, not speed
+            timeout_s=120,
             query=True,
             retrieve=retrieve,
             worklist=retrieve == "move",
