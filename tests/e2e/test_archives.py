@@ -12,6 +12,7 @@ from pydicom import Dataset, dcmread
 from pynetdicom import AE, evt
 
 from node.adapters.commitment import INSTANCE
+from node.ports import CaseDetail
 from pipelines.domain.case_state import CaseState
 from pipelines.domain.sop_classes import RESULT_CLASSES, STORAGE_COMMITMENT
 from tests.dicom import as_bytes, ct_series, seg_of, write_files
@@ -145,15 +146,31 @@ def test_a_report_that_comes_after_a_power_cut_is_taken(tmp_path: Path) -> None:
             wait_for("the request", lambda: pacs.asked, timeout_s=120)
             kill_tree(running_node.process)
         with node(config) as running_node:
-            ae = AE("PACS")
-            ae.add_requested_context(STORAGE_COMMITMENT)
-            association = ae.associate("127.0.0.1", running_node.port, ae_title="PULMONODE")
-            status, _ = association.send_n_event_report(pacs.asked[0], 1, STORAGE_COMMITMENT, INSTANCE)
-            association.release()
-            assert status.Status == 0x0000
-            detail = running_node.reaches(1, CaseState.COMMITTED)
-            assert len(pacs.asked) == 1
+            reported = 0
+
+            def committed() -> CaseDetail | None:
+                nonlocal reported
+                # the node may have asked in two parts, when a result was stored after its first request
+                for request in pacs.asked[reported:]:
+                    assert report_to(running_node.port, request) == 0x0000
+                    reported += 1
+                detail = running_node.detail(1)
+                return detail if detail is not None and detail.row.state is CaseState.COMMITTED else None
+
+            detail = wait_for("the commitment", committed, timeout_s=120)
+            asked = [one.ReferencedSOPInstanceUID for request in pacs.asked for one in request.ReferencedSOPSequence]
+            assert sorted(asked) == sorted(row.result.sop_instance for row in detail.results)
             assert [event.state for event in detail.events].count("delivered") == 1
+
+
+def report_to(port: int, request: Dataset) -> int:
+    """Report everything that `request` names as kept, on an association of its own; the status of the answer."""
+    ae = AE("PACS")
+    ae.add_requested_context(STORAGE_COMMITMENT)
+    association = ae.associate("127.0.0.1", port, ae_title="PULMONODE")
+    status, _ = association.send_n_event_report(request, 1, STORAGE_COMMITMENT, INSTANCE)
+    association.release()
+    return int(status.Status)
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""Whether published result tables agree with themselves."""

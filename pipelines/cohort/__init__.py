@@ -1,0 +1,1 @@
+"""A cohort of patients: eligibility, covariates, matching, survival and what a report says of them."""

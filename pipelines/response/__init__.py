@@ -1,0 +1,1 @@
+"""What a lesion and a patient did over time: RECIST 1.1, progression pattern, resistance, follow-up."""

@@ -1,0 +1,1 @@
+"""Estimators and tests, each checked against R: values in, values out."""

@@ -1,0 +1,1 @@
+"""From a measured cohort to a validated Rad-signature: selection, model, validation, package."""
