@@ -10,6 +10,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from mmap import mmap
 from typing import Final, NamedTuple
 
 from pydicom.uid import (
@@ -30,6 +31,9 @@ from pipelines.domain.identifiers import (
 )
 from pipelines.domain.instance import MAX_FRAME_POSITIONS, InstanceRef, Plane, References
 from pipelines.domain.reasons import Rejected
+
+Content = bytes | mmap
+"""The bytes of a file, in memory or mapped into it."""
 
 MAX_DEPTH: Final = 64
 MAX_ELEMENTS: Final = 1_000_000
@@ -117,7 +121,7 @@ class _Open:
     encoding: _Encoding
 
 
-def parse_ref(data: bytes) -> InstanceRef | Rejected:
+def parse_ref(data: Content) -> InstanceRef | Rejected:
     """Read the identity, the geometry and the references of one instance.
 
     Parameters
@@ -139,7 +143,7 @@ def parse_ref(data: bytes) -> InstanceRef | Rejected:
         return Rejected("RCV-001", f"{fault}.", "Check the sending system and send the instance again.")
 
 
-def _transfer_syntax(data: bytes) -> tuple[str, int]:
+def _transfer_syntax(data: Content) -> tuple[str, int]:
     if data[128:132] != b"DICM":
         raise _Malformed("The file has no DICM prefix")
     position, syntax = 132, ""
@@ -158,7 +162,7 @@ def _transfer_syntax(data: bytes) -> tuple[str, int]:
     return syntax, position
 
 
-def _dataset(data: bytes, start: int, syntax: str) -> tuple[bytes, int, bool]:
+def _dataset(data: Content, start: int, syntax: str) -> tuple[Content, int, bool]:
     """The data set's bytes, where they begin, and whether they were cut at the inflation limit."""
     if syntax != DeflatedExplicitVRLittleEndian:
         return data, start, False
@@ -173,7 +177,7 @@ def _dataset(data: bytes, start: int, syntax: str) -> tuple[bytes, int, bool]:
     return inflated, 0, cut
 
 
-def _explicit_length(data: bytes, position: int, order: str) -> tuple[int, int]:
+def _explicit_length(data: Content, position: int, order: str) -> tuple[int, int]:
     """(offset of the value, its length) of the explicit VR element at `position`."""
     vr = data[position + 4 : position + 6]
     if vr in _LONG_VRS:
@@ -185,7 +189,7 @@ def _explicit_length(data: bytes, position: int, order: str) -> tuple[int, int]:
     return position + 8, struct.unpack_from(f"{order}H", data, position + 6)[0]
 
 
-def _elements(data: bytes, start: int, encoding: _Encoding, *, cut: bool) -> Iterator[_Element]:
+def _elements(data: Content, start: int, encoding: _Encoding, *, cut: bool) -> Iterator[_Element]:
     """Walk all elements, nested ones included, without recursion; large values are stepped over unread."""
     stack = [_Open(is_item=True, end=len(data), sequences=(), encoding=encoding)]
     position = start
@@ -260,7 +264,7 @@ def _step_delimiter(stack: list[_Open], tag: int, position: int, length: int, li
         raise _Malformed(f"A delimiter stands where none may be, at byte {position - 8}")
 
 
-def _after_fragments(data: bytes, position: int, *, cut: bool) -> int:
+def _after_fragments(data: Content, position: int, *, cut: bool) -> int:
     """Offset behind encapsulated pixel data (PS3.5 A.4)."""
     while position + 8 <= len(data):
         group, element, length = struct.unpack_from("<HHI", data, position)
@@ -275,7 +279,7 @@ def _after_fragments(data: bytes, position: int, *, cut: bool) -> int:
     raise _Malformed("The encapsulated pixel data is cut short")
 
 
-def _collect(syntax: str, data: bytes, start: int, cut: bool) -> InstanceRef:
+def _collect(syntax: str, data: Content, start: int, cut: bool) -> InstanceRef:
     encoding = _Encoding(implicit=syntax == ImplicitVRLittleEndian, little=syntax != ExplicitVRBigEndian)
     top: dict[str, bytes] = {}
     series: dict[str, None] = {}
