@@ -113,11 +113,14 @@ def serve(node: Node, *, no_worker: bool) -> None:
     settings = node.settings()
     open_stores(settings)
     load_pipeline(settings)
+    roles.require_free_port(settings)
     base = [sys.executable, "-m", "node", *(["--config", str(node.config)] if node.config else []), "role"]
-    names = ["receiver", "dispatcher", *([] if no_worker else ["worker"]), *(["web"] if settings.web.enabled else [])]
+    commands = {f"receiver-{number}": [*base, "receiver"] for number in range(1, settings.receive.processes + 1)}
+    names = ["dispatcher", *([] if no_worker else ["worker"]), *(["web"] if settings.web.enabled else [])]
+    commands |= {name: [*base, name] for name in names}
     log = Log("serve")
     log.info("starting", version=__version__, ae=settings.node.ae_title, data=str(settings.data_dir))
-    sys.exit(Supervisor({name: [*base, name] for name in names}, log).run(roles.stop_on_signals()))
+    sys.exit(Supervisor(commands, log).run(roles.stop_on_signals()))
 
 
 @cli.command()

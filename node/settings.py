@@ -110,6 +110,12 @@ class ReceiveSettings(_Section):
         le=1048576,
         description="Largest PDU to receive, in bytes. Larger ones save little and cost memory.",
     )
+    processes: int = Field(
+        2,
+        ge=1,
+        le=16,
+        description="Receiving processes that share the port: what befalls one ends its own associations only.",
+    )
     max_object_mb: int = Field(
         8192,
         ge=1,
@@ -117,7 +123,11 @@ class ReceiveSettings(_Section):
         description="Megabytes of the longest instance that is taken; the association of a longer one is aborted.",
     )
     max_associations: int = Field(
-        50, ge=1, le=10000, description="Associations at the same time; a further one is rejected as a local limit."
+        50,
+        ge=1,
+        le=10000,
+        description="Associations at the same time in each receiving process; a further one is rejected as a local "
+        "limit.",
     )
     network_timeout_s: float = Field(
         60, ge=1, le=3600, description="Seconds without a byte after which an association is aborted."

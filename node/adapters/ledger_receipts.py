@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, bindparam, insert, select
+from sqlalchemy import Connection, Engine, bindparam, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from node.adapters import ledger_schema as t
 from node.ports import Receipt, Sender, StoredFile
 from pipelines.domain.case_state import CaseState
-from pipelines.domain.identifiers import SopInstanceUID
 from pipelines.domain.instance import InstanceRef
 from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
 
@@ -21,10 +20,17 @@ from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
 _KNOWN: Final = select(t.instance.c.sop_instance, t.instance.c.sha256).where(
     t.instance.c.sop_instance.in_(bindparam("instances", expanding=True))
 )
-_CONCERNED: Final = select(t.case.c.ct_series).where(
-    t.case.c.ct_series.in_(bindparam("series", expanding=True)), t.case.c.state != CaseState.COLLECTING
+# cases that a CT image of these series may concern: those of the series, and those that found no CT at all (NULL)
+_CONCERNED: Final = (
+    select(t.case.c.ct_series)
+    .where(
+        or_(
+            t.case.c.ct_series.in_(bindparam("series", expanding=True)) & (t.case.c.state != CaseState.COLLECTING),
+            t.case.c.ct_series.is_(None) & (t.case.c.state == CaseState.REJECTED),
+        )
+    )
+    .distinct()
 )
-_ORPHANS: Final = select(t.case.c.id).where(t.case.c.ct_series.is_(None), t.case.c.state == CaseState.REJECTED).limit(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +96,16 @@ class Receipts:
             raise
 
     def _receipts(self, connection: Connection, arrivals: Sequence[Arrived]) -> list[Receipt]:
-        known = self._known(connection, [one.ref.sop_instance for one in arrivals])
-        fresh: dict[str, Arrived] = {}
+        first: dict[str, Arrived] = {}
         for one in arrivals:
-            if one.ref.sop_instance not in known:
-                fresh.setdefault(one.ref.sop_instance, one)
-        inserted: set[str] = set()
-        if fresh:
-            rows = [_instance_values(one) for one in fresh.values()]
-            inserted = set(connection.scalars(self._insert, rows).all())
-            # another process may have been faster
-            known |= self._known(connection, [uid for uid in fresh if uid not in inserted])
-            known |= {uid: fresh[uid].file.sha256 for uid in inserted}
+            first.setdefault(one.ref.sop_instance, one)
+        inserted = set(connection.scalars(self._insert, [_instance_values(one) for one in first.values()]).all())
+        # nearly all are new, and nobody looks for those
+        known = self._known(connection, [uid for uid in first if uid not in inserted])
+        known |= {uid: first[uid].file.sha256 for uid in inserted}
         receipts = []
         for one in arrivals:
-            if fresh.get(one.ref.sop_instance) is one and one.ref.sop_instance in inserted:
+            if first[one.ref.sop_instance] is one and one.ref.sop_instance in inserted:
                 receipts.append(Receipt.NEW)
             elif known[one.ref.sop_instance] == one.file.sha256:
                 receipts.append(Receipt.DUPLICATE)
@@ -113,7 +114,7 @@ class Receipts:
                 receipts.append(Receipt.CONFLICT)
         return receipts
 
-    def _known(self, connection: Connection, instances: Sequence[SopInstanceUID | str]) -> dict[str, str]:
+    def _known(self, connection: Connection, instances: Sequence[str]) -> dict[str, str]:
         if not instances:
             return {}
         return {row.sop_instance: row.sha256 for row in connection.execute(_KNOWN, {"instances": list(instances)})}
@@ -125,11 +126,10 @@ class Receipts:
                 self._open_case(connection, one.ref, one.at)
         if not images:
             return
-        orphans = connection.execute(_ORPHANS).first() is not None
         series = {one.ref.key.series for one in images}
         concerned = set(connection.scalars(_CONCERNED, {"series": list(series)}).all())
         for one in images:
-            if orphans or one.ref.key.series in concerned:
+            if None in concerned or one.ref.key.series in concerned:
                 self._reopen_cases(connection, one.ref, one.at)
 
 

@@ -34,6 +34,15 @@ class FileSpool:
         self._root = root
         self._min_free_bytes = min_free_bytes
 
+    def prepare(self) -> None:
+        """Make all folders of received instances at once; one by one, each would keep its first instance waiting."""
+        with _writing():
+            received = self._root / "received"
+            _make_durable_folder(received)
+            for number in range(256):
+                (received / f"{number:02x}").mkdir(exist_ok=True)
+            _sync_folder(received)
+
     def draft(self) -> "FileDraft":
         self._require_space(0)
         with _writing():

@@ -40,12 +40,14 @@ MAX_ELEMENTS: Final = 1_000_000
 MAX_INFLATED_BYTES: Final = 64 * 2**20
 _MAX_FRAMES: Final = 1_000_000
 
+_TAG_LE, _TAG_BE = struct.Struct("<HH"), struct.Struct(">HH")
 _UNDEFINED: Final = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _PIXEL_DATA: Final = 0x7FE00010
 _LONG_VRS: Final = frozenset(
     vr.encode() for vr in ("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV")
 )
+_SHORT_VRS: Final = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 _UID: Final = re.compile(rb"[0-9]+(\.[0-9]+)*")
 _VR: Final = re.compile(rb"[A-Z]{2}")
 
@@ -117,6 +119,8 @@ class _Open:
 
     is_item: bool
     end: int | None
+    limit: int
+    """Where it ends at the latest, by its own length or by one around it."""
     sequences: tuple[int, ...]
     encoding: _Encoding
 
@@ -184,14 +188,14 @@ def _explicit_length(data: Content, position: int, order: str) -> tuple[int, int
         if position + 12 > len(data):
             raise _Malformed(f"The element at byte {position} is cut short")
         return position + 12, struct.unpack_from(f"{order}I", data, position + 8)[0]
-    if _VR.fullmatch(vr) is None:
+    if vr not in _SHORT_VRS and _VR.fullmatch(vr) is None:
         raise _Malformed(f"The element at byte {position} has no value representation")
     return position + 8, struct.unpack_from(f"{order}H", data, position + 6)[0]
 
 
 def _elements(data: Content, start: int, encoding: _Encoding, *, cut: bool) -> Iterator[_Element]:
     """Walk all elements, nested ones included, without recursion; large values are stepped over unread."""
-    stack = [_Open(is_item=True, end=len(data), sequences=(), encoding=encoding)]
+    stack = [_Open(is_item=True, end=len(data), limit=len(data), sequences=(), encoding=encoding)]
     position = start
     for _ in range(MAX_ELEMENTS):
         while len(stack) > 1 and stack[-1].end is not None and position >= stack[-1].end:
@@ -199,7 +203,7 @@ def _elements(data: Content, start: int, encoding: _Encoding, *, cut: bool) -> I
                 raise _Malformed(f"A sequence ends inside an element at byte {position}")
             stack.pop()
         here = stack[-1]
-        limit = next(level.end for level in reversed(stack) if level.end is not None)
+        limit = here.limit
         if position >= len(data):
             if len(stack) == 1 or cut:
                 return
@@ -208,7 +212,7 @@ def _elements(data: Content, start: int, encoding: _Encoding, *, cut: bool) -> I
             if cut:
                 return
             raise _Malformed(f"The element at byte {position} is cut short")
-        group, element = struct.unpack_from(f"{here.encoding.order}HH", data, position)
+        group, element = (_TAG_LE if here.encoding.little else _TAG_BE).unpack_from(data, position)
         tag = group << 16 | element
         if group == 0xFFFE:
             length = struct.unpack_from(f"{here.encoding.order}I", data, position + 4)[0]
@@ -237,7 +241,8 @@ def _elements(data: Content, start: int, encoding: _Encoding, *, cut: bool) -> I
                 raise _Malformed(f"Sequences are nested deeper than {MAX_DEPTH}")
             inner = _Encoding(implicit=True, little=True) if vr == b"UN" else here.encoding
             end = None if length == _UNDEFINED else value_at + length
-            stack.append(_Open(is_item=False, end=end, sequences=(*here.sequences, tag), encoding=inner))
+            within = limit if end is None else end
+            stack.append(_Open(is_item=False, end=end, limit=within, sequences=(*here.sequences, tag), encoding=inner))
             position = value_at
         elif length == _UNDEFINED:
             if tag != _PIXEL_DATA:
@@ -255,7 +260,8 @@ def _step_delimiter(stack: list[_Open], tag: int, position: int, length: int, li
         if length != _UNDEFINED and position + length > limit:
             raise _Malformed(f"The item at byte {position - 8} is longer than what follows")
         end = None if length == _UNDEFINED else position + length
-        stack.append(_Open(is_item=True, end=end, sequences=here.sequences, encoding=here.encoding))
+        within = limit if end is None else end
+        stack.append(_Open(is_item=True, end=end, limit=within, sequences=here.sequences, encoding=here.encoding))
     elif (tag == _ITEM_END and here.is_item and here.end is None) or (
         tag == _SEQUENCE_END and not here.is_item and here.end is None
     ):
