@@ -37,6 +37,7 @@ from sqlalchemy.pool import NullPool
 
 from node.adapters import ledger_schema as t
 from node.adapters import workflow_schema as w
+from node.adapters.migrate import upgrade
 from node.errors import ConfigError, TransientError
 from node.ports import (
     CaseDetail,
@@ -80,14 +81,11 @@ from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
 from pipelines.domain.verification import Verification
 from pipelines.imaging.assembly import SegmentationArrival, SeriesArrival, pair, series_arrival
 
-_SCHEMA_LOCK: Final = 0x70756C6D
-"""Key of the lock under which PostgreSQL makes the tables; any number that nobody else uses."""
-
 _BUSY_TIMEOUT_S: Final = 30
 
 
 def open_engine(url: str, *, password: str | None = None) -> Engine:
-    """Connect to the ledger's database and create its tables when it is new.
+    """Connect to the ledger's database, and give its tables the form that this release needs.
 
     Parameters
     ----------
@@ -99,25 +97,14 @@ def open_engine(url: str, *, password: str | None = None) -> Engine:
     Raises
     ------
     ConfigError
-        If the URL names no database that can be used, or the database belongs to another version of the node.
+        If the URL names no database that can be used, or a newer release of the node has changed its tables.
     TransientError
         If it cannot be reached.
     """
     engine = _engine(url, password)
     try:
-        with _reaching("opened"), engine.begin() as connection:
-            if engine.dialect.name == "postgresql":
-                # of nodes that start together on a new database, one makes the tables
-                connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
-            t.schema.create(connection, checkfirst=True)
-            versions = connection.scalars(select(t.schema.c.version)).all()
-            if not versions:
-                connection.execute(insert(t.schema).values(version=t.SCHEMA_VERSION))
-            elif max(versions) != t.SCHEMA_VERSION:
-                raise ConfigError(
-                    [f"the ledger has schema {max(versions)}, this version of the node needs schema {t.SCHEMA_VERSION}"]
-                )
-            t.metadata.create_all(connection)
+        with _reaching("opened"):
+            upgrade(engine)
     except DatabaseError as fault:
         raise ConfigError([f"ledger.url: the ledger cannot be used: {_first_line(fault)}"]) from fault
     return engine

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from node import logs
 from node.adapters import ledger_schema
 from node.adapters.ledger import SqlLedger, open_engine
+from tests.node.adapters.earlier import fill_as_release_0_1
 from tests.node.doubles import SetClock
 from tests.node.postgres import empty_database, postgresql
 
@@ -55,11 +56,14 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return empty_database(request.getfixturevalue("postgresql_server"), "fresh")
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="session", params=["sqlite", "upgraded", "postgresql"])
 def _engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    if request.param == "sqlite":
-        return open_engine(f"sqlite:///{tmp_path_factory.mktemp('ledger') / 'ledger.sqlite3'}")
-    return open_engine(empty_database(request.getfixturevalue("postgresql_server"), "shared"))
+    if request.param == "postgresql":
+        return open_engine(empty_database(request.getfixturevalue("postgresql_server"), "shared"))
+    url = f"sqlite:///{tmp_path_factory.mktemp('ledger') / 'ledger.sqlite3'}"
+    if request.param == "upgraded":
+        fill_as_release_0_1(url)
+    return open_engine(url)
 
 
 @pytest.fixture
