@@ -36,6 +36,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool
 
 from node.adapters import ledger_schema as t
+from node.adapters import retention_schema as kept
 from node.adapters import workflow_schema as w
 from node.adapters.migrate import upgrade
 from node.errors import ConfigError, TransientError
@@ -216,7 +217,10 @@ class SqlLedger:
                         connection.execute(insert(t.instance).values(**_instance_values(ref, file, sender, at)))
                 except IntegrityError:  # another association was faster
                     known = _stored_sha256(connection, ref.sop_instance)
+            # it is needed again, should it have been given up
+            connection.execute(kept.removal.delete().where(kept.removal.c.path == file.path))
             if known == file.sha256:
+                _take_back(connection, ref, at)
                 return Receipt.DUPLICATE
             if known is not None:
                 _record_conflict(connection, ref, file, sender, at)
@@ -256,7 +260,8 @@ class SqlLedger:
 
     def known(self, sop_instance: SopInstanceUID) -> StoredFile | None:
         with self._reading() as connection:
-            row = connection.execute(select(t.instance).where(t.instance.c.sop_instance == sop_instance)).first()
+            here = (t.instance.c.sop_instance == sop_instance) & t.instance.c.released_at.is_(None)
+            row = connection.execute(select(t.instance).where(here)).first()
         return None if row is None else stored_file(row)
 
     def refused(self, calling_ae_title: str, reason: Rejected, *, at: datetime) -> None:
@@ -284,7 +289,7 @@ class SqlLedger:
             rows = connection.execute(
                 select(t.case.c.id, t.case.c.reason, t.instance)
                 .join(t.instance, t.instance.c.sop_instance == t.case.c.segmentation)
-                .where(t.case.c.state == CaseState.COLLECTING)
+                .where(t.case.c.state == CaseState.COLLECTING, t.instance.c.released_at.is_(None))
                 .order_by(t.case.c.id)
             ).all()
         return [
@@ -495,7 +500,11 @@ class SqlLedger:
             row = _locked(connection, case)
             if row is None:
                 raise KeyError(case)
-            if not _advance(connection, row, CaseEvent.RETRY, "A person asked to run it again.", at):
+            detail = "A person asked to run it again."
+            given_up = (t.instance.c.sop_instance == row.segmentation) & t.instance.c.released_at.is_not(None)
+            if connection.scalar(select(t.instance.c.sop_instance).where(given_up)) is not None:
+                detail += " Its files have been removed: send the segmentation again."
+            if not _advance(connection, row, CaseEvent.RETRY, detail, at):
                 return CaseState(row.state)
         return None
 
@@ -504,7 +513,8 @@ class SqlLedger:
             row = _locked(connection, case)
             if row is None:
                 raise KeyError(case)
-            current = select(t.result.c.id, t.result.c.kind).where(t.result.c.case == case, t.result.c.current)
+            here = (t.result.c.case == case) & t.result.c.current & t.result.c.released_at.is_(None)
+            current = select(t.result.c.id, t.result.c.kind).where(here)
             results = [made.id for made in connection.execute(current) if destination.wants(made.kind)]
             peer = destination.peer
             if not results or not _advance(connection, row, CaseEvent.RESEND, f"Send again to {peer}.", at):
@@ -602,6 +612,15 @@ def _instance_values(ref: InstanceRef, file: StoredFile, sender: Sender, at: dat
     }
 
 
+def _take_back(connection: Connection, ref: InstanceRef, at: datetime) -> None:
+    """Keep an instance again whose file had been given up; its time begins anew."""
+    connection.execute(
+        update(t.instance)
+        .where(t.instance.c.sop_instance == ref.sop_instance, t.instance.c.released_at.is_not(None))
+        .values(released_at=None, received_at=at)
+    )
+
+
 def _record_conflict(connection: Connection, ref: InstanceRef, file: StoredFile, sender: Sender, at: datetime) -> None:
     known = connection.scalar(
         select(t.conflict.c.id).where(t.conflict.c.sop_instance == ref.sop_instance, t.conflict.c.sha256 == file.sha256)
@@ -657,6 +676,7 @@ def _candidates(connection: Connection, segmentation: InstanceRef) -> list[Serie
     references = segmentation.references
     series = select(t.instance.c.series).where(
         t.instance.c.sop_class.in_(sorted(CT_IMAGES)),
+        t.instance.c.released_at.is_(None),
         or_(
             t.instance.c.study == segmentation.key.study,
             t.instance.c.series.in_(references.series),
@@ -666,7 +686,11 @@ def _candidates(connection: Connection, segmentation: InstanceRef) -> list[Serie
     )
     images = connection.execute(
         select(t.instance)
-        .where(t.instance.c.series.in_(series), t.instance.c.sop_class.in_(sorted(CT_IMAGES)))
+        .where(
+            t.instance.c.series.in_(series),
+            t.instance.c.sop_class.in_(sorted(CT_IMAGES)),
+            t.instance.c.released_at.is_(None),
+        )
         .order_by(t.instance.c.series)
     ).all()
     by_series: dict[str, list[InstanceRef]] = {}
@@ -680,7 +704,11 @@ def _candidates(connection: Connection, segmentation: InstanceRef) -> list[Serie
 def _images_of(ct: SeriesKey) -> Any:
     return (
         select(t.instance)
-        .where(t.instance.c.series == ct.series, t.instance.c.sop_class.in_(sorted(CT_IMAGES)))
+        .where(
+            t.instance.c.series == ct.series,
+            t.instance.c.sop_class.in_(sorted(CT_IMAGES)),
+            t.instance.c.released_at.is_(None),
+        )
         .order_by(t.instance.c.sop_instance)
     )
 
@@ -808,7 +836,9 @@ def _replace_results(
             "path": made.file.path,
             "size": made.file.size,
             "sha256": made.file.sha256,
+            "released_at": None,
         }
+        connection.execute(kept.removal.delete().where(kept.removal.c.path == made.file.path))
         here = (t.result.c.case == case) & (t.result.c.sop_instance == made.sop_instance)
         known = connection.scalar(select(t.result.c.id).where(here))
         if known is None:

@@ -70,8 +70,11 @@ instance = Table(
     Column("calling_ae_title", String(16), nullable=False),
     Column("called_ae_title", String(16), nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
+    # when the file was given up; the row stays, so that the instance is known when it comes again
+    Column("released_at", UtcDateTime),
     Index("instance_series", "series"),
     Index("instance_study", "study"),
+    Index("instance_path", "path"),
 )
 
 conflict = Table(
@@ -121,8 +124,12 @@ case = Table(
     Column("score", JSON),
     Column("notes", JSON),
     UniqueConstraint("segmentation", "pipeline"),
+    # what a person chose; without it the sender decides
+    Column("priority", String(16)),
     Index("case_state", "state"),
     Index("case_ct_series", "ct_series"),
+    # a number is never given twice, also after its case was deleted
+    sqlite_autoincrement=True,
 )
 
 event = Table(
@@ -179,7 +186,9 @@ result = Table(
     Column("path", Text, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("sha256", String(64), nullable=False),
+    Column("released_at", UtcDateTime),
     UniqueConstraint("case", "sop_instance"),
+    Index("result_path", "path"),
 )
 
 delivery = Table(
