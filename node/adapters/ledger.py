@@ -36,9 +36,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool
 
 from node.adapters import ledger_schema as t
+from node.adapters import retention_schema as kept
 from node.adapters import workflow_schema as w
 from node.adapters.combining import Combiner
 from node.adapters.ledger_receipts import Arrived, Receipts
+from node.adapters.migrate import upgrade
 from node.errors import ConfigError, TransientError
 from node.ports import (
     CaseDetail,
@@ -82,14 +84,11 @@ from pipelines.domain.sop_classes import CT_IMAGES
 from pipelines.domain.verification import Verification
 from pipelines.imaging.assembly import SegmentationArrival, SeriesArrival, pair, series_arrival
 
-_SCHEMA_LOCK: Final = 0x70756C6D
-"""Key of the lock under which PostgreSQL makes the tables; any number that nobody else uses."""
-
 _BUSY_TIMEOUT_S: Final = 30
 
 
 def open_engine(url: str, *, password: str | None = None) -> Engine:
-    """Connect to the ledger's database and create its tables when it is new.
+    """Connect to the ledger's database, and give its tables the form that this release needs.
 
     Parameters
     ----------
@@ -101,25 +100,14 @@ def open_engine(url: str, *, password: str | None = None) -> Engine:
     Raises
     ------
     ConfigError
-        If the URL names no database that can be used, or the database belongs to another version of the node.
+        If the URL names no database that can be used, or a newer release of the node has changed its tables.
     TransientError
         If it cannot be reached.
     """
     engine = _engine(url, password)
     try:
-        with _reaching("opened"), engine.begin() as connection:
-            if engine.dialect.name == "postgresql":
-                # of nodes that start together on a new database, one makes the tables
-                connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
-            t.schema.create(connection, checkfirst=True)
-            versions = connection.scalars(select(t.schema.c.version)).all()
-            if not versions:
-                connection.execute(insert(t.schema).values(version=t.SCHEMA_VERSION))
-            elif max(versions) != t.SCHEMA_VERSION:
-                raise ConfigError(
-                    [f"the ledger has schema {max(versions)}, this version of the node needs schema {t.SCHEMA_VERSION}"]
-                )
-            t.metadata.create_all(connection)
+        with _reaching("opened"):
+            upgrade(engine)
     except DatabaseError as fault:
         raise ConfigError([f"ledger.url: the ledger cannot be used: {_first_line(fault)}"]) from fault
     return engine
@@ -260,7 +248,8 @@ class SqlLedger:
 
     def known(self, sop_instance: SopInstanceUID) -> StoredFile | None:
         with self._reading() as connection:
-            row = connection.execute(select(t.instance).where(t.instance.c.sop_instance == sop_instance)).first()
+            here = (t.instance.c.sop_instance == sop_instance) & t.instance.c.released_at.is_(None)
+            row = connection.execute(select(t.instance).where(here)).first()
         return None if row is None else stored_file(row)
 
     def refused(self, calling_ae_title: str, reason: Rejected, *, at: datetime) -> None:
@@ -288,7 +277,7 @@ class SqlLedger:
             rows = connection.execute(
                 select(t.case.c.id, t.case.c.reason, t.instance)
                 .join(t.instance, t.instance.c.sop_instance == t.case.c.segmentation)
-                .where(t.case.c.state == CaseState.COLLECTING)
+                .where(t.case.c.state == CaseState.COLLECTING, t.instance.c.released_at.is_(None))
                 .order_by(t.case.c.id)
             ).all()
         return [
@@ -499,7 +488,11 @@ class SqlLedger:
             row = _locked(connection, case)
             if row is None:
                 raise KeyError(case)
-            if not _advance(connection, row, CaseEvent.RETRY, "A person asked to run it again.", at):
+            detail = "A person asked to run it again."
+            given_up = (t.instance.c.sop_instance == row.segmentation) & t.instance.c.released_at.is_not(None)
+            if connection.scalar(select(t.instance.c.sop_instance).where(given_up)) is not None:
+                detail += " Its files have been removed: send the segmentation again."
+            if not _advance(connection, row, CaseEvent.RETRY, detail, at):
                 return CaseState(row.state)
         return None
 
@@ -508,7 +501,8 @@ class SqlLedger:
             row = _locked(connection, case)
             if row is None:
                 raise KeyError(case)
-            current = select(t.result.c.id, t.result.c.kind).where(t.result.c.case == case, t.result.c.current)
+            here = (t.result.c.case == case) & t.result.c.current & t.result.c.released_at.is_(None)
+            current = select(t.result.c.id, t.result.c.kind).where(here)
             results = [made.id for made in connection.execute(current) if destination.wants(made.kind)]
             peer = destination.peer
             if not results or not _advance(connection, row, CaseEvent.RESEND, f"Send again to {peer}.", at):
@@ -614,6 +608,7 @@ def _candidates(connection: Connection, segmentation: InstanceRef) -> list[Serie
     references = segmentation.references
     series = select(t.instance.c.series).where(
         t.instance.c.sop_class.in_(sorted(CT_IMAGES)),
+        t.instance.c.released_at.is_(None),
         or_(
             t.instance.c.study == segmentation.key.study,
             t.instance.c.series.in_(references.series),
@@ -623,7 +618,11 @@ def _candidates(connection: Connection, segmentation: InstanceRef) -> list[Serie
     )
     images = connection.execute(
         select(t.instance)
-        .where(t.instance.c.series.in_(series), t.instance.c.sop_class.in_(sorted(CT_IMAGES)))
+        .where(
+            t.instance.c.series.in_(series),
+            t.instance.c.sop_class.in_(sorted(CT_IMAGES)),
+            t.instance.c.released_at.is_(None),
+        )
         .order_by(t.instance.c.series)
     ).all()
     by_series: dict[str, list[InstanceRef]] = {}
@@ -637,7 +636,11 @@ def _candidates(connection: Connection, segmentation: InstanceRef) -> list[Serie
 def _images_of(ct: SeriesKey) -> Any:
     return (
         select(t.instance)
-        .where(t.instance.c.series == ct.series, t.instance.c.sop_class.in_(sorted(CT_IMAGES)))
+        .where(
+            t.instance.c.series == ct.series,
+            t.instance.c.sop_class.in_(sorted(CT_IMAGES)),
+            t.instance.c.released_at.is_(None),
+        )
         .order_by(t.instance.c.sop_instance)
     )
 
@@ -765,7 +768,9 @@ def _replace_results(
             "path": made.file.path,
             "size": made.file.size,
             "sha256": made.file.sha256,
+            "released_at": None,
         }
+        connection.execute(kept.removal.delete().where(kept.removal.c.path == made.file.path))
         here = (t.result.c.case == case) & (t.result.c.sop_instance == made.sop_instance)
         known = connection.scalar(select(t.result.c.id).where(here))
         if known is None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, bindparam, insert, or_, select
+from sqlalchemy import Connection, Engine, bindparam, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from node.adapters import ledger_schema as t
+from node.adapters import retention_schema as kept
 from node.ports import Receipt, Sender, StoredFile
 from pipelines.domain.case_state import CaseState
 from pipelines.domain.instance import InstanceRef
@@ -31,6 +32,9 @@ _CONCERNED: Final = (
     )
     .distinct()
 )
+
+
+_NEEDED_AGAIN: Final = kept.removal.delete().where(kept.removal.c.path.in_(bindparam("paths", expanding=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +107,14 @@ class Receipts:
         # nearly all are new, and nobody looks for those
         known = self._known(connection, [uid for uid in first if uid not in inserted])
         known |= {uid: first[uid].file.sha256 for uid in inserted}
+        # what had been given up is needed again
+        connection.execute(_NEEDED_AGAIN, {"paths": [one.file.path for one in arrivals]})
         receipts = []
         for one in arrivals:
             if first[one.ref.sop_instance] is one and one.ref.sop_instance in inserted:
                 receipts.append(Receipt.NEW)
             elif known[one.ref.sop_instance] == one.file.sha256:
+                _take_back(connection, one.ref, one.at)
                 receipts.append(Receipt.DUPLICATE)
             else:
                 _record_conflict(connection, one)
@@ -159,6 +166,15 @@ def _instance_values(one: Arrived) -> dict[str, object]:
         "called_ae_title": one.sender.called_ae_title,
         "received_at": one.at,
     }
+
+
+def _take_back(connection: Connection, ref: InstanceRef, at: datetime) -> None:
+    """Keep an instance again whose file had been given up; its time begins anew."""
+    connection.execute(
+        update(t.instance)
+        .where(t.instance.c.sop_instance == ref.sop_instance, t.instance.c.released_at.is_not(None))
+        .values(released_at=None, received_at=at)
+    )
 
 
 def _record_conflict(connection: Connection, one: Arrived) -> None:

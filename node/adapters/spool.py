@@ -6,7 +6,7 @@ import mmap
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -17,10 +17,13 @@ from pipelines.domain.instance import InstanceRef
 
 _CHECK_SPACE_EVERY: Final = 64 * 2**20
 """Bytes of one instance after which the disk is looked at again."""
+_SET_ASIDE: Final = "lost+found"
 
 
 class FileSpool:
     """Files under one root: `received`, `results`, and `tmp` for what is being written.
+
+    `lost+found` holds what was there and in no ledger.
 
     Parameters
     ----------
@@ -81,6 +84,44 @@ class FileSpool:
         if hashlib.sha256(data).hexdigest() != file.sha256:
             raise TransientError("RCV-005", f"Spool file {file.path} is not what was stored.")
         return data
+
+    def files(self, *, older_than_s: float = 0) -> Iterator[str]:
+        limit = time.time() - older_than_s
+        for folder in ("received", "results"):
+            for path in (self._root / folder).rglob("*"):
+                with suppress(FileNotFoundError):
+                    if path.is_file() and path.stat().st_mtime <= limit:
+                        yield str(path.relative_to(self._root))
+
+    def size(self, path: str) -> int | None:
+        try:
+            return (self._root / path).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def sha256(self, path: str) -> str:
+        try:
+            with (self._root / path).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            return ""
+
+    def unlink(self, path: str) -> None:
+        with _writing():
+            (self._root / path).unlink(missing_ok=True)
+
+    def set_aside(self, path: str) -> str:
+        target = self._root / _SET_ASIDE / path
+        with _writing():
+            _make_durable_folder(target.parent)
+            (self._root / path).rename(target)
+            _sync_folder(target.parent)
+        return f"{_SET_ASIDE}/{path}"
+
+    def free_bytes(self) -> int:
+        self._root.mkdir(parents=True, exist_ok=True)
+        disk = os.statvfs(self._root)
+        return disk.f_bavail * disk.f_frsize
 
     def _require_space(self, size: int) -> None:
         with _writing():

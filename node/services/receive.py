@@ -93,6 +93,9 @@ class Receiver:
     def _store(self, ref: InstanceRef, draft: Draft, sender: Sender) -> Receipt:
         file = draft.keep(ref)
         receipt = self._ledger.received(ref, file, sender, at=self._clock())
+        if not self._spool.path(file).exists():
+            # the same file had been given up and was removed just before; now that it is needed again it stays
+            draft.keep(ref)
         if receipt is Receipt.CONFLICT:
             self._log.warning("instance_conflicts", code="RCV-004", sop=ref.sop_instance, ae=sender.calling_ae_title)
         return receipt
