@@ -242,7 +242,14 @@ def make_notifier(settings: Settings, stores: Stores) -> Notifier:
 def peer_address(peer: Peer) -> PeerAddress:
     """A configured peer as the sending adapter knows it."""
     return PeerAddress(
-        peer.name, peer.ae_title, peer.host, peer.port, peer.timeout_s, deflate=peer.deflate, charset=peer.charset or ""
+        peer.name,
+        peer.ae_title,
+        peer.host,
+        peer.port,
+        peer.timeout_s,
+        deflate=peer.deflate,
+        charset=peer.charset or "",
+        associations=peer.associations,
     )
 
 

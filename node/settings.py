@@ -517,6 +517,9 @@ class Peer(_Section):
     tasks: bool = Field(
         False, description="Look for tasks in its worklist, by Unified Procedure Step Pull, and report to it."
     )
+    associations: int = Field(
+        1, ge=1, le=8, description="Associations over which results are sent to it at the same time."
+    )
     deflate: bool = Field(
         True,
         description="Offer reports and maps also in Deflated Explicit VR Little Endian, a tenth to a thirtieth of the "

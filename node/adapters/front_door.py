@@ -23,6 +23,7 @@ from pynetdicom.presentation import PresentationContext, negotiate_as_acceptor
 
 from node.adapters.store_association import Negotiated, StoreAssociation
 from node.adapters.upper_layer import (
+    APPLICATION_CONTEXT,
     AbortReason,
     ConnectionEnded,
     PduType,
@@ -36,7 +37,6 @@ from node.ports import RefusedAssociation, Sender
 from node.services.receive import Receiver
 from pipelines.domain.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
-APPLICATION_CONTEXT: Final = "1.2.840.10008.3.1.1.1"
 _MAX_REQUEST_BYTES: Final = 128 * 1024
 _GREETING_S: Final = 10.0
 """Within which a request for an association has to arrive once somebody has connected."""
