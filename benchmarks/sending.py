@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from pydicom.uid import CTImageStorage
-from pynetdicom import AE
+from pynetdicom import AE, _config
 
 from benchmarks.ingest import process, series
 from node.adapters.association import PeerAddress
@@ -38,6 +38,7 @@ def ours(port: int, files: Sequence[Path], associations: int) -> None:
 
 def pynetdicom(port: int, files: Sequence[Path]) -> None:
     """pynetdicom's sender, piece by piece from the file."""
+    _config.STORE_SEND_CHUNKED_DATASET = True
     ae = AE("BENCHMARK")
     ae.add_requested_context(CTImageStorage, _NATIVE)
     association = ae.associate("127.0.0.1", port, ae_title="RECEIVER")
