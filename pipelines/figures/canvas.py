@@ -14,11 +14,14 @@ from itertools import cycle, islice
 from typing import Any, Final, Literal
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure, FigureBase
+from matplotlib.figure import Figure, FigureBase, SubFigure
 from matplotlib.font_manager import fontManager
+from matplotlib.transforms import Bbox
 
 Language = Literal["en", "zh"]
 
@@ -108,8 +111,7 @@ class Drawing:
         """The figure as SVG (UTF-8) with its text as text, without a date and without anything from outside."""
         buffer = io.BytesIO()
         with mpl.rc_context(_settings(self.font_pt)):
-            figure = self._figure()
-            FigureCanvasSVG(figure)
+            figure = self._figure(FigureCanvasSVG, 72)
             figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
         text = _DOCTYPE.sub("", buffer.getvalue().decode("utf-8"))
         # said once for all texts, and with stand-ins
@@ -128,15 +130,30 @@ class Drawing:
             raise ValueError(f"a picture has 50 to 1200 pixels per inch, not {dpi}")
         buffer = io.BytesIO()
         with mpl.rc_context(_settings(self.font_pt)):
-            figure = self._figure()
-            FigureCanvasAgg(figure)
-            figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+            figure = self._figure(FigureCanvasAgg, dpi)
+            figure.savefig(buffer, format="png", dpi="figure", metadata={"Software": None})
         return buffer.getvalue()
 
-    def _figure(self) -> Figure:
-        figure = Figure(figsize=(self.width_mm * MM, self.height_mm * MM), layout="constrained", facecolor="white")
+    def _figure(self, canvas: type[FigureCanvasBase], dpi: int) -> Figure:
+        size = (self.width_mm * MM, self.height_mm * MM)
+        figure = Figure(figsize=size, dpi=dpi, layout="constrained", facecolor="white")
+        canvas(figure)
         self.paint(figure)
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            engine.execute(figure)
+            figure.set_layout_engine("none")
+            _settle(figure)
         return figure
+
+
+def _settle(figure: Figure | SubFigure) -> None:
+    # the solver of the layout orders its unknowns by their addresses: the last digits differ from run to run
+    for axes in figure.axes:
+        axes.set_position(Bbox(np.round(axes.get_position(original=True).get_points(), 6)))
+    for part in figure.subfigs:
+        part.bbox_relative.set_points(np.round(part.bbox_relative.get_points(), 6))
+        _settle(part)
 
 
 def drawing(

@@ -125,7 +125,7 @@ def correlation_map(
     if sorted(places) != list(range(count)):
         raise ValueError("the order does not name every feature once")
     label = measure or say("Pearson correlation", style.language)
-    width = style.width_mm or (120.0 if count <= 12 else PAGE_MM if count <= 60 else COLUMN_MM + 15)
+    width = style.width_mm or (130.0 if count <= 12 else PAGE_MM if count <= 60 else COLUMN_MM + 15)
     longest = min(max(text.width_mm(name, 6.0) for name in names), 0.26 * width)
     room = width - longest - 22.0
     # a name needs the height of its line
