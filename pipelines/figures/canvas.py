@@ -43,6 +43,7 @@ BOLD: Final[dict[str, Any]] = {"weight": "bold", "family": "DejaVu Sans"}
 """For texts in Latin letters: the Chinese font that is shipped in full has one weight."""
 
 _LETTER_MM: Final = 4.5
+_LEAST_PANEL_MM: Final = 55.0
 _HAN: Final = re.compile("[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
 _HAN_FONT: Final = "Noto Sans SC"
 # what a viewer without DejaVu has: DejaVu descends from Bitstream Vera, whose letters are as wide as Verdana's
@@ -171,7 +172,7 @@ def panels(drawings: Sequence[Drawing], *, columns: int = 2, letters: bool = Tru
     drawings
         At least one; each is fitted to its cell. A row is as high as its highest drawing.
     columns
-        Panels side by side.
+        Panels side by side, fewer where each would be narrower than 55 mm.
     letters
         Whether to put a letter at the upper left corner of each.
 
@@ -182,10 +183,10 @@ def panels(drawings: Sequence[Drawing], *, columns: int = 2, letters: bool = Tru
     """
     if not drawings or columns < 1:
         raise ValueError("panels need at least one drawing and one column")
-    columns = min(columns, len(drawings))
+    width = style.width_mm or (COLUMN_MM if columns == 1 and drawings[0].width_mm <= COLUMN_MM else PAGE_MM)
+    columns = min(columns, len(drawings), max(1, int(width // _LEAST_PANEL_MM)))
     rows = [drawings[start : start + columns] for start in range(0, len(drawings), columns)]
     heights = [max(each.height_mm for each in row) + (_LETTER_MM if letters else 0.0) for row in rows]
-    width = style.width_mm or (COLUMN_MM if columns == 1 and drawings[0].width_mm <= COLUMN_MM else PAGE_MM)
 
     def paint(figure: FigureBase) -> None:
         cells = figure.subfigures(len(rows), columns, squeeze=False, height_ratios=heights)

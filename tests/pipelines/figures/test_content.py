@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.figures.alluvial import AlluvialNode, Ribbon, alluvial
 from pipelines.figures.calibration import CalibrationCurve, calibration_plot
-from pipelines.figures.canvas import Drawing, panels
+from pipelines.figures.canvas import PLAIN, Drawing, panels
 from pipelines.figures.decision import DecisionCurve, decision_curves
 from pipelines.figures.features import correlation_map, icc_histogram, importances
 from pipelines.figures.flow import FlowStep, flow_diagram
@@ -36,16 +36,10 @@ def paths(drawing: Drawing, colour: str) -> int:
 
 
 def test_the_flow_shows_every_number_of_the_second_paper() -> None:
-    shown = texts(flow_figures(drawing_style())[1])
+    shown = texts(flow_figures(PLAIN)[1])
     assert {"n = 579", "n = 289", "n = 290"} <= set(shown)
     assert shown.count("n = 234") == 2
     assert {"Not matched (n = 55)", "Not matched (n = 56)"} <= set(shown)
-
-
-def drawing_style():  # type: ignore[no-untyped-def]
-    from pipelines.figures.canvas import Style
-
-    return Style()
 
 
 def test_a_flow_whose_numbers_do_not_add_up_is_refused() -> None:
@@ -91,7 +85,7 @@ def test_survival_that_cannot_be_is_refused(times: list[float], survival: list[f
 
 def test_the_alluvial_prints_both_denominators_of_the_second_paper() -> None:
     # 58.2 % of all 579, though the text says "of those with metastases there"
-    shown = texts(alluvial_figure(drawing_style()))
+    shown = texts(alluvial_figure(PLAIN))
     assert {"58.2%", "12.1%", "5.5%", "5.2%", "2.6%"} <= set(shown)
     assert "72.0% (337/468)" in shown
 
@@ -224,7 +218,7 @@ def test_the_correlation_map_puts_alike_features_beside_each_other() -> None:
     ("matrix", "order"), [([[1, 2], [2, 1]], "given"), ([[1, 0.5], [0.1, 1]], "given"), ([[1, 0], [0, 1]], [0, 0])]
 )
 def test_a_matrix_that_is_no_correlation_is_refused(matrix: list[list[float]], order: object) -> None:
-    with pytest.raises(ValueError, match="correlations|order"):
+    with pytest.raises(ValueError, match=r"correlations|order"):
         correlation_map(matrix, ["a", "b"], order=order)  # type: ignore[arg-type]
 
 

@@ -44,8 +44,10 @@ class Page(HTMLParser):
         self.text += data
 
 
+FIGURES = gallery(Style())
+
+
 def report(language: str = "en") -> Report:
-    figures = gallery(Style())
     table = Table(
         "Baseline, n (%)",
         ("Characteristic", "All", "P"),
@@ -56,48 +58,53 @@ def report(language: str = "en") -> Report:
         "Progression <patterns>",
         "579 patients",
         (
-            Section("Patients", (Paragraph("One & <b>two</b>.\n\nThree."), Picture(figures["roc"], "Curves."), table)),
+            Section("Patients", (Paragraph("One & <b>two</b>.\n\nThree."), Picture(FIGURES["roc"], "Curves."), table)),
             Section(
-                "Balance", (Notice("SMD 0.188"), Picture(figures["love"], "Balance."), Notice("x", "info", "Note")), 2
+                "Balance", (Notice("SMD 0.188"), Picture(FIGURES["love"], "Balance."), Notice("x", "info", "Note")), 2
             ),
-            Section("Model", (Code("a < b\n  c"), Picture(figures["correlation_small"], "Correlations."))),
+            Section("Model", (Code("a < b\n  c"), Picture(FIGURES["correlation_small"], "Correlations."))),
         ),
         "zh" if language == "zh" else "en",
         "pulmonode",
     )
 
 
-def test_a_report_needs_nothing_from_outside_and_runs_nothing() -> None:
-    page = Page(report().html())
-    assert not {"script", "link", "iframe", "object", "embed", "form", "base"} & {tag for tag, _ in page.tags}
-    for _, attributes in page.tags:
+@pytest.fixture(scope="module")
+def page() -> bytes:
+    return report().html()
+
+
+def test_a_report_needs_nothing_from_outside_and_runs_nothing(page: bytes) -> None:
+    parsed = Page(page)
+    assert not {"script", "link", "iframe", "object", "embed", "form", "base"} & {tag for tag, _ in parsed.tags}
+    for _, attributes in parsed.tags:
         for name, value in attributes.items():
             assert not name.startswith("on")
             if name in ("src", "href", "xlink:href", "action", "data", "srcset"):
                 assert (value or "").startswith(("#", "data:image/png;base64,")), (name, value)
-    assert not re.search(rb"@import|url\((?!#)", report().html())
+    assert not re.search(rb"@import|url\((?!#)", page)
 
 
-def test_every_name_in_the_page_is_unique_and_every_link_arrives() -> None:
-    page = Page(report().html())
-    names = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+def test_every_name_in_the_page_is_unique_and_every_link_arrives(page: bytes) -> None:
+    parsed = Page(page)
+    names = [attributes["id"] for _, attributes in parsed.tags if "id" in attributes]
     assert len(names) == len(set(names))
     links = {
-        value for _, a in page.tags for key, value in a.items() if key.endswith("href") and (value or "")[:1] == "#"
+        value for _, a in parsed.tags for key, value in a.items() if key.endswith("href") and (value or "")[:1] == "#"
     }
     assert {(link or "")[1:] for link in links} <= set(names)
-    clips = set(re.findall(r"url\(#([^)]+)\)", report().html().decode()))
+    clips = set(re.findall(r"url\(#([^)]+)\)", page.decode()))
     assert clips
     assert clips <= set(names)
 
 
-def test_text_is_escaped_and_numbered() -> None:
-    page = Page(report().html())
-    assert "Progression <patterns>" in page.text
-    assert "One & <b>two</b>." in page.text
-    assert ("b", {}) in page.tags  # of the captions alone
+def test_text_is_escaped_and_numbered(page: bytes) -> None:
+    parsed = Page(page)
+    assert "Progression <patterns>" in parsed.text
+    assert "One & <b>two</b>." in parsed.text
+    assert ("b", {}) in parsed.tags  # of the captions alone
     for words in ("Figure 1", "Figure 2", "Figure 3", "Table 1", "1.1", "Contents", "Warning", "Note", "a < b\n  c"):
-        assert words in page.text
+        assert words in parsed.text
 
 
 def test_numbers_stand_to_the_right_and_names_to_the_left() -> None:
@@ -117,12 +124,12 @@ def test_the_page_says_its_language(language: str, tag: str, words: str) -> None
     assert words in page.text
 
 
-def test_a_report_is_the_same_in_another_process() -> None:
+def test_a_report_is_the_same_in_another_process(page: bytes) -> None:
     code = (
         "import sys; from tests.pipelines.figures.test_report import report; sys.stdout.buffer.write(report().html())"
     )
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, cwd=ROOT)
-    assert other.stdout == report().html()
+    assert other.stdout == page
 
 
 def test_the_template_is_part_of_the_package() -> None:
@@ -130,22 +137,22 @@ def test_the_template_is_part_of_the_package() -> None:
     assert '"figures/templates/*"' in (ROOT / "pyproject.toml").read_text()
 
 
-def test_a_browser_shows_the_report_as_on_paper(tmp_path: Path) -> None:
+def test_a_browser_shows_the_report_as_on_paper(tmp_path: Path, page: bytes) -> None:
     tool("chromium", "chromium")
-    (tmp_path / "report.html").write_bytes(report().html())
+    (tmp_path / "report.html").write_bytes(page)
     with chromium() as browser:
-        page = browser.new_page(viewport={"width": 1000, "height": 900})
+        tab = browser.new_page(viewport={"width": 1000, "height": 900})
         asked: list[str] = []
         complaints: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: complaints.append(message.text))
-        page.goto((tmp_path / "report.html").as_uri())
+        tab.on("request", lambda request: asked.append(request.url))
+        tab.on("console", lambda message: complaints.append(message.text))
+        tab.goto((tmp_path / "report.html").as_uri())
         assert len(asked) == 1
         assert complaints == []
         # no figure is wider than its page, none is empty
-        boxes = [figure.bounding_box() for figure in page.locator("figure svg").all()]
+        boxes = [figure.bounding_box() for figure in tab.locator("figure svg").all()]
         assert all(box and 200 < box["width"] <= 820 and box["height"] > 100 for box in boxes)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 1000
-        page.emulate_media(media="print")
-        width = page.locator("figure svg").first.evaluate("svg => svg.getBoundingClientRect().width")
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 1000
+        tab.emulate_media(media="print")
+        width = tab.locator("figure svg").first.evaluate("svg => svg.getBoundingClientRect().width")
         assert width == pytest.approx(85 / 25.4 * 96, abs=1)
