@@ -39,8 +39,17 @@ class SumOfDiameters:
 
 
 @dataclass(frozen=True, slots=True)
+class Baseline:
+    """The time point that the others are compared with."""
+
+    label: str
+    assessed_on: ScanDate
+    sum: SumOfDiameters
+
+
+@dataclass(frozen=True, slots=True)
 class VisitAssessment:
-    """The responses of one time point; of the baseline only the sum counts.
+    """The responses of one time point after the baseline.
 
     Attributes
     ----------
@@ -53,12 +62,13 @@ class VisitAssessment:
         What is new and unequivocal here, or turned out to be later.
     equivocal
         What may be new.
+    reappeared
+        Lesions that are back after a complete response.
     """
 
     label: str
     assessed_on: ScanDate
     progressed_on: ScanDate
-    is_baseline: bool
     sum: SumOfDiameters
     baseline: Tenths | None
     nadir: Tenths | None
@@ -66,8 +76,9 @@ class VisitAssessment:
     non_target: NonTargetResponse
     new_lesions: tuple[LesionId, ...]
     equivocal: tuple[LesionId, ...]
+    reappeared: tuple[LesionId, ...]
     overall: OverallResponse
-    immune: ImmuneResponse | None = None
+    immune: ImmuneResponse
 
     @property
     def percent_from_baseline(self) -> float | None:
@@ -113,8 +124,10 @@ class Assessment:
     ----------
     roles
         The role that each lesion was given.
+    immune_best
+        Best response in iRECIST, where progression without confirmation does not count against it.
     visits
-        In the order of their dates, the baseline first.
+        In the order of their dates, without the baseline.
     first_progression
         The visit of first progression; None without one.
     immune_progression
@@ -125,8 +138,10 @@ class Assessment:
 
     rules: RecistRules
     roles: Mapping[LesionId, LesionRole]
+    baseline: Baseline
     visits: tuple[VisitAssessment, ...]
     best: BestResponse
+    immune_best: ImmuneResponse
     first_progression: VisitAssessment | None
     immune_progression: VisitAssessment | None
     pattern: PatternFinding

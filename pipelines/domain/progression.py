@@ -60,6 +60,7 @@ class Evidence(StrEnum):
     """Why a lesion counts as progressing."""
 
     NEW = "new"
+    REAPPEARED = "back after a complete response"
     GROWN = "grown"
     NON_TARGET = "unequivocal progression of a non-target lesion"
     SHARE_OF_SUM = "part of the growth of the sum"
@@ -212,9 +213,13 @@ class ResistanceRules:
         Treatment that primary resistance asks for; 0 for none.
     late_exposure_days
         Treatment that acquired resistance asks for; 0 for none.
+    late_needs_benefit
+        Acquired resistance asks for stable disease or better before it.
     off_treatment_days
         Days after the last dose from which on progression is no resistance to it; None where any end of treatment
         but for toxicity or progression takes the patient out of the definition.
+    off_treatment
+        What such a progression is called.
     confirmed
         A later scan has to confirm the progression.
     """
@@ -227,7 +232,9 @@ class ResistanceRules:
     boundary_open: bool
     least_exposure_days: int
     late_exposure_days: int
+    late_needs_benefit: bool
     off_treatment_days: int | None
+    off_treatment: Resistance
     confirmed: bool
 
 

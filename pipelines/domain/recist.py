@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_DOWN, Decimal
 from enum import StrEnum
 from typing import NewType
 
@@ -16,17 +16,17 @@ Tenths = NewType("Tenths", int)
 
 
 def tenths(mm: float | Decimal | str) -> Tenths:
-    """A length in mm as tenths of a millimetre, halves rounded up.
+    """A length in mm as tenths of a millimetre, halves rounded down, lest rounding reach a threshold.
 
     Examples
     --------
-    >>> tenths(4.2), tenths("14.95")
-    (42, 150)
+    >>> tenths(4.2), tenths("14.95"), tenths("14.96")
+    (42, 149, 150)
     """
     length = Decimal(str(mm))
     if not length.is_finite() or length < 0:
         raise ValueError("a length is finite and not negative")
-    return Tenths(int((length * 10).quantize(Decimal(1), ROUND_HALF_UP)))
+    return Tenths(int((length * 10).quantize(Decimal(1), ROUND_HALF_DOWN)))
 
 
 class LesionState(StrEnum):
@@ -227,6 +227,8 @@ class RecistRules:
     ----------
     pr_carry
         Once a partial response is reached it stays one until progression (EORTC); else each visit by itself.
+    relapse_after_cr
+        Any lesion that comes back after a complete overall response is progression (EORTC); else size decides.
     confirm
         Complete and partial response have to be seen twice to count as best response (non-randomised trials).
     confirm_days
@@ -237,6 +239,8 @@ class RecistRules:
         Days from the start of treatment from which on stable disease counts.
     most_targets, most_per_organ
         Target lesions in all and of one organ.
+    past_progression
+        Visits after the first progression count for the best response, too.
     early_death
         Best response of who dies before the first assessment.
     """
@@ -244,11 +248,13 @@ class RecistRules:
     name: str = "recist-1.1"
     version: str = "1"
     pr_carry: bool = True
+    relapse_after_cr: bool = True
     confirm: bool = False
     confirm_days: int = 28
     most_ne_between: int = 1
     sd_between: bool = False
     least_sd_days: int = 42
+    past_progression: bool = False
     most_targets: int = 5
     most_per_organ: int = 2
     early_death: str = "NE"

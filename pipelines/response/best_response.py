@@ -43,7 +43,7 @@ def best_response(
     Eisenhauer et al. 2009, section 4.4 and table 3. Where confirmation is asked for, a response that is not confirmed
     counts as stable disease, if it came late enough for that.
     """
-    counted = _counted(visits, new_therapy)
+    counted = _counted(visits, new_therapy, rules)
     if rules.confirm:
         complete = _first(counted, lambda at: _confirmed_complete(counted, at, rules))
         partial = _first(counted, lambda at: _confirmed_partial(counted, at, rules))
@@ -85,14 +85,14 @@ def _none(
     return BestResponse(NE, counted[0].on, "no evaluable assessment")
 
 
-def _counted(visits: Sequence[Visited], new_therapy: ScanDate | None) -> list[Visited]:
+def _counted(visits: Sequence[Visited], new_therapy: ScanDate | None, rules: RecistRules) -> list[Visited]:
     counted = []
     for seen in visits:
         # a visit that may lie before or after the new treatment does not count for the old one
         if new_therapy is not None and seen.on.latest >= new_therapy.earliest:
             break
         counted.append(seen)
-        if seen.response is PD:
+        if seen.response is PD and not rules.past_progression:
             break
     return counted
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from pipelines.domain.recist import Decisions, LesionId, NonTargetCall, RecistRules, Tenths, TimePoint
+from pipelines.domain.recist import LesionId, RecistRules, Tenths, TimePoint
 from pipelines.domain.responses import ImmuneResponse, NonTargetResponse, OverallResponse, TargetResponse
 from pipelines.domain.scan_date import ScanDate, days_between
 from pipelines.response.measurability import LEAST_LONG_AXIS, LEAST_NODE
-from pipelines.response.recist import LEAST_GROWTH, overall_response, size_of
+from pipelines.response.recist import LEAST_GROWTH, overall_response
 from pipelines.response.targets import counted_organ
 
 CONFIRM_FROM_DAYS: Final = 28
@@ -35,7 +35,9 @@ class Components:
     further_non_target
         A non-target lesion grew, unequivocally or not.
     new
-        Unequivocal new lesions that are seen here.
+        Unequivocal new lesions that are seen here, with their sizes.
+    relapsed
+        A lesion is back after a complete response.
     """
 
     on: ScanDate
@@ -44,30 +46,7 @@ class Components:
     non_target: NonTargetResponse
     further_non_target: bool
     new: Mapping[LesionId, Tenths | None]
-
-
-def components(
-    visit: TimePoint,
-    *,
-    total: Tenths,
-    target: TargetResponse,
-    non_target: NonTargetResponse,
-    new: Sequence[LesionId],
-    decisions: Decisions,
-) -> Components:
-    """Collect what iRECIST compares from one visit."""
-    return Components(
-        on=visit.progressed_on,
-        total=total,
-        target=target,
-        non_target=non_target,
-        further_non_target=any(
-            call in (NonTargetCall.WORSE, NonTargetCall.UNEQUIVOCAL_PROGRESSION)
-            for (label, _), call in decisions.non_targets.items()
-            if label == visit.label
-        ),
-        new={lesion: size_of(visit, lesion) for lesion in new},
-    )
+    relapsed: bool = False
 
 
 def new_targets(
@@ -135,7 +114,7 @@ def immune_responses(visits: Sequence[Components], measured_new: frozenset[Lesio
 
 
 def _next(visit: Components, state: _State, measured_new: frozenset[LesionId]) -> tuple[ImmuneResponse, _State]:
-    overall = overall_response(visit.target, visit.non_target, new=bool(visit.new))
+    overall = overall_response(visit.target, visit.non_target, new=bool(visit.new) or visit.relapsed)
     if state.confirmed:
         return ImmuneResponse.ICPD, state
     if state.pending is None:
@@ -171,7 +150,7 @@ def _followed(visit: Components, pending: _Pending, measured_new: frozenset[Lesi
         pending,
         total=total,
         new_sum=Tenths(min(pending.new_sum, _new_sum(visit, measured_new))),
-        others=pending.others | {k: _least(pending.others.get(k, v), v) for k, v in seen.items()},
+        others={**pending.others, **{k: _least(pending.others.get(k, v), v) for k, v in seen.items()}},
     )
     if waited:
         return followed

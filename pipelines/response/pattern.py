@@ -17,7 +17,13 @@ from pipelines.domain.recist import (
 from pipelines.domain.responses import TargetResponse
 from pipelines.response.recist import grown, is_gone, size_of
 
-_ORDER: Final = {Evidence.NEW: 0, Evidence.NON_TARGET: 1, Evidence.GROWN: 2, Evidence.SHARE_OF_SUM: 3}
+_ORDER: Final = {
+    Evidence.NEW: 0,
+    Evidence.REAPPEARED: 1,
+    Evidence.NON_TARGET: 2,
+    Evidence.GROWN: 3,
+    Evidence.SHARE_OF_SUM: 4,
+}
 
 
 def pattern_of(
@@ -28,6 +34,7 @@ def pattern_of(
     *,
     target: TargetResponse,
     rules: PatternRules,
+    reappeared: Sequence[LesionId] = (),
 ) -> PatternFinding:
     """Pattern at the last of `visits`, which is the one of first progression.
 
@@ -44,9 +51,13 @@ def pattern_of(
         Unequivocal new lesions at the last of them.
     target
         Response of the target lesions there.
+    reappeared
+        Lesions that are back there after a complete response.
     """
     last = visits[-1]
     found = _progressing(visits, roles, decisions, new)
+    known = {one.lesion for one in found}
+    found += [_grown(visits, lesion, Evidence.REAPPEARED) for lesion in reappeared if lesion not in known]
     by_sum = not found and target is TargetResponse.PD
     if by_sum:
         found = _shares(visits, _with(roles, LesionRole.TARGET))
