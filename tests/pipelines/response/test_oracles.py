@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.domain.organs import Organ
+from pipelines.domain.progression import Course
 from pipelines.domain.recist import (
     Decisions,
     LesionId,
@@ -20,12 +21,11 @@ from pipelines.domain.recist import (
     TimePoint,
     tenths,
 )
-from pipelines.domain.progression import Course
 from pipelines.domain.responses import OverallResponse
 from pipelines.domain.scan_date import ScanDate
 from pipelines.response.assess import RuleSet
 from pipelines.response.best_response import Visited, best_response
-from tests.pipelines.response.patients import assessed, overall, rows, series, target
+from tests.pipelines.response.patients import assessed, rows, series, target
 
 LITERAL = RuleSet(recist=RecistRules(pr_carry=False, relapse_after_cr=False, most_per_organ=5))
 
