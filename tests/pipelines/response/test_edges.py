@@ -19,7 +19,6 @@ from pipelines.domain.recist import (
     TimePoint,
     tenths,
 )
-from pipelines.domain.responses import TargetResponse
 from pipelines.domain.scan_date import ScanDate
 from pipelines.response.assess import RuleSet, assess
 from pipelines.response.measurability import Measurability, measurability
@@ -391,6 +390,7 @@ def test_sizes_in_another_unit_of_length_change_no_response_above_the_5_mm(sizes
 
 def test_without_a_start_of_treatment_nothing_is_guessed() -> None:
     result = assessed(series(30, 30, 40), course=Course())
-    assert (result.best.response.value, result.resistance.resistance.value) == ("PD", "indeterminate")
+    assert (result.best.response.value, result.resistance.resistance.value) == ("NE", "indeterminate")
+    assert "start of treatment is not known" in result.best.why
     assert "not known" in result.endpoints[0].why
-    assert TargetResponse.PD in [said.target for said in result.visits]
+    assert target(result) == ["SD", "PD"]

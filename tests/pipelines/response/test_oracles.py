@@ -75,13 +75,13 @@ def test_all_66_visits_of_the_pharmaverse_trial_are_answered_as_there(oracles: P
         points, roles = [], {}
         for number, lesions in by_visit.items():
             seen = []
-            for lesion, values in lesions.items():
-                is_target = lesion.startswith("T")
-                roles[LesionId(lesion)] = LesionRole.TARGET if is_target else LesionRole.NON_TARGET
-                seen.append(_seen(lesion, values, node=(subject, lesion) in nodes, is_target=is_target))
+            for name, values in lesions.items():
+                is_target = name.startswith("T")
+                roles[LesionId(name)] = LesionRole.TARGET if is_target else LesionRole.NON_TARGET
+                seen.append(_seen(name, values, node=(subject, name) in nodes, is_target=is_target))
             points.append(TimePoint(number, (dates[(subject, reader), number],), tuple(seen)))
-        for visit in assessed(points, Decisions(roles=roles), Course(), LITERAL).visits:
-            answers[subject, reader, visit.label] = visit.overall.value
+        for answer in assessed(points, Decisions(roles=roles), Course(), LITERAL).visits:
+            answers[subject, reader, answer.label] = answer.overall.value
     assert len(said) == 66
     assert {key: answers[key] for key in said} == said
 
