@@ -101,7 +101,6 @@ def test_true_p_statistic_and_difference_are_never_blamed(cells: list[int]) -> N
 
 def test_a_p_value_is_held_against_the_test_that_is_named() -> None:
     table = "20/30; 40/25"
-    # chi-square 0.0265 .. by R: chisq.test(matrix(c(20,40,30,25),2), correct=FALSE)
     p = chi_square([[20, 30], [40, 25]]).p
     assert codes(kind="counts", counts=table, p=f"{p:.4f}", test="chi-square") == []
     assert codes(kind="counts", counts=table, p=f"{p:.4f}", test="exact") == ["AUD-006"]
