@@ -34,6 +34,7 @@ from node.adapters.storage_scp import TRANSFER_SYNTAXES, StorageScp
 from node.adapters.storage_scu import StorageScu
 from node.adapters.stow import Archives, StowClient, WebArchive
 from node.adapters.threads import mapper
+from node.adapters.tls import Tls, TlsFiles
 from node.adapters.worklist import WorklistScu
 from node.errors import ConfigError
 from node.logs import Log
@@ -175,10 +176,13 @@ def make_scp(settings: Settings, stores: Stores) -> StorageScp:
             max_pdu_bytes=receive.max_pdu_bytes,
             max_object_bytes=receive.max_object_mb * 2**20,
             network_timeout_s=receive.network_timeout_s,
+            addresses=allowed_addresses(settings),
+            connections_per_minute=receive.connections_per_minute,
         ),
         storage_classes=storage_classes(settings),
         services=[commitment, *(steps.services if settings.tasks.serve else steps.notified_services)],
         turned_away=lambda refused: stores.workflow.turned_away(refused, at=utc_now()),
+        tls=make_tls(settings) if receive.tls else None,
     )
 
 
@@ -215,7 +219,7 @@ def make_performer(settings: Settings, stores: Stores) -> Performer:
     boards: dict[str, StepBoard] = {"": OwnBoard(stores.steps, utc_now, wanted)} if tasks.serve else {}
     for peer in settings.peers:
         if peer.tasks:
-            boards[peer.name] = PeerBoard(settings.node.ae_title, peer_address(peer), wanted)
+            boards[peer.name] = PeerBoard(settings.node.ae_title, peer_address(settings, peer), wanted)
     return Performer(
         boards,
         stores.tasks,
@@ -230,7 +234,7 @@ def make_performer(settings: Settings, stores: Stores) -> Performer:
 
 def make_notifier(settings: Settings, stores: Stores) -> Notifier:
     """The service that tells subscribers of procedure steps."""
-    addresses = {peer.ae_title: peer_address(peer) for peer in settings.peers}
+    addresses = {peer.ae_title: peer_address(settings, peer) for peer in settings.peers}
 
     def send(event: StepEvent) -> bool:
         address = addresses.get(event.receiving_ae_title)
@@ -239,8 +243,31 @@ def make_notifier(settings: Settings, stores: Stores) -> Notifier:
     return Notifier(stores.steps, send, utc_now, Log("worklist"))
 
 
-def peer_address(peer: Peer) -> PeerAddress:
-    """A configured peer as the sending adapter knows it."""
+def make_tls(settings: Settings, *, check_names: bool = True) -> Tls | None:
+    """TLS as it is configured; None when its files are not named."""
+    files = settings.tls
+    if files.certificate_file is None or files.key_file is None or files.authorities_file is None:
+        return None
+    return Tls(
+        TlsFiles(files.certificate_file, files.key_file, files.authorities_file),
+        require_client_certificate=files.require_client_certificate,
+        check_names=check_names,
+    )
+
+
+def allowed_addresses(settings: Settings) -> tuple[str, ...]:
+    """Who may connect: the networks that are configured, and the peers where their names are known."""
+    allowed = list(settings.receive.addresses)
+    for peer in settings.peers:
+        # a peer whose name nobody knows now can still be called later
+        with suppress(OSError):
+            found = socket.getaddrinfo(peer.host, None, type=socket.SOCK_STREAM)
+            allowed += sorted({str(address[0]).partition("%")[0] for *_, address in found})
+    return tuple(dict.fromkeys(allowed))
+
+
+def peer_address(settings: Settings, peer: Peer) -> PeerAddress:
+    """A configured peer as the sending adapters know it."""
     return PeerAddress(
         peer.name,
         peer.ae_title,
@@ -249,6 +276,8 @@ def peer_address(peer: Peer) -> PeerAddress:
         peer.timeout_s,
         deflate=peer.deflate,
         charset=peer.charset or "",
+        tls=make_tls(settings) if peer.tls else None,
+        tls_name=peer.tls_name,
         associations=peer.associations,
     )
 
@@ -261,7 +290,7 @@ def destination(settings: Settings, name: str) -> Destination:
 
 def make_scu(settings: Settings, locate: Callable[..., Path]) -> StorageScu:
     """The sending service; `locate` finds the file of a result."""
-    return StorageScu(settings.node.ae_title, [peer_address(peer) for peer in settings.peers], locate)
+    return StorageScu(settings.node.ae_title, [peer_address(settings, peer) for peer in settings.peers], locate)
 
 
 def make_assembler(settings: Settings, stores: Stores, queue: "CeleryQueue") -> Assembler:
@@ -307,14 +336,16 @@ def make_deliverer(settings: Settings, stores: Stores) -> Deliverer:
 
 def make_commitment_scu(settings: Settings) -> CommitmentScu:
     """The service that asks and answers about storage commitment on associations of its own."""
-    addresses = [peer_address(peer) for peer in settings.peers]
+    addresses = [peer_address(settings, peer) for peer in settings.peers]
     return CommitmentScu(settings.node.ae_title, addresses, hold_s=settings.delivery.commitment_hold_s)
 
 
 def make_query(settings: Settings, stores: Stores) -> QueryRetrieveScu:
     """The service that finds and retrieves."""
     node = settings.node.ae_title
-    sources = [Source(peer_address(peer), peer.retrieve, peer.move_destination or node) for peer in settings.peers]
+    sources = [
+        Source(peer_address(settings, peer), peer.retrieve, peer.move_destination or node) for peer in settings.peers
+    ]
     return QueryRetrieveScu(
         node,
         sources,
@@ -430,7 +461,7 @@ def make_orders(settings: Settings, stores: Stores) -> Orders | None:
     peer = next((peer for peer in settings.peers if peer.worklist), None)
     if peer is None:
         return None
-    worklist = WorklistScu(settings.node.ae_title, peer_address(peer))
+    worklist = WorklistScu(settings.node.ae_title, peer_address(settings, peer))
     return Orders(worklist, stores.workflow, stores.spool, utc_now, Log("worklist"))
 
 

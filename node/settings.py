@@ -1,5 +1,6 @@
 """All settings of the node: names, units, defaults, ranges and reasons, in one place."""
 
+import ipaddress
 import os
 import re
 import tomllib
@@ -70,6 +71,11 @@ AssumedCharset = Literal[
 Pattern = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_compiles)]
 
 
+def _network(text: str) -> str:
+    ipaddress.ip_network(text, strict=False)
+    return text
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -96,6 +102,15 @@ class ReceiveSettings(_Section):
     """Who may send what."""
 
     calling_ae_titles: tuple[AeTitle, ...] = Field((), description="AE titles that may call. Empty: any.")
+    addresses: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(
+        (),
+        description="Addresses and networks that may connect, such as 10.20.0.0/16. This machine always may. Empty: "
+        "this machine only. 0.0.0.0/0 lets everybody in.",
+    )
+    connections_per_minute: int = Field(
+        600, ge=0, le=1000000, description="Connections from one address in a minute; 0 for no limit."
+    )
+    tls: bool = Field(False, description="Speak TLS on the DICOM port, and nothing else; needs the files in tls.")
     require_called_ae_title: bool = Field(
         True, description="Reject associations that call another AE title than the node's."
     )
@@ -143,6 +158,19 @@ class ReceiveSettings(_Section):
         ge=0,
         description="Megabytes that must stay free on the data disk. Below, instances are refused with 0xA700 and the "
         "sender keeps them.",
+    )
+
+
+class TlsSettings(_Section):
+    """Certificates for DICOM over TLS; the files may be renewed while the node runs."""
+
+    certificate_file: Path | None = Field(None, description="The node's certificate with its chain, in PEM.")
+    key_file: Path | None = Field(None, description="Its private key, in PEM, readable for the node alone.")
+    authorities_file: Path | None = Field(
+        None, description="Certificates of those who vouch for the systems that call and are called, in PEM."
+    )
+    require_client_certificate: bool = Field(
+        True, description="Systems that call must show a certificate too. False lets everybody in who speaks TLS."
     )
 
 
@@ -517,6 +545,8 @@ class Peer(_Section):
     tasks: bool = Field(
         False, description="Look for tasks in its worklist, by Unified Procedure Step Pull, and report to it."
     )
+    tls: bool = Field(False, description="Speak TLS with it; needs the files in tls.")
+    tls_name: str = Field("", description="Name in its certificate, when that is not its host.")
     associations: int = Field(
         1, ge=1, le=8, description="Associations over which results are sent to it at the same time."
     )
@@ -595,6 +625,7 @@ class Settings(BaseSettings):
 
     node: NodeSettings = NodeSettings()
     receive: ReceiveSettings = ReceiveSettings()
+    tls: TlsSettings = TlsSettings()
     assembly: AssemblySettings = AssemblySettings()
     lesions: LesionSettings = LesionSettings()
     queue: QueueSettings = QueueSettings()
@@ -624,6 +655,16 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Nothing but what it is made from: `load_settings` reads the environment that it is given."""
         return (init_settings,)
+
+    @model_validator(mode="after")
+    def _tls_has_its_files(self) -> "Settings":
+        wanted = ["receive.tls"] if self.receive.tls else []
+        wanted += [f"tls of peer {peer.name}" for peer in self.peers if peer.tls]
+        keys = ("certificate_file", "key_file", "authorities_file")
+        missing = [f"tls.{key}" for key in keys if getattr(self.tls, key) is None]
+        if wanted and missing:
+            raise ValueError(f"{', '.join(wanted)} needs {', '.join(missing)}")
+        return self
 
     @model_validator(mode="after")
     def _peers_fit(self) -> "Settings":
