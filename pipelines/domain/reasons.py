@@ -88,6 +88,12 @@ CODES: Final[dict[str, str]] = {
     "MODEL-003": "The model package was trained with other extraction settings",
     "MODEL-004": "The model package cannot be read",
     "MODEL-005": "The case cannot be scored",
+    # lesions over time
+    "RSP-001": "Lesions of two time points cannot be matched",
+    "RSP-002": "The time points of a patient contradict each other",
+    "RSP-003": "The choice of lesions contradicts what was seen",
+    "RSP-004": "Lesions were measured in different ways",
+    "RSP-005": "A decision of a reader is missing",
     # results and their delivery
     "OUT-001": "A result did not pass its self-check",
     "NET-001": "The peer cannot be reached",
@@ -100,6 +106,12 @@ CODES: Final[dict[str, str]] = {
     "NET-008": "The peer's worklist names no order",
     # the node itself
     "CFG-001": "The configuration is wrong",
+    "LDG-001": "The ledger belongs to a newer release",
+    "LDG-002": "The ledger cannot be upgraded",
+    "LDG-003": "A file of the spool is missing",
+    "LDG-004": "A file of the spool has changed",
+    "LDG-005": "Nobody knows a file of the spool",
+    "LDG-006": "The backup is not whole",
     "RUN-001": "The work was interrupted too often",
     "RUN-002": "Internal error",
     "RUN-003": "The queue cannot be reached",
