@@ -176,11 +176,11 @@ def kaplan_meier(durations: Durations, kind: IntervalKind = "log-log", level: fl
     events = np.bincount(place, weights=durations.event, minlength=time.size).astype(np.int64)
     leaving = np.bincount(place, minlength=time.size).astype(np.int64)
     at_risk = (leaving[::-1].cumsum()[::-1]).astype(np.int64)
-    survival = np.cumprod(1 - events / at_risk)
+    survival = np.cumprod(1 - events / at_risk).astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = np.cumsum(events / (at_risk * (at_risk - events)))
         relative = np.sqrt(variance)
-        error = np.where(survival > 0, survival * relative, 0.0)
+        error = np.where(survival > 0, survival * relative, 0.0).astype(np.float64)
         z = norm.ppf((1 + level) / 2)
         match kind:
             case "plain":
@@ -191,7 +191,8 @@ def kaplan_meier(durations: Durations, kind: IntervalKind = "log-log", level: fl
                 width = z * relative / np.log(survival)
                 inner = np.log(-np.log(survival))
                 lower, upper = np.exp(-np.exp(inner - width)), np.exp(-np.exp(inner + width))
-    lower, upper = np.clip(lower, 0, 1), np.clip(upper, 0, 1)
+    lower = np.clip(lower, 0, 1).astype(np.float64)
+    upper = np.clip(upper, 0, 1).astype(np.float64)
     untouched = survival >= 1
     lower[untouched] = upper[untouched] = 1.0
     lower[survival <= 0] = upper[survival <= 0] = np.nan
