@@ -42,13 +42,13 @@ def impute_ordinal(
     columns = [predictors, *(_of(outcome) for outcome in outcomes)]
     x = np.column_stack(columns).astype(np.float64)
     x = x[:, x.std(axis=0) > 0]
-    x = np.asarray((x - x.mean(axis=0)) / x.std(axis=0), dtype=np.float64)
+    x = np.asarray((x - x.mean(axis=0)) / np.std(x, axis=0), dtype=np.float64)
     model = fit_ordinal(level[~missing], x[~missing], levels)
     completed = []
     for stream in np.random.SeedSequence(seed).spawn(sets):
         rng = np.random.default_rng(stream)
         edges = model.draw(rng).probabilities(x[missing]).cumsum(axis=1)
-        drawn = (rng.random(edges.shape[0])[:, None] > edges[:, :-1]).sum(axis=1)
+        drawn = (rng.random((int(missing.sum()), 1)) > edges[:, :-1]).sum(axis=1)
         copy = level.copy()
         copy[missing] = drawn
         completed.append(copy)
