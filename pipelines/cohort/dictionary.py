@@ -17,7 +17,9 @@ Value = str | int | float | date | tuple[str, ...] | None
 
 MISSING: Final = frozenset({"", "na", "n/a", "nan", "null", "none", ".", "-", "?", "unknown", "未知", "不详", "缺失"})
 """What counts as missing in any column, in lower case."""
-_DATE: Final = re.compile(r"(\d{4})(?:[-/.](\d{1,2})[-/.](\d{1,2})|(\d{2})(\d{2}))(?:[ T]00:00(?::00)?)?|(\d{4})年(\d{1,2})月(\d{1,2})日")
+_DATE: Final = re.compile(
+    r"(\d{4})(?:[-/.](\d{1,2})[-/.](\d{1,2})|(\d{2})(\d{2}))(?:[ T]00:00(?::00)?)?|(\d{4})年(\d{1,2})月(\d{1,2})日"
+)
 _WIDE: Final = str.maketrans("；，、＜＞～～－％＋０１２３４５６７８９", ";,,<>~~-%+0123456789")
 
 
@@ -123,7 +125,7 @@ class Checked:
 
 
 def check_table(dictionary: Dictionary, header: Sequence[Cell], rows: Sequence[Sequence[Cell]]) -> Checked:
-    """Hold every cell of a table against the dictionary, and say of each that fails where it is and what may stand there.
+    """Hold every cell against the dictionary, and say of each that fails where it is and what may stand there.
 
     Parameters
     ----------

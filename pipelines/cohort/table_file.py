@@ -78,10 +78,7 @@ def dictionary_csv(columns: Sequence[Column]) -> bytes:
     """The data dictionary as a table for people."""
     return write_csv(
         ["column", "also", "meaning", "kind", "allowed", "required"],
-        [
-            [c.name, "; ".join(c.aliases), c.meaning, c.kind, c.allowed, "yes" if c.required else "no"]
-            for c in columns
-        ],
+        [[c.name, "; ".join(c.aliases), c.meaning, c.kind, c.allowed, "yes" if c.required else "no"] for c in columns],
     )
 
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.stats import chi2, norm
 from statsmodels.duration.hazard_regression import PHReg
 
-from pipelines.statistics.survival import Durations, Floats
+from pipelines.statistics.survival import Durations
+from pipelines.statistics.values import Floats
 
 Ties = Literal["efron", "breslow"]
 

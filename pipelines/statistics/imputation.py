@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.statistics.ordinal import fit_ordinal
-from pipelines.statistics.survival import Durations, Floats, nelson_aalen
+from pipelines.statistics.survival import Durations, nelson_aalen
+from pipelines.statistics.values import Floats
 
 
 def impute_ordinal(

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.statistics.survival import Floats
+from pipelines.statistics.values import Floats
 
 Order = Literal["largest", "smallest", "closest", "data"]
 """Who chooses first: the largest or smallest distance, the closest pair of all, or the rows as they come."""

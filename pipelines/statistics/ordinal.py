@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from pipelines.statistics.survival import Floats
+from pipelines.statistics.values import Floats
 
 _STEPS: Final = 100
 # a weak normal prior on the coefficients (SD 10 per SD of a covariate) keeps the estimate finite when a covariate

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy.stats import chi2, rankdata
 
 from pipelines.statistics.cox import CoxModel
-from pipelines.statistics.survival import Durations, Floats, kaplan_meier
+from pipelines.statistics.survival import Durations, kaplan_meier
+from pipelines.statistics.values import Floats
 
 TimeScale = Literal["km", "identity", "log", "rank"]
 """Function of time along which a coefficient may change."""

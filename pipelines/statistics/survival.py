@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-Floats = NDArray[np.float64]
+from pipelines.statistics.values import Floats
+
 IntervalKind = Literal["log-log", "log", "plain"]
 """Scale on which the interval of a survival probability is symmetric."""
 

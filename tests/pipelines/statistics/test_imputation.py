@@ -8,7 +8,8 @@ from scipy.special import expit
 from pipelines.statistics.cox import cox
 from pipelines.statistics.imputation import impute_ordinal
 from pipelines.statistics.rubin import pool
-from pipelines.statistics.survival import Durations, Floats
+from pipelines.statistics.survival import Durations
+from pipelines.statistics.values import Floats
 
 TRUTH = -0.45
 
@@ -70,12 +71,13 @@ def test_the_interval_covers_the_truth_in_nearly_all_of_a_few_cohorts() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_interval_covers_the_truth_in_many_cohorts() -> None:
-    found = [pooled_effect(1000 + seed) for seed in range(600)]
+    found = [pooled_effect(1000 + seed) for seed in range(240)]
     coverage = np.mean([lower <= TRUTH <= upper for _, lower, upper, _ in found])
-    # the standard error of a coverage of 95 % over 600 cohorts is 0.9 %
-    assert 0.925 <= coverage <= 0.98
-    assert np.mean([estimate for estimate, *_ in found]) == pytest.approx(TRUTH, abs=0.02)
+    # the standard error of a coverage of 95 % over 240 cohorts is 1.4 %
+    assert 0.91 <= coverage <= 0.99
+    assert np.mean([estimate for estimate, *_ in found]) == pytest.approx(TRUTH, abs=0.025)
 
 
 def test_leaving_the_outcome_out_would_weaken_the_association() -> None:

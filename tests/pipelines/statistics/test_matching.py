@@ -9,7 +9,7 @@ import pytest
 import statsmodels.api as sm
 
 from pipelines.statistics.matching import Caliper, Order, match_nearest
-from pipelines.statistics.survival import Floats
+from pipelines.statistics.values import Floats
 
 COVARIATES = ["age", "educ", "raceblack", "racehispan", "racewhite", "married", "nodegree", "re74", "re75"]
 CONFIGURATIONS: dict[str, tuple[Caliper | None, Order, bool]] = {
