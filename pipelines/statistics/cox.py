@@ -1,19 +1,21 @@
 """Cox's proportional hazards model, with hazard ratios and the concordance of its predictor."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2, norm
-from statsmodels.duration.hazard_regression import PHReg
 
+from pipelines.statistics.partial_likelihood import contributions
 from pipelines.statistics.survival import Durations
 from pipelines.statistics.values import Floats
 
 Ties = Literal["efron", "breslow"]
+_STEPS: Final = 50
+# no hazard ratio over the spread of a covariate is believed beyond exp(12): the likelihood has no top there
+_FARTHEST: Final = 12.0
 
 
 class NotEstimable(ValueError):
@@ -120,21 +122,7 @@ def cox(
     centred = covariates - covariates.mean(axis=0)
     if np.linalg.matrix_rank(centred) < centred.shape[1]:
         raise NotEstimable("a covariate does not vary, or follows from the others")
-    model = PHReg(durations.time, centred, status=durations.event.astype(int), ties=ties, strata=strata)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            result = model.fit(disp=0, maxiter=100, tol=1e-12)
-        except np.linalg.LinAlgError as e:
-            raise NotEstimable("the covariates are collinear among the patients at risk") from e
-    coefficient = np.asarray(result.params, dtype=np.float64)
-    covariance = np.asarray(result.cov_params(), dtype=np.float64)
-    errors = np.sqrt(np.diag(covariance))
-    spread = centred.std(axis=0)
-    # where a covariate separates events from survivors the likelihood has no top: the estimate only grows
-    if not np.isfinite(errors).all() or (abs(coefficient) * spread > 12).any() or (errors * spread > 50).any():
-        raise NotEstimable("a covariate separates those with the event from the others")
-    null, full = float(model.loglike(np.zeros_like(coefficient))), float(result.llf)
+    coefficient, covariance, null, full = _maximise(durations, centred, ties == "efron", strata)
     ratio = 2 * (full - null)
     c, c_error = concordance(durations, centred @ coefficient, strata)
     return CoxModel(
@@ -149,6 +137,33 @@ def cox(
         concordance_error=c_error,
         ties=ties,
     )
+
+
+def _maximise(
+    durations: Durations, x: Floats, efron: bool, strata: NDArray[np.int64] | None
+) -> tuple[Floats, Floats, float, float]:
+    """Coefficients, their covariance, and the log-likelihood without and with them, by Newton's steps."""
+    beta = np.zeros(x.shape[1])
+    spread = x.std(axis=0)
+    now = contributions(durations, x, beta, efron=efron, strata=strata)
+    null = now.log_likelihood
+    for _ in range(_STEPS):
+        information = now.variance.sum(axis=0)
+        try:
+            step = np.linalg.solve(information, now.residual.sum(axis=0))
+        except np.linalg.LinAlgError as e:
+            raise NotEstimable("the covariates are collinear among the patients at risk") from e
+        reached = contributions(durations, x, beta + step, efron=efron, strata=strata)
+        while not reached.log_likelihood >= now.log_likelihood - 1e-10 and abs(step).max() > 1e-12:
+            step = step / 2
+            reached = contributions(durations, x, beta + step, efron=efron, strata=strata)
+        beta, now = beta + step, reached
+        if (abs(beta) * spread > _FARTHEST).any():
+            raise NotEstimable("a covariate separates those with the event from the others")
+        if (abs(step) * spread).max() < 1e-11:
+            covariance = np.linalg.inv(now.variance.sum(axis=0)).astype(np.float64)
+            return beta, covariance, null, now.log_likelihood
+    raise NotEstimable("the hazard ratios do not settle")
 
 
 def concordance(durations: Durations, risk: Floats, strata: NDArray[np.int64] | None = None) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2, rankdata
 
 from pipelines.statistics.cox import CoxModel
+from pipelines.statistics.partial_likelihood import contributions
 from pipelines.statistics.survival import Durations, kaplan_meier
 from pipelines.statistics.values import Floats
 
@@ -73,16 +74,15 @@ def proportional_hazards(
     Grambsch & Therneau 1994, as a score test of gamma = 0; equal to R's cox.zph since survival 3.0.
     """
     x = covariates - covariates.mean(axis=0)
-    risk = np.exp(x @ model.coefficient)
-    g = _scaled(durations, scale)
-    # gamma's test does not depend on where g has its zero, and rounding is least with it in the middle
-    g = g - g[durations.event].mean()
     k = x.shape[1]
-    score, information = np.zeros(2 * k), np.zeros((2 * k, 2 * k))
-    layers = np.zeros(durations.time.size, dtype=np.int64) if strata is None else strata
-    for layer in np.unique(layers):
-        rows = layers == layer
-        _add_layer(durations.take(rows), x[rows], risk[rows], g[rows], model.ties == "efron", score, information)
+    found = contributions(durations, x, model.coefficient, efron=model.ties == "efron", strata=strata)
+    by_time = dict(zip(durations.time.tolist(), _scaled(durations, scale).tolist(), strict=True))
+    g = np.array([by_time[time] for time in found.time.tolist()])
+    # the test does not depend on where g has its zero, and rounding is least with it in the middle
+    g = g - g.mean()
+    score = np.concatenate([found.residual.sum(axis=0), (g[:, None] * found.residual).sum(axis=0)])
+    plain, once, twice = (np.tensordot(weight, found.variance, axes=1) for weight in (np.ones_like(g), g, g**2))
+    information = np.block([[plain, once], [once, twice]])
     terms = together or {name: [column] for column, name in enumerate(model.terms)}
     base = list(range(k))
     tests = [_test(name, [*base, *(k + c for c in columns)], k, score, information) for name, columns in terms.items()]
@@ -95,33 +95,3 @@ def _test(name: str, rows: list[int], k: int, score: Floats, information: Floats
     u[:k] = 0
     statistic = float(u @ np.linalg.solve(information[np.ix_(rows, rows)], u))
     return ProportionalityTest(name, statistic, len(rows) - k, float(chi2.sf(statistic, len(rows) - k)))
-
-
-def _add_layer(
-    durations: Durations, x: Floats, risk: Floats, g: Floats, efron: bool, score: Floats, information: Floats
-) -> None:
-    k = x.shape[1]
-    for time in np.unique(durations.time[durations.event]):
-        at_risk = durations.time >= time
-        dying = durations.event & (durations.time == time)
-        deaths = int(dying.sum())
-        here = g[np.flatnonzero(dying)[0]]
-        all_sums = _sums(x[at_risk], risk[at_risk])
-        dying_sums = _sums(x[dying], risk[dying])
-        for step in range(deaths):
-            share = step / deaths if efron else 0.0
-            s0, s1, s2 = (whole - share * part for whole, part in zip(all_sums, dying_sums, strict=True))
-            mean = s1 / s0
-            variance = s2 / s0 - np.outer(mean, mean)
-            residual = x[dying].sum(axis=0) / deaths - mean
-            score[:k] += residual
-            score[k:] += here * residual
-            information[:k, :k] += variance
-            information[:k, k:] += here * variance
-            information[k:, :k] += here * variance
-            information[k:, k:] += here**2 * variance
-
-
-def _sums(x: Floats, risk: Floats) -> tuple[Floats, Floats, Floats]:
-    weighted = x * risk[:, None]
-    return np.asarray(risk.sum()), weighted.sum(axis=0), x.T @ weighted

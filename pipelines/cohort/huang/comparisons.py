@@ -22,8 +22,8 @@ from pipelines.statistics.survival import (
 )
 
 CIRCULAR: Final = (
-    "The groups are made by the time to progression itself (6 months), so that their difference in PFS follows from the "
-    "definition and tells nothing of the disease: see overall survival from the landmark and from progression."
+    "The groups are made by the time to progression itself (6 months), so that their difference in PFS follows from "
+    "the definition and tells nothing of the disease: see overall survival from the landmark and from progression."
 )
 
 
@@ -37,6 +37,7 @@ class Arm:
     median: Estimate
     follow_up: Estimate
     curve: SurvivalCurve
+    durations: Durations
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ def arm(name: str, durations: Durations, choices: Choices) -> Arm:
         curve.median(),
         median_follow_up(durations, choices.interval),
         curve,
+        durations,
     )
 
 
@@ -113,11 +115,14 @@ def compare(
         return _not_done(f"{endpoint}, {population}", "there is no event")
     arms = (arm(names[0], durations.take(first), choices), arm(names[1], durations.take(~first), choices))
     x = first.astype(np.float64)[:, None]
+    hazard: HazardRatio | None = None
+    proportional: ProportionalityTest | None = None
     try:
         model = cox(durations, x, [f"{names[0]} vs {names[1]}"])
         hazard, proportional = model.ratios(choices.level)[0], proportional_hazards(durations, x, model)[0]
     except (NotEstimable, np.linalg.LinAlgError):
-        hazard = proportional = None
+        # the log-rank test and the curves do without the model
+        pass
     test = log_rank(durations, first.astype(np.int64))
     return Comparison(key, endpoint, population, arms, hazard, test, proportional, warning)
 

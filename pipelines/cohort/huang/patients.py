@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from typing import cast
 
 from pipelines.cohort.dictionary import Record, Value
@@ -84,7 +85,7 @@ def _contradictions(one: Patient) -> list[Rejected]:
     )
     problems = []
     known = [(name, day) for name, day in order if day is not None]
-    for (earlier, first), (later, second) in zip(known, known[1:], strict=False):
+    for (earlier, first), (later, second) in pairwise(known):
         if second < first:
             problems.append(_problem(one.row, f"`{later}` lies before `{earlier}`"))
     if one.death is None and one.last_contact is None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -135,7 +136,7 @@ def pattern_over_time(everyone: Sequence[Patient], edges: Sequence[float], level
     place = np.searchsorted(np.asarray(edges, dtype=np.float64), times, side="right")
     totals = np.bincount(place, minlength=len(edges) + 1)
     hits = np.bincount(place, weights=systemic, minlength=len(edges) + 1).astype(int)
-    labels = [f"< {edges[0]:g}", *(f"{a:g} to < {b:g}" for a, b in zip(edges, edges[1:], strict=False))]
+    labels = [f"< {edges[0]:g}", *(f"{a:g} to < {b:g}" for a, b in pairwise(edges))]
     labels.append(f">= {edges[-1]:g}")
     bins = tuple(
         TimeBin(label, proportion(int(hit), int(n), level=level))

@@ -71,13 +71,12 @@ def test_the_interval_covers_the_truth_in_nearly_all_of_a_few_cohorts() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_the_interval_covers_the_truth_in_many_cohorts() -> None:
-    found = [pooled_effect(1000 + seed) for seed in range(240)]
+    found = [pooled_effect(1000 + seed) for seed in range(1000)]
     coverage = np.mean([lower <= TRUTH <= upper for _, lower, upper, _ in found])
-    # the standard error of a coverage of 95 % over 240 cohorts is 1.4 %
-    assert 0.91 <= coverage <= 0.99
-    assert np.mean([estimate for estimate, *_ in found]) == pytest.approx(TRUTH, abs=0.025)
+    # the standard error of a coverage of 95 % over 1000 cohorts is 0.7 %
+    assert 0.93 <= coverage <= 0.975
+    assert np.mean([estimate for estimate, *_ in found]) == pytest.approx(TRUTH, abs=0.015)
 
 
 def test_leaving_the_outcome_out_would_weaken_the_association() -> None:
