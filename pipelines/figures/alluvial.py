@@ -128,13 +128,13 @@ def alluvial(
             tops.append(places)
         _ribbons(axes, pairs, (left, right), tops, (x[0] + _NODE, x[1]), unit, tint)
         if same:
-            _table(axes, [(name, pairs[name, name], left[name]) for name in same], patients, flow_mm + 14.0, style)
+            _table(axes, [(name, pairs[name, name], left[name]) for name in same], patients, flow_mm + 12.5, style)
 
     return drawing(
         paint,
         style,
         width_mm=PAGE_MM,
-        height_mm=flow_mm + 12.0 + table_mm + (4.0 if same else 0.0),
+        height_mm=flow_mm + 11.0 + table_mm,
         description=f"Alluvial diagram of {patients} patients from {len(sources)} baseline sites "
         f"to {len(targets)} sites of progression.",
     )

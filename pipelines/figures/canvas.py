@@ -247,6 +247,7 @@ def _settings(font_pt: float) -> Any:
         "ytick.labelsize": small,
         "legend.fontsize": small,
         "legend.frameon": False,
+        "legend.title_fontsize": small,
         "legend.handlelength": 1.6,
         "legend.borderaxespad": 0.4,
         "axes.linewidth": thin,

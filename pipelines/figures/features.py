@@ -74,13 +74,13 @@ def importances(
         shown = [
             Patch(color=colour[kind], label=f"{kind} (n = {sum(classes[n] == kind for n in order)})") for kind in kinds
         ]
-        axes.legend(handles=shown, loc="lower left" if worth[order].max() <= 0 else "lower right")
+        figure.legend(handles=shown, loc="outside upper center", ncols=5)
 
     return drawing(
         paint,
         style,
         width_mm=PAGE_MM,
-        height_mm=pitch * order.size + 14,
+        height_mm=pitch * order.size + 14 + 5 * -(-len(kinds) // 5),
         description=f"Importance of {order.size} of {len(names)} features; the largest is {names[order[0]]}.",
     )
 
@@ -124,7 +124,7 @@ def correlation_map(
         raise ValueError("the order does not name every feature once")
     label = measure or say("Pearson correlation", style.language)
     named = count <= 60
-    side = max(60.0, min(110.0, count * 3.4))
+    side = 7.0 * max(count, 6) if count <= 12 else min(110.0, count * 3.4) if named else COLUMN_MM - 8
 
     def paint(figure: FigureBase) -> None:
         axes = figure.subplots()
@@ -144,7 +144,15 @@ def correlation_map(
                     value = shown[row, column]
                     if value is not np.ma.masked:
                         ink = "white" if abs(value) > 0.65 else INK
-                        axes.text(column, row, f"{value:.2f}", ha="center", va="center", size=6, color=ink)
+                        axes.text(
+                            column,
+                            row,
+                            f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−"),
+                            ha="center",
+                            va="center",
+                            size=6,
+                            color=ink,
+                        )
         axes.tick_params(length=0)
         bar = figure.colorbar(picture, ax=axes, shrink=0.6, aspect=25, pad=0.02, label=label)
         bar.outline.set_visible(False)
@@ -213,7 +221,7 @@ def icc_histogram(
             axes.plot([], [], " ", label=f"{words['not computable']} (n = {given.size - known.size})")
         if known.min() < low:
             ticks = [low, *np.arange(0, 1.01, 0.2)]
-            axes.set_xticks(ticks, [f"≤ {low}", *(f"{tick:.1f}" for tick in ticks[1:])])
+            axes.set_xticks(ticks, [f"≤ −{-low:g}", *(f"{tick:.1f}" for tick in ticks[1:])])
         name = say("Intraclass correlation coefficient", style.language)
         axes.set(xlabel=f"{name}, {form}", ylabel=say("Features", style.language), xlim=(low, 1.0))
         axes.legend(loc="upper left")

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from matplotlib.patches import Polygon
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import NullLocator
 
 from pipelines.figures import text
 from pipelines.figures.canvas import (
@@ -166,7 +167,7 @@ def forest_plot(
                 (start / width, 1 - bottom / height, scale_room / width, (bottom - top) / height), facecolor="none"
             )
             _marks(axes, rows, number, colour, (low, high), (top, bottom), y, centre, log=log)
-            _scale(axes, (low, high), measure, log=log)
+            _scale(axes, (low, high), measure, scale_room, log=log)
             if favours is not None:
                 middle = np.log(centre / low) / np.log(high / low) if log else (centre - low) / (high - low)
                 gap = start + float(middle) * scale_room
@@ -218,11 +219,11 @@ def _limits(every: Sequence[Estimate], centre: float, *, log: bool) -> tuple[flo
         low, high = min(*ends, centre), max(*ends, centre)
         pad = 0.06 * (high - low) or 1.0
         return low - pad, high + pad
-    # an interval of a hundredfold is as good as without end; the rest must stay readable
+    # an interval that reaches four times as far as any estimate is as good as without end; the rest must stay readable
     values = [each.value for each in every]
-    low = max(min(*ends, centre), min(*values, centre) / 10)
-    high = min(max(*ends, centre), max(*values, centre) * 10)
-    return min(low / 1.12, centre / 1.6), max(high * 1.12, centre * 1.6)
+    low = max(min(*ends, centre), min(*values, centre) / 4)
+    high = min(max(*ends, centre), max(*values, centre) * 4)
+    return min(low / 1.12, centre / 1.25), max(high * 1.12, centre * 1.25)
 
 
 def _marks(
@@ -242,6 +243,8 @@ def _marks(
     low, high = limits
     for row, at in zip(rows, y, strict=True):
         given = row.estimates[number] if number < len(row.estimates) else None
+        if row.kind == "reference":
+            axes.plot(centre, at, "s", ms=2.6, mfc="white", mec=GREY, mew=0.7)
         if given is None or row.kind in ("heading", "reference"):
             continue
         if row.kind == "pooled":
@@ -263,17 +266,26 @@ def _marks(
             axes.plot(given.value, at, "s", ms=3.6, color=colour)
 
 
-def _scale(axes: Axes, limits: tuple[float, float], measure: str, *, log: bool) -> None:
+def _scale(axes: Axes, limits: tuple[float, float], measure: str, room_mm: float, *, log: bool) -> None:
     if log:
-        low, high = limits
-        steps = [(1, 2, 5), (1, 3), (1,)]
-        for digits in steps:
-            ticks = [d * 10.0**e for e in range(-4, 6) for d in digits if low <= d * 10.0**e <= high]
-            if len(ticks) <= 5:
-                break
-        axes.xaxis.set_major_locator(FixedLocator(ticks))
+        ticks = _ticks(limits, room_mm)
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_yticks([])
     axes.set_xlabel(measure + (" (log)" if log else ""), labelpad=1.0)
     frameless(axes, "top", "left", "right")
+
+
+def _ticks(limits: tuple[float, float], room_mm: float) -> list[float]:
+    """Round numbers on a logarithmic axis, as many as have room for their text."""
+    low, high = limits
+    choices = ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))
+    found: list[float] = []
+    for digits in choices:
+        found = [d * 10.0**e for e in range(-6, 7) for d in digits if low <= d * 10.0**e <= high]
+        places = [room_mm * float(np.log(tick / low) / np.log(high / low)) for tick in found]
+        widths = [text.width_mm(f"{tick:g}", 6.0) for tick in found]
+        needs = [(a + b) / 2 + 1.5 for a, b in pairwise(widths)]
+        if all(b - a >= need for (a, b), need in zip(pairwise(places), needs, strict=True)):
+            break
+    return found

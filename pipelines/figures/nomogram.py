@@ -1,5 +1,6 @@
 """Nomograms as R's rms draws them: points, one axis per variable, total points, and what they mean."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -77,6 +78,8 @@ def nomogram(
     low, high = total or (0.0, sum(max(axis.at) for axis in variables))
     if high <= low:
         raise ValueError("the total points have no range")
+    if total is None:
+        high = math.ceil(high / _step(low, high) - 1e-9) * _step(low, high)
     for axis in outcomes:
         if not any(low <= at <= high for at in axis.at):
             raise ValueError(f"{axis.label}: no mark lies within the total points {low:g} to {high:g}")
@@ -106,12 +109,15 @@ def nomogram(
     )
 
 
+def _step(low: float, high: float) -> float:
+    steps = (digit * 10.0**power for power in range(-3, 9) for digit in (1, 2, 5))
+    return next(step for step in steps if high - low <= 10 * step)
+
+
 def _counted(label: str, low: float, high: float) -> NomogramAxis:
-    step = next(
-        digit * 10.0**power for power in range(-3, 9) for digit in (1, 2, 5) if (high - low) <= 10 * digit * 10.0**power
-    )
+    step = _step(low, high)
     marks = np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1) * step
-    return NomogramAxis(label, tuple(float(mark) for mark in marks), tuple(f"{mark:g}" for mark in marks))
+    return NomogramAxis(label, tuple(float(mark) for mark in marks), tuple(f"{mark:g}" for mark in marks + 0.0))
 
 
 def _scale(

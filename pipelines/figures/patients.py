@@ -75,7 +75,10 @@ def waterfall(
         axes.axhline(0, color=INK, lw=0.6)
         for level, label in lines:
             axes.axhline(level, color=INK, lw=0.6, ls=(0, (3, 2)))
-            axes.annotate(label, (1, level), xycoords=("axes fraction", "data"), va="bottom", ha="right", size=6)
+            axes.annotate(
+                label, (1, level), (2, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+                va="center", ha="left", size=6,
+            )  # fmt: skip
         if limits is not None:
             for place, n in enumerate(order):
                 if not limits[0] <= given[n] <= limits[1]:
@@ -96,7 +99,7 @@ def waterfall(
             for level in named
         ]
         if len(order) < len(classes):
-            gone = f"{say('not computable', style.language)} (n = {len(classes) - len(order)})"
+            gone = f"{say('not evaluable', style.language)} (n = {len(classes) - len(order)})"
             handles.append(Line2D([], [], ls="", label=gone))
         axes.legend(handles=handles, loc="upper right")
         frameless(axes, "top", "right", "bottom")
@@ -217,10 +220,20 @@ class Swimmer:
 def swimmer(
     lanes: Sequence[Swimmer],
     *,
+    events: Sequence[str] = (),
     xlabel: str = "Time from start of treatment (months)",
     style: Style = PLAIN,
 ) -> Drawing:
     """Lanes of patients, longest at the top, with what happened when.
+
+    Parameters
+    ----------
+    lanes
+        At least one.
+    events
+        Order of the kinds of events in the legend; by first appearance when not given.
+    xlabel
+        Name and unit of time.
 
     Raises
     ------
@@ -230,7 +243,7 @@ def swimmer(
     filled(lanes, "swimmer plot")
     order = sorted(lanes, key=lambda lane: -max(end for _, end, _ in lane.segments))
     kinds = list(dict.fromkeys(kind for lane in lanes for _, _, kind in lane.segments))
-    events = list(dict.fromkeys(kind for lane in lanes for _, kind in lane.events))
+    named = _levels([kind for lane in lanes for _, kind in lane.events], events)
     tint = dict(zip(kinds, colours(len(kinds)), strict=True))
     pitch = 3.4 if len(lanes) <= 60 else 1.2
 
@@ -240,14 +253,11 @@ def swimmer(
             for start, end, kind in lane.segments:
                 axes.barh(row, end - start, left=start, height=0.68, color=tint[kind], alpha=0.75, lw=0)
             for at, kind in lane.events:
-                mark = _MARKS[events.index(kind) % len(_MARKS)]
+                mark = _MARKS[named.index(kind) % len(_MARKS)]
                 axes.plot(at, row, mark, ms=3.4 if pitch > 2 else 1.6, mfc="white", mec=INK, mew=0.7, zorder=4)
             if lane.ongoing:
                 end = max(end for _, end, _ in lane.segments)
-                axes.annotate(
-                    "", (end, row), (7, 0), textcoords="offset points",
-                    arrowprops={"arrowstyle": "<|-,head_length=0.25,head_width=0.12", "color": INK, "lw": 0.7},
-                )  # fmt: skip
+                axes.annotate("▶", (end, row), (1, 0), textcoords="offset points", va="center", size=6)
         if pitch > 2:
             axes.set_yticks(range(len(order)), [lane.label for lane in order], size=6)
         else:
@@ -260,10 +270,10 @@ def swimmer(
         handles: list[Patch | Line2D] = [Patch(color=tint[kind], alpha=0.75, label=kind) for kind in kinds]
         handles += [
             Line2D([], [], ls="", marker=_MARKS[n % len(_MARKS)], ms=3.4, mfc="white", mec=INK, mew=0.7, label=kind)
-            for n, kind in enumerate(events)
+            for n, kind in enumerate(named)
         ]
         if any(lane.ongoing for lane in lanes):
-            handles.append(Line2D([], [], ls="", marker="$→$", ms=5, color=INK, label=say("ongoing", style.language)))
+            handles.append(Line2D([], [], ls="", marker=">", ms=3, color=INK, label=say("ongoing", style.language)))
         axes.legend(handles=handles, loc="lower right")
         frameless(axes)
 
@@ -329,8 +339,8 @@ def scores_by_class(
         if cut_off is not None:
             axes.axhline(cut_off, color=GREY, lw=0.8, ls=(0, (3, 2)))
             axes.annotate(
-                f"{say('Cut-off', style.language)} {cut_off:.3g}", (1, cut_off), xycoords=("axes fraction", "data"),
-                ha="right", va="bottom", size=6, color=INK,
+                f"{say('Cut-off', style.language)}\n{cut_off:.3g}", (1, cut_off), (2, 0),
+                xycoords=("axes fraction", "data"), textcoords="offset points", ha="left", va="center", size=6, color=INK,
             )  # fmt: skip
         if p_text(p):
             axes.set_title(f"{test} {p_text(p)}".strip(), size=style.small_pt)

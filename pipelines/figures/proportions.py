@@ -124,6 +124,8 @@ def grouped_bars(
                 axes.text(place, y + 0.025 * most, p_text(chance), ha="center", va="bottom", size=6)
         axes.set_xticks(range(len(categories)), categories, size=style.font_pt)
         axes.set(ylim=(0, most * 1.2), ylabel=ylabel or f"{say('Percentage of patients', style.language)} (%)")
+        if len(categories) == 1:
+            axes.set_xlim(-0.9, 0.9)
         axes.tick_params(axis="x", length=0)
         figure.legend(loc="outside upper center", ncols=min(len(groups), 3 if width < 120 else 5), title=note or None)
         frameless(axes)

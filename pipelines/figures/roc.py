@@ -41,7 +41,7 @@ class RocCurve:
     operating_point
         (fpr, tpr) at the cut-off.
     cut_off
-        The cut-off, written beside the point.
+        The cut-off, written into the legend.
     positive, negative
         Numbers of patients with and without the outcome.
     """
@@ -93,20 +93,10 @@ def roc_curves(curves: Sequence[RocCurve], *, style: Style = PLAIN) -> Drawing:
                 numbers(curve.tpr, "tpr"),
                 color=colour,
                 ls=DASHES[number % len(DASHES)],
-                label=_label(curve),
+                label=_label(curve, style),
             )
             if curve.operating_point is not None:
                 axes.plot(*curve.operating_point, "o", ms=4, mfc="white", mec=colour, mew=1.1, clip_on=False, zorder=5)
-                if curve.cut_off is not None:
-                    axes.annotate(
-                        f"{curve.cut_off:.3g}",
-                        curve.operating_point,
-                        (4, -3),
-                        textcoords="offset points",
-                        va="top",
-                        size=6,
-                        color=colour,
-                    )
         axes.set(
             xlim=(-0.01, 1.01),
             ylim=(-0.01, 1.01),
@@ -125,12 +115,18 @@ def roc_curves(curves: Sequence[RocCurve], *, style: Style = PLAIN) -> Drawing:
         paint,
         style,
         width_mm=COLUMN_MM,
-        height_mm=80 if len(curves) <= 3 else 80 + 7 * len(curves),
+        height_mm=80 if len(curves) <= 3 else 80 + 9 * len(curves),
         description=f"ROC curves: {told}.",
     )
 
 
-def _label(curve: RocCurve) -> str:
+def _label(curve: RocCurve, style: Style) -> str:
     area = ci_text(curve.auc, *(curve.auc_ci or (float("nan"), float("nan"))), 3)
     count = "" if curve.positive is None or curve.negative is None else f" (n = {curve.positive}/{curve.negative})"
-    return f"{curve.label}{count}\nAUC {area}"
+    lines = [f"{curve.label}{count}", f"AUC {area}"]
+    if curve.operating_point is not None:
+        fpr, tpr = curve.operating_point
+        at = "" if curve.cut_off is None else f" {curve.cut_off:.3g}"
+        sens, spec, cut = (say(word, style.language) for word in ("sens.", "spec.", "Cut-off"))
+        lines.append(f"{cut}{at}: {sens} {tpr:.3f}, {spec} {1 - fpr:.3f}")
+    return "\n".join(lines)

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
-from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
@@ -25,6 +24,8 @@ from pipelines.figures.canvas import (
 )
 from pipelines.figures.values import Array, ci_text, filled, gaps, numbers, p_text
 from pipelines.figures.words import say
+
+_STEPS: Final = (0.25, 0.5, 1, 2, 3, 6, 12, 24, 36)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,11 +116,9 @@ def kaplan_meier(
     end = until or max(float(numbers(curve.durations, "durations").max()) for curve in curves)
     if end <= 0:
         raise ValueError("the axis of time must end after 0")
-    at = [
-        float(tick)
-        for tick in ticks or MaxNLocator(6, steps=[1, 2, 3, 4, 5, 6, 10]).tick_values(0, end)
-        if 0 <= tick <= end
-    ]
+    at = [float(tick) for tick in (_round(end) if ticks is None else ticks) if 0 <= tick <= end]
+    # a legend beside high curves would cover them
+    high = len(curves) > 3 or any(_reach(curve, 0.4 * end) > 0.6 for curve in curves)
 
     def paint(figure: FigureBase) -> None:
         table = 3.0 + 3.0 * len(curves)
@@ -135,16 +134,19 @@ def kaplan_meier(
         lines = [*notes, *([f"{test} {p_text(p)}".strip()] if p_text(p) else [])]
         axes.set(xlim=(0, end * 1.02), ylim=(0, 1.03), ylabel=ylabel, xlabel=xlabel)
         axes.set_xticks(at, [f"{tick:g}" for tick in at])
-        legend = axes.legend(loc="upper right", labelspacing=0.3)
-        if lines:
-            legend.set_title("\n".join(lines), prop=FontProperties(size=style.small_pt))
-            legend.set_alignment("left")
+        title = "\n".join(lines) or None
+        if high:
+            columns = 1 if len(curves) == 1 else 2
+            figure.legend(loc="outside upper center", ncols=columns, title=title, alignment="left", labelspacing=0.3)
+        else:
+            axes.legend(loc="upper right", title=title, alignment="left", labelspacing=0.3)
         frameless(axes)
         below.set(xlim=axes.get_xlim(), ylim=(len(curves) - 0.5, -1.2), xticks=[])
         below.set_yticks(range(len(curves)), [curve.label for curve in curves])
         for label, colour in zip(below.get_yticklabels(), tint, strict=True):
             label.set_color(colour)
-        below.tick_params(length=0)
+        # beside the first numbers, which stand centred on time 0
+        below.tick_params(length=0, pad=8)
         below.text(0, -1.0, say("Number at risk", style.language), size=style.small_pt, va="center", ha="left")
         for row, curve in enumerate(curves):
             followed = numbers(curve.durations, "durations")
@@ -157,7 +159,7 @@ def kaplan_meier(
         paint,
         style,
         width_mm=COLUMN_MM,
-        height_mm=68 + 3.2 * len(curves),
+        height_mm=68 + 3.2 * len(curves) + (3.0 * (len(curves) + 1) + 3.0 * len(notes) if high else 0.0),
         description=f"Kaplan-Meier curves, {ylabel}: {told}." + (f" {test} {p_text(p)}." if p_text(p) else ""),
     )
 
@@ -178,6 +180,19 @@ def _curve(axes: Axes, curve: SurvivalCurve, colour: str, dash: Any, style: Styl
         )
     marks = np.unique(followed[np.asarray(curve.censored, dtype=bool)])
     axes.plot(marks, _at(x, y, marks), "|", ms=3.2, mew=0.6, color=colour)
+
+
+def _reach(curve: SurvivalCurve, time: float) -> float:
+    t, s = numbers(curve.times, "times"), numbers(curve.survival, "survival")
+    return float(_at(np.r_[0.0, t], np.r_[1.0, s], np.array([time]))[0])
+
+
+def _round(end: float) -> list[float]:
+    """Ticks a patient's months or years are told in, else round numbers."""
+    step = next((step for step in _STEPS if end / step <= 7), 0.0)
+    if not step:
+        return [float(tick) for tick in MaxNLocator(6).tick_values(0, end)]
+    return [step * n for n in range(int(end / step + 1e-9) + 1)]
 
 
 def _at(x: Array, y: Array, times: Array) -> Array:

@@ -7,7 +7,6 @@ from pipelines.figures.canvas import Language
 _CHINESE: Final = {
     "1 − specificity": "1 − 特异度",
     "Sensitivity": "灵敏度",
-    "AUC": "AUC",
     "Cut-off": "截断值",
     "chance": "随机",
     "95% CI": "95% CI",
@@ -35,6 +34,9 @@ _CHINESE: Final = {
     "kept": "保留",
     "dropped": "剔除",
     "not computable": "无法计算",
+    "not evaluable": "不可评估",
+    "sens.": "灵敏度",
+    "spec.": "特异度",
     "Standardised mean difference": "标准化均数差",
     "Before matching": "匹配前",
     "After matching": "匹配后",
