@@ -94,6 +94,12 @@ CODES: Final[dict[str, str]] = {
     "COH-003": "The cohort's table cannot be read",
     "COH-004": "The matched groups are not balanced",
     "COH-005": "A part of the analysis could not be done",
+    # lesions over time
+    "RSP-001": "Lesions of two time points cannot be matched",
+    "RSP-002": "The time points of a patient contradict each other",
+    "RSP-003": "The choice of lesions contradicts what was seen",
+    "RSP-004": "Lesions were measured in different ways",
+    "RSP-005": "A decision of a reader is missing",
     # results and their delivery
     "OUT-001": "A result did not pass its self-check",
     "NET-001": "The peer cannot be reached",

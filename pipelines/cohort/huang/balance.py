@@ -1,6 +1,5 @@
 """Table 1 before and after matching: counts, tests, and standardised mean differences."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -8,15 +7,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.cohort.huang.choices import Choices, Table1Test
+from pipelines.cohort.huang.choices import Choices
 from pipelines.cohort.huang.patients import Patient
 from pipelines.cohort.huang.variables import VARIABLES, Variable, levels, terms
 from pipelines.domain.reasons import Rejected
-from pipelines.statistics.contingency import chi_square, compare
-from pipelines.statistics.logistic import fit, odds_ratios
+from pipelines.statistics import table_one as statistics
+from pipelines.statistics.logistic import fit
 from pipelines.statistics.matching import Matched, match_nearest
-from pipelines.statistics.smd import smd_levels
-from pipelines.statistics.values import Floats, Outcome, TestResult, categorical
+from pipelines.statistics.table_one import CategoricalTest
+from pipelines.statistics.values import Floats, Outcome, TestResult
 
 # covariates are categories, so patients alike in all of them have one score; rounding keeps the machine's last digits
 # from deciding which of them is taken
@@ -79,55 +78,29 @@ def is_oligo(everyone: Sequence[Patient]) -> NDArray[np.bool_]:
     return np.array([one.pattern == "oligo" for one in everyone], dtype=np.bool_)
 
 
-def table_one(everyone: Sequence[Patient], test: Table1Test) -> tuple[Row, ...]:
-    """Table 1 of some patients."""
-    oligo = is_oligo(everyone)
-    return tuple(_row(variable, levels(variable, everyone), oligo, test) for variable in VARIABLES)
+def table_one(everyone: Sequence[Patient], test: CategoricalTest) -> tuple[Row, ...]:
+    """Table 1 of some patients; both groups must be among them."""
+    groups = [one.pattern for one in everyone]
+    table = statistics.table_one(
+        [statistics.levels(variable.name, levels(variable, everyone), order=variable.levels) for variable in VARIABLES],
+        [str(group) for group in groups],
+        order=("oligo", "systemic"),
+        rules=statistics.Rules(categorical=test),
+    )
+    return tuple(_row(variable, everyone, table) for variable in VARIABLES)
 
 
-def table_of_counts(variable: Variable, found: Sequence[str | None], first: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Patients by level and group, shape (levels, 2)."""
-    tally = Counter(zip(found, first.tolist(), strict=True))
-    return np.array([[tally[level, True], tally[level, False]] for level in variable.levels], dtype=np.int64)
-
-
-def _row(variable: Variable, found: Sequence[str | None], oligo: NDArray[np.bool_], test: Table1Test) -> Row:
-    counts = table_of_counts(variable, found, oligo)
-    known = np.array([level is not None for level in found], dtype=np.bool_)
-    missing = (int((~known & oligo).sum()), int((~known & ~oligo).sum()))
-    filled = bool(counts.sum(axis=0).all())
+def _row(variable: Variable, everyone: Sequence[Patient], table: statistics.TableOne) -> Row:
+    head, *body = (row for row in table.rows if row.variable == variable.name)
+    counts = [[share.n for share in row.groups if isinstance(share, statistics.Share)] for row in body]
+    unknown = [one.pattern for one in everyone if variable.of(one) is None]
     return Row(
-        variable, counts, missing, smd_levels(counts) if filled else float("nan"), test_counts(variable, counts, test)
+        variable,
+        np.array(counts, dtype=np.int64),
+        (unknown.count("oligo"), unknown.count("systemic")),
+        abs(head.smd) if head.smd is not None else float("nan"),
+        head.test,
     )
-
-
-def test_counts(variable: Variable, counts: NDArray[np.int64], test: Table1Test) -> TestResult | None:
-    """Compare the levels of two groups; the paper's Wald test exists for two levels alone, else it is chi-square."""
-    if (counts.sum(axis=0) == 0).any() or (counts.sum(axis=1) > 0).sum() < 2:
-        return None
-    match test:
-        case "cochran":
-            return compare(counts)
-        case "wald" if counts.shape[0] == 2 and counts.all():
-            return wald(variable, counts)
-        case _:
-            return chi_square(counts)
-
-
-# pytest takes a function of this name for a test wherever it is imported
-test_counts.__test__ = False  # type: ignore[attr-defined]
-
-
-def wald(variable: Variable, counts: NDArray[np.int64]) -> TestResult:
-    """Wald's test of the crude odds ratio of systemic progression, from counts of two levels in two groups."""
-    exposures = np.repeat([level for level in variable.levels for _ in range(2)], counts.ravel())
-    systemic = np.repeat(np.tile([False, True], 2), counts.ravel())
-    model = fit(
-        Outcome("systemic progression", systemic),
-        [categorical(variable.name, exposures.tolist(), reference=variable.reference)],
-    )
-    ratio = odds_ratios(model)[0]
-    return TestResult("Wald (logistic regression)", ratio.z, None, ratio.p)
 
 
 def match(everyone: Sequence[Patient], choices: Choices) -> MatchedCohort:

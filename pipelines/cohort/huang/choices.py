@@ -2,15 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, Literal
+from typing import Final
 
 from pipelines.cohort.huang.endpoints import CUT_OFF
 from pipelines.statistics.matching import Caliper, Order
 from pipelines.statistics.survival import IntervalKind
-
-Table1Test = Literal["wald", "chi-square", "cochran"]
-"""How a row of table 1 is tested: by logistic regression, by Pearson's chi-square, or by whichever of chi-square and
-the exact test Cochran's rule asks for."""
+from pipelines.statistics.table_one import CategoricalTest
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +35,8 @@ class Choices:
     name: str
     caliper: Caliper
     interval: IntervalKind
-    before: Table1Test
-    after: Table1Test
+    before: CategoricalTest
+    after: CategoricalTest
     order: Order = "largest"
     balance: float = 0.1
     imputations: int = 5
