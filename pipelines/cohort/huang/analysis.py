@@ -222,7 +222,7 @@ def _second_line(included: tuple[Patient, ...], choices: Choices) -> list[Compar
         if not people:
             continue
         oligo = is_oligo(people)
-        population = f"second line {regimen}"
+        population = f"second line: {regimen}"
         endpoints: tuple[tuple[str, str, Endpoint], ...] = (
             ("pfs-2l", "PFS of the second line (pfs_2l)", pfs_2l),
             ("pfs2-ema", "PFS2 by EMA (pfs2_ema)", pfs2_ema),

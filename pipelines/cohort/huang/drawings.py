@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
+from typing import Final, TypeVar
 
 from pipelines.cohort.huang.analysis import Findings
 from pipelines.cohort.huang.comparisons import Arm, Comparison
@@ -12,19 +13,23 @@ from pipelines.cohort.huang.patients import Patient
 from pipelines.cohort.huang.rates import GROUPS
 from pipelines.cohort.huang.variables import PD_L1, VARIABLES
 from pipelines.figures.alluvial import AlluvialNode, Ribbon, alluvial
-from pipelines.figures.canvas import Drawing, panels
+from pipelines.figures.canvas import PLAIN, Drawing, panels
 from pipelines.figures.flow import FlowStep, flow_diagram
 from pipelines.figures.forest import Estimate, ForestRow, forest_plot
 from pipelines.figures.love import love_plot
 from pipelines.figures.patients import Course, Swimmer, spider, swimmer, waterfall
 from pipelines.figures.proportions import Share, SharesOfGroup, grouped_bars, shares_over_time, stacked_bars
 from pipelines.figures.survival import SurvivalCurve, kaplan_meier
+from pipelines.figures.text import wrapped
 from pipelines.figures.values import ci_text
 from pipelines.statistics.intervals import Proportion
 from pipelines.statistics.logistic import OddsRatio
 
-_LANES = 40
-_RESPONSES = ("CR", "PR", "SD", "PD", "NE")
+_Thing = TypeVar("_Thing")
+_LANES: Final = 40
+_COURSES: Final = 100
+_NOTE_MM: Final = 34.0
+_RESPONSES: Final = ("CR", "PR", "SD", "PD", "NE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,7 @@ def pdl1_figure(findings: Findings) -> NamedDrawing | None:
             continue
         groups = [
             SharesOfGroup(name, tuple(Share(int(n), int(row.counts[:, place].sum())) for n in row.counts[:, place]))
-            for place, name in enumerate(GROUPS)
+            for place, name in enumerate(("Oligo", "Systemic"))
         ]
         test = row.test
         drawn.append(
@@ -205,8 +210,8 @@ def survival_figures(findings: Findings) -> tuple[NamedDrawing, ...]:
          [f"{end}-pattern-{when}" for when in both for end in ("pfs", "os")]),
         ("survival-pattern-landmark", "OS from the landmark and from progression by pattern.",
          [f"{end}-pattern-{when}" for when in both for end in ("os-landmark", "os-from-pd")]),
-        ("survival-second-line", "Second-line treatment: PFS from its start (pfs_2l), PFS2 by EMA from the start of the "
-         "first line (pfs2_ema), and OS.",
+        ("survival-second-line", "Second-line treatment: PFS from its start (pfs_2l), PFS2 by EMA from the start of "
+         "the first line (pfs2_ema), and OS.",
          [f"{end}-second-line-{number}" for number in (1, 2) for end in ("pfs-2l", "pfs2-ema", "os")]),
     ]  # fmt: skip
     for pattern, name in (("oligo", "oligoprogression"), ("systemic", "systemic progression")):
@@ -234,7 +239,8 @@ def survival_figures(findings: Findings) -> tuple[NamedDrawing, ...]:
 
 def survival_figure(one: Comparison) -> Drawing:
     """The curves of one comparison."""
-    notes = [one.population]
+    # a long note would lie on the curves
+    notes = wrapped(one.population, _NOTE_MM, PLAIN.small_pt)
     if one.hazard is not None:
         notes.append(f"HR {ci_text(one.hazard.ratio, one.hazard.lower, one.hazard.upper)}")
     if one.warning is not None:
@@ -301,13 +307,17 @@ def patient_figures(findings: Findings) -> tuple[NamedDrawing, ...]:
             lines=((20, "+20 %"), (-30, "-30 %")),
         )
         found.append(NamedDrawing("waterfall", "Deepest change of the sum of diameters by best response.", plot))
-        courses = [
-            Course(one.months, one.change, GROUPS[people[one.patient].pattern == "systemic"])
-            for one in known
-            if one.months.size > 1
-        ]
+        # more lines than these hide each other
+        drawn = _evenly([one for one in known if one.months.size > 1], _COURSES)
+        courses = [Course(one.months, one.change, GROUPS[people[one.patient].pattern == "systemic"]) for one in drawn]
         spiders = spider(courses, levels=GROUPS)
-        found.append(NamedDrawing("spider", "Change of the sum of diameters over time by pattern.", spiders))
+        found.append(
+            NamedDrawing(
+                "spider",
+                f"Change of the sum of diameters over time by pattern, in {len(drawn)} of {len(known)} patients.",
+                spiders,
+            )
+        )
     return tuple(found)
 
 
@@ -318,11 +328,8 @@ def _swimmers(findings: Findings) -> NamedDrawing:
         return months(one.treatment_start, min(one.alive_until, cut_off))
 
     ordered = sorted(findings.flow.included, key=lambda one: (-length(one), one.patient))
-    # evenly over the ranks of survival, the longest among them
-    step = max(len(ordered) / _LANES, 1.0)
-    chosen = [ordered[int(place * step)] for place in range(min(_LANES, len(ordered)))]
     lanes = []
-    for one in chosen:
+    for one in _evenly(ordered, _LANES):
         start, end = one.treatment_start, min(one.alive_until, cut_off)
         turns = [(one.progression, "After progression"), (one.second_line_start, "Second line")]
         stops = [("First line", 0.0)]
@@ -330,13 +337,23 @@ def _swimmers(findings: Findings) -> NamedDrawing:
         ends = [*(at for _, at in stops[1:]), months(start, end)]
         segments = tuple((at, until, kind) for (kind, at), until in zip(stops, ends, strict=True))
         events = [(months(start, day), kind) for day, kind in
-                  ((one.progression, "Progression"), (one.second_progression, "Second progression"), (one.death, "Death"))
+                  ((one.progression, "Progression"), (one.second_progression, "Second progression"),
+                   (one.death, "Death"))
                   if day is not None and day <= end]  # fmt: skip
         lanes.append(
             Swimmer(f"row {one.row}", segments, tuple(events), ongoing=one.death is None or one.death > cut_off)
         )
-    caption = f"Courses of {len(lanes)} of {len(ordered)} patients, taken evenly over the ranks of survival; labels are rows of the table."
+    caption = (
+        f"Courses of {len(lanes)} of {len(ordered)} patients, taken evenly over the ranks of survival; labels are rows of "
+        "the table."
+    )
     return NamedDrawing("swimmer", caption, swimmer(lanes))
+
+
+def _evenly(things: Sequence[_Thing], most: int) -> list[_Thing]:
+    """At most so many of the things, evenly over their order, the first among them."""
+    step = max(len(things) / most, 1.0)
+    return [things[int(place * step)] for place in range(min(most, len(things)))]
 
 
 def all_figures(findings: Findings) -> tuple[NamedDrawing, ...]:

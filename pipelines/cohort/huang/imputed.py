@@ -138,7 +138,7 @@ def pooled_results(completed: Completed, choices: Choices) -> tuple[PooledRow, .
             n = len(completed.sets[0].everyone)
             rows.append(
                 _pooled(
-                    f"OR systemic progression, PD-L1 {level} vs {PD_L1.reference}, adjusted",
+                    f"OR systemic, PD-L1 {level} vs {PD_L1.reference}, adjusted",
                     [(*one, n) for one in estimates],
                     n,
                     choices,

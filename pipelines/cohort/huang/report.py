@@ -80,8 +80,10 @@ def _summary(findings: Findings) -> Section:
         if one is not None and one.hazard is not None and one.test is not None:
             medians = " and ".join(f"{arm.median.value:.1f}" for arm in one.arms)
             lines.append(
-                f"{one.endpoint}, {one.population}: medians {medians} months, hazard ratio of {one.arms[0].name.lower()} "
-                f"against {one.arms[1].name.lower()} {one.hazard.ratio:.2f} ({one.hazard.lower:.2f}-{one.hazard.upper:.2f}), "
+                f"{one.endpoint}, {one.population}: medians {medians} months, hazard ratio of "
+                f"{one.arms[0].name.lower()} "
+                f"against {one.arms[1].name.lower()} {one.hazard.ratio:.2f} "
+                f"({one.hazard.lower:.2f}-{one.hazard.upper:.2f}), "
                 f"log-rank P = {one.test.p:.2g}."
             )
     lines += [f"{row.quantity}: {row.ratio[0]:.2f} ({row.ratio[1]:.2f}-{row.ratio[2]:.2f})." for row in findings.pooled]
@@ -102,13 +104,17 @@ def _methods(findings: Findings) -> Section:
     choices = findings.choices
     unit = "standard deviations of" if choices.caliper.unit == "sd" else "on"
     text = (
-        f"Profile {choices.name}. Matching: propensity of oligoprogression by logistic regression on age group, sex, stage, "
+        f"Profile {choices.name}. Matching: propensity of oligoprogression by logistic regression on age group, sex, "
+        "stage, "
         f"smoking, histology, brain metastases and PD-L1; 1:1 nearest neighbour without replacement, caliper "
-        f"{choices.caliper.width:g} {unit} the logit of the score; balanced means every standardised mean difference below "
+        f"{choices.caliper.width:g} {unit} the logit of the score; balanced means every standardised mean difference "
+        "below "
         f"{choices.balance:g}.\n\n"
         f"Cut-off of follow-up {choices.cut_off.isoformat()}; a month is 30.4375 days; patients without a death are "
-        f"censored at their last contact. Confidence level {choices.level:.0%}; medians by {choices.interval} intervals. "
-        f"Imputation: {choices.imputations} data sets, seed {choices.seed}, proportional-odds model of PD-L1 with the other "
+        f"censored at their last contact. Confidence level {choices.level:.0%}; medians by {choices.interval} "
+        "intervals. "
+        f"Imputation: {choices.imputations} data sets, seed {choices.seed}, proportional-odds model of PD-L1 with "
+        "the other "
         "covariates, the pattern, and the cumulative hazard and event of PFS and OS.\n\n"
         "Tests are two-sided and not corrected for their number."
     )

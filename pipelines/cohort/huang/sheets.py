@@ -12,7 +12,8 @@ from pipelines.statistics.intervals import Proportion
 from pipelines.statistics.logistic import OddsRatio
 
 NAMED_SMD = (
-    "SMD: absolute standardised mean difference over all levels of the variable at once, pooled deviation (Yang & Dalton "
+    "SMD: absolute standardised mean difference over all levels of the variable at once, pooled deviation (Yang & "
+    "Dalton "
     "2012); of two levels it is the ordinary one."
 )
 
@@ -93,7 +94,8 @@ def factors_sheet(findings: Findings) -> Sheet:
         f"Odds ratios of {EVENT}",
         columns,
         rows,
-        f"The outcome is {EVENT}: a ratio below 1 means that it is rarer, and oligoprogression more frequent, than at the "
+        f"The outcome is {EVENT}: a ratio below 1 means that it is rarer, and oligoprogression more frequent, than "
+        "at the "
         "reference level. The last column is the inverse.",
         f"Wald intervals and tests. Adjusted model: {found.adjusted_n} patients with all variables, "
         f"{found.events_per_variable:.1f} events for each coefficient.",
@@ -144,8 +146,10 @@ def survival_sheet(findings: Findings) -> Sheet:
         "Survival in months",
         columns,
         [_compared(one) for one in findings.comparisons],
-        f"Kaplan-Meier medians with {interval} intervals; hazard ratios of the group against the reference by Cox's model "
-        "(Efron), with Wald's test beside the log-rank test; proportional hazards by the score test on the Kaplan-Meier "
+        f"Kaplan-Meier medians with {interval} intervals; hazard ratios of the group against the reference by Cox's "
+        "model "
+        "(Efron), with Wald's test beside the log-rank test; proportional hazards by the score test on the "
+        "Kaplan-Meier "
         "scale. Follow-up: median by the reverse Kaplan-Meier estimate.",
         "Patients who were matched are compared as two groups; the pairs are not a stratum.",
     )
@@ -222,7 +226,8 @@ def matching_sheet(findings: Findings) -> Sheet:
          f"Below {findings.choices.balance:g}"],
         rows,
         NAMED_SMD,
-        "Caliper on the logit of the propensity score; nearest neighbour, 1:1, without replacement, largest score first.",
+        "Caliper on the logit of the propensity score; nearest neighbour, 1:1, without replacement, largest score "
+        "first.",
     )  # fmt: skip
 
 
@@ -268,7 +273,8 @@ def sites_sheet(findings: Findings) -> Sheet:
         "Sites of first progression",
         [*columns, "Test", "P|p"],
         rows,
-        "A patient may have several sites: percentages add up to more than 100. Each site is tested by itself; the p values "
+        "A patient may have several sites: percentages add up to more than 100. Each site is tested by itself; the p "
+        "values "
         "are not corrected for their number.",
     )
 
