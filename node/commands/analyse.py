@@ -85,7 +85,8 @@ def run_synthetic(output: Path, patient_count: int, seed: int, console: Console)
     output.mkdir(parents=True, exist_ok=True)
     for name, data in synthetic_files(patient_count, seed).items():
         (output / name).write_bytes(data)
-    console.print(f"Written to {output}: analyse it with `pulmonode analyse {output} --study seed-b`.", markup=False, soft_wrap=True)
+    told = f"Written to {output}: analyse it with `pulmonode analyse {output} --study seed-b -o report`."
+    console.print(told, markup=False, soft_wrap=True)
     return 0
 
 

@@ -135,8 +135,8 @@ def check_table(dictionary: Dictionary, header: Sequence[Cell], rows: Sequence[S
     """
     heads = [_plain(head) for head in header]
     places, problems = _places(dictionary, heads)
-    known = set(places.values())
-    unused = tuple(str(header[i]) for i, head in enumerate(heads) if head and i not in known)
+    known = {_plain(name) for column in dictionary.columns for name in (column.name, *column.aliases)}
+    unused = tuple(str(name) for name, head in zip(header, heads, strict=True) if head and head not in known)
     if problems:
         return Checked((), tuple(problems), unused)
     records, seen = [], dict[tuple[Value, ...], int]()
@@ -189,11 +189,14 @@ def parse_cell(column: Column, cell: Cell) -> Value | Fault:
     """
     # a free text is taken as it is: `NA` may be an identifier
     text = "" if cell is None else str(cell).strip()
+    if isinstance(cell, float) and cell.is_integer():
+        # workbooks keep every number as a fraction
+        text = str(int(cell))
     if text == "" or (column.kind != "text" and text.lower() in MISSING and not _names_level(column, text)):
         return Fault("is empty") if column.required else None
     match column.kind:
         case "text":
-            return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else text
+            return text
         case "number" | "whole":
             return _number(column, text)
         case "date":

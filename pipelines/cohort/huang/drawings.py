@@ -344,8 +344,8 @@ def _swimmers(findings: Findings) -> NamedDrawing:
             Swimmer(f"row {one.row}", segments, tuple(events), ongoing=one.death is None or one.death > cut_off)
         )
     caption = (
-        f"Courses of {len(lanes)} of {len(ordered)} patients, taken evenly over the ranks of survival; labels are rows of "
-        "the table."
+        f"Courses of {len(lanes)} of {len(ordered)} patients, taken evenly over the ranks of survival; labels are rows "
+        "of the table."
     )
     return NamedDrawing("swimmer", caption, swimmer(lanes))
 
