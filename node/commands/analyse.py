@@ -1,7 +1,7 @@
 """Analyse a cohort from its tables, and write the report."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -41,18 +41,57 @@ class _Source:
         return read_csv(self.data) if self.name.lower().endswith(".csv") else read_workbook(self.data, self.sheet)
 
 
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """What was read of a cohort.
+
+    Attributes
+    ----------
+    lesions
+        Histories, and the visits that lacked a lesion.
+    unused
+        Columns of the table of patients that mean nothing here.
+    sources
+        The files' bytes by their names.
+    """
+
+    people: tuple[Patient, ...]
+    lesions: tuple[tuple[History, ...], int]
+    unused: tuple[str, ...]
+    sources: dict[str, bytes]
+
+
 def run_analysis(cohort: Path, profile: str, output: Path, console: Console, *, dpi: int) -> int:
     """Analyse the cohort of Huang et al. 2025's study; the exit code.
 
     It is 1 when a table cannot be used, and also when the report was written but the matched groups are not balanced.
     """
+    found = read_cohort(cohort)
+    if not isinstance(found, Cohort):
+        return _tell(console, found)
+    for head in found.unused:
+        console.print(f"The column {head} is not used.", markup=False, soft_wrap=True)
+    findings = analyse(found.people, PROFILES[profile], seed_b_resistance, found.lesions)
+    if isinstance(findings, Rejected):
+        return _tell(console, [findings])
+    output.mkdir(parents=True, exist_ok=True)
+    files = report_files(findings, version=__version__, sources=found.sources, dpi=dpi)
+    for file in files:
+        (output / file.name).write_bytes(file.data)
+    console.print(f"{len(findings.flow.included)} of {findings.flow.screened} patients analysed.")
+    console.print(f"{len(files)} files written to {output}; begin with report.html.", markup=False, soft_wrap=True)
+    return _tell(console, findings.alarms) if findings.alarms else 0
+
+
+def read_cohort(cohort: Path) -> Cohort | list[Rejected]:
+    """Read and check all tables of a cohort; every problem of all of them, if there is one."""
     found = _sources(cohort)
     if isinstance(found, Rejected):
-        return _tell(console, [found])
+        return [found]
     table, lesions = found
     checked = _checked(table, PATIENTS)
     if isinstance(checked, Rejected):
-        return _tell(console, [checked])
+        return [checked]
     people, contradictions = patients(checked.records)
     problems = [*checked.problems, *contradictions]
     known: tuple[tuple[History, ...], int] = ((), 0)
@@ -61,23 +100,10 @@ def run_analysis(cohort: Path, profile: str, output: Path, console: Console, *, 
         if isinstance(sizes, Rejected):
             problems.append(sizes)
         else:
-            problems += sizes.problems
+            problems += [replace(problem, detail=f"Lesions: {problem.detail}") for problem in sizes.problems]
             known = histories(sizes.records)
-    if problems:
-        return _tell(console, problems)
-    for head in checked.unused:
-        console.print(f"The column {head} is not used.", markup=False, soft_wrap=True)
-    findings = analyse(people, PROFILES[profile], seed_b_resistance, known)
-    if isinstance(findings, Rejected):
-        return _tell(console, [findings])
     sources = {one.name: one.data for one in (table, lesions) if one is not None}
-    output.mkdir(parents=True, exist_ok=True)
-    files = report_files(findings, version=__version__, sources=sources, dpi=dpi)
-    for file in files:
-        (output / file.name).write_bytes(file.data)
-    console.print(f"{len(findings.flow.included)} of {findings.flow.screened} patients analysed.")
-    console.print(f"{len(files)} files written to {output}; begin with report.html.", markup=False, soft_wrap=True)
-    return _tell(console, findings.alarms) if findings.alarms else 0
+    return problems or Cohort(people, known, checked.unused, sources)
 
 
 def run_synthetic(output: Path, patient_count: int, seed: int, console: Console) -> int:

@@ -45,14 +45,7 @@ def report_files(
         Of the PNG files.
     """
     figures, sheets = all_figures(findings), all_sheets(findings)
-    digests = ", ".join(f"{name} sha256 {hashlib.sha256(data).hexdigest()[:16]}" for name, data in sources.items())
-    page = Report(
-        title="Patterns of progression under first-line chemo-immunotherapy",
-        subtitle=f"{len(findings.flow.included)} patients, after Huang et al. 2025; profile {findings.choices.name}",
-        sections=(_summary(findings), *_sections(figures, sheets), _methods(findings)),
-        footer=f"pulmonode {version}; {digests}. For research; not a basis for treating a patient.",
-    )
-    files = [ReportFile("report.html", page.html())]
+    files = [ReportFile("report.html", page(findings, figures, sheets, version=version, sources=sources).html())]
     files += [ReportFile(f"{one.name}.csv", one.csv()) for one in sheets]
     for one in figures:
         files += [
@@ -60,6 +53,24 @@ def report_files(
             ReportFile(f"{one.name}.png", one.drawing.png(dpi)),
         ]
     return tuple(files)
+
+
+def page(
+    findings: Findings,
+    figures: tuple[NamedDrawing, ...],
+    sheets: tuple[Sheet, ...],
+    *,
+    version: str,
+    sources: Mapping[str, bytes],
+) -> Report:
+    """The page that holds all figures and tables."""
+    digests = ", ".join(f"{name} sha256 {hashlib.sha256(data).hexdigest()[:16]}" for name, data in sources.items())
+    return Report(
+        title="Patterns of progression under first-line chemo-immunotherapy",
+        subtitle=f"{len(findings.flow.included)} patients, after Huang et al. 2025; profile {findings.choices.name}",
+        sections=(_summary(findings), *_sections(figures, sheets), _methods(findings)),
+        footer=f"pulmonode {version}; {digests}. For research; not a basis for treating a patient.",
+    )
 
 
 def _summary(findings: Findings) -> Section:

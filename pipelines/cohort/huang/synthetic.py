@@ -173,7 +173,8 @@ def _patient(rng: np.random.Generator, truth: Truth) -> Cells:
 
 
 def _response(rng: np.random.Generator, month: float, systemic: bool, truth: Truth) -> str:
-    if month * DAYS_A_MONTH < _VISIT_DAYS:
+    # a response needs a visit before that of progression
+    if round(month * DAYS_A_MONTH) <= _VISIT_DAYS:
         return "PD"
     share = truth.share_response_systemic if systemic else truth.share_response_oligo
     # only those with a scan before progression can respond; a late progression goes with a response
