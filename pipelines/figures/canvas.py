@@ -14,11 +14,14 @@ from itertools import cycle, islice
 from typing import Any, Final, Literal
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure, FigureBase
+from matplotlib.figure import Figure, FigureBase, SubFigure
 from matplotlib.font_manager import fontManager
+from matplotlib.transforms import Bbox
 
 Language = Literal["en", "zh"]
 
@@ -40,6 +43,7 @@ BOLD: Final[dict[str, Any]] = {"weight": "bold", "family": "DejaVu Sans"}
 """For texts in Latin letters: the Chinese font that is shipped in full has one weight."""
 
 _LETTER_MM: Final = 4.5
+_LEAST_PANEL_MM: Final = 55.0
 _HAN: Final = re.compile("[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
 _HAN_FONT: Final = "Noto Sans SC"
 # what a viewer without DejaVu has: DejaVu descends from Bitstream Vera, whose letters are as wide as Verdana's
@@ -108,8 +112,7 @@ class Drawing:
         """The figure as SVG (UTF-8) with its text as text, without a date and without anything from outside."""
         buffer = io.BytesIO()
         with mpl.rc_context(_settings(self.font_pt)):
-            figure = self._figure()
-            FigureCanvasSVG(figure)
+            figure = self._figure(FigureCanvasSVG, 72)
             figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
         text = _DOCTYPE.sub("", buffer.getvalue().decode("utf-8"))
         # said once for all texts, and with stand-ins
@@ -128,15 +131,30 @@ class Drawing:
             raise ValueError(f"a picture has 50 to 1200 pixels per inch, not {dpi}")
         buffer = io.BytesIO()
         with mpl.rc_context(_settings(self.font_pt)):
-            figure = self._figure()
-            FigureCanvasAgg(figure)
-            figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+            figure = self._figure(FigureCanvasAgg, dpi)
+            figure.savefig(buffer, format="png", dpi="figure", metadata={"Software": None})
         return buffer.getvalue()
 
-    def _figure(self) -> Figure:
-        figure = Figure(figsize=(self.width_mm * MM, self.height_mm * MM), layout="constrained", facecolor="white")
+    def _figure(self, canvas: type[FigureCanvasBase], dpi: int) -> Figure:
+        size = (self.width_mm * MM, self.height_mm * MM)
+        figure = Figure(figsize=size, dpi=dpi, layout="constrained", facecolor="white")
+        canvas(figure)
         self.paint(figure)
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            engine.execute(figure)
+            figure.set_layout_engine("none")
+            _settle(figure)
         return figure
+
+
+def _settle(figure: Figure | SubFigure) -> None:
+    # the solver of the layout orders its unknowns by their addresses: the last digits differ from run to run
+    for axes in figure.axes:
+        axes.set_position(Bbox(np.round(axes.get_position(original=True).get_points(), 6)))
+    for part in figure.subfigs:
+        part.bbox_relative.set_points(np.round(part.bbox_relative.get_points(), 6))
+        _settle(part)
 
 
 def drawing(
@@ -154,7 +172,7 @@ def panels(drawings: Sequence[Drawing], *, columns: int = 2, letters: bool = Tru
     drawings
         At least one; each is fitted to its cell. A row is as high as its highest drawing.
     columns
-        Panels side by side.
+        Panels side by side, fewer where each would be narrower than 55 mm.
     letters
         Whether to put a letter at the upper left corner of each.
 
@@ -165,10 +183,10 @@ def panels(drawings: Sequence[Drawing], *, columns: int = 2, letters: bool = Tru
     """
     if not drawings or columns < 1:
         raise ValueError("panels need at least one drawing and one column")
-    columns = min(columns, len(drawings))
+    width = style.width_mm or (COLUMN_MM if columns == 1 and drawings[0].width_mm <= COLUMN_MM else PAGE_MM)
+    columns = min(columns, len(drawings), max(1, int(width // _LEAST_PANEL_MM)))
     rows = [drawings[start : start + columns] for start in range(0, len(drawings), columns)]
     heights = [max(each.height_mm for each in row) + (_LETTER_MM if letters else 0.0) for row in rows]
-    width = style.width_mm or (COLUMN_MM if columns == 1 and drawings[0].width_mm <= COLUMN_MM else PAGE_MM)
 
     def paint(figure: FigureBase) -> None:
         cells = figure.subfigures(len(rows), columns, squeeze=False, height_ratios=heights)

@@ -340,7 +340,7 @@ def scores_by_class(
             axes.axhline(cut_off, color=GREY, lw=0.8, ls=(0, (3, 2)))
             axes.annotate(
                 f"{say('Cut-off', style.language)}\n{cut_off:.3g}", (1, cut_off), (2, 0),
-                xycoords=("axes fraction", "data"), textcoords="offset points", ha="left", va="center", size=6, color=INK,
+                xycoords=("axes fraction", "data"), textcoords="offset points", ha="left", va="center", size=6,
             )  # fmt: skip
         if p_text(p):
             axes.set_title(f"{test} {p_text(p)}".strip(), size=style.small_pt)

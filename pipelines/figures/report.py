@@ -182,7 +182,8 @@ def inline_svg(drawing: Drawing, prefix: str) -> str:
     # matplotlib's names repeat from figure to figure
     text = _ID.sub(renamed, text)
     head, body = text.split(">", 1)
-    return f'{head} role="img"><title>{html.escape(drawing.description)}</title>{body}'
+    title = html.escape(drawing.description)
+    return f'{head} role="img" style="--paper: {drawing.width_mm:g}mm"><title>{title}</title>{body}'
 
 
 @cache

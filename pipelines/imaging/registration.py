@@ -123,10 +123,12 @@ def _correlating(fixed: sitk.Image, moving: sitk.Image) -> NDArray[np.float64]:
         sitk.sitkFloat32,
     )
     one, other = (sitk.GetArrayFromImage(image).astype(np.float64) - _AIR_HU for image in (fixed, aligned))
+    axes = (0, 1, 2)
     shape = [a + b for a, b in zip(one.shape, other.shape, strict=True)]
 
     def correlated(moved: Volume3, still: Volume3) -> Volume3:
-        return np.asarray(np.fft.irfftn(np.fft.rfftn(moved, shape) * np.conj(np.fft.rfftn(still, shape)), shape))
+        spectrum = np.fft.rfftn(moved, shape, axes) * np.conj(np.fft.rfftn(still, shape, axes))
+        return np.asarray(np.fft.irfftn(spectrum, shape, axes))
 
     # how much of the two lies on each other at each shift, so that a large overlap of air cannot win
     here, there = np.ones(one.shape), np.ones(other.shape)

@@ -169,7 +169,7 @@ def _unread(visits: Sequence[TimePoint], new: Sequence[NewLesions]) -> list[Reje
     return [
         Rejected(
             "RSP-005",
-            f"{len(found.proposed)} lesions of time point {visit.label} look new; no reader has said so.",
+            f"Time point {visit.label}, lesions that look new and that no reader has judged: {len(found.proposed)}.",
             "Confirm each as new and unequivocal, as equivocal, or rule it out.",
         )
         for visit, found in zip(visits, new, strict=True)

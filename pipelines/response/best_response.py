@@ -63,23 +63,21 @@ def best_response(
     neither = next((seen for seen in lasting if seen.response is NEITHER), None)
     if neither is not None:
         return BestResponse(NEITHER, neither.on, f"{rules.least_sd_days} days or more after the start")
+    if start is None and any(seen.response in (CR, PR, SD, NEITHER) for seen in counted):
+        return BestResponse(NE, counted[0].on, "the start of treatment is not known, so no stable disease can count")
     progression = next((seen for seen in counted if seen.response is PD), None)
     if progression is not None:
         return BestResponse(PD, progression.on, "progression before any other response")
-    return _none(counted, rules, start, death)
+    return _none(counted, rules, death)
 
 
-def _none(
-    counted: Sequence[Visited], rules: RecistRules, start: ScanDate | None, death: ScanDate | None
-) -> BestResponse:
+def _none(counted: Sequence[Visited], rules: RecistRules, death: ScanDate | None) -> BestResponse:
     evaluable = [seen for seen in counted if seen.response is not NE]
     if death is not None and not evaluable:
         said = OverallResponse(rules.early_death)
         return BestResponse(said, death, "died before the first evaluable assessment")
     if not counted:
         return BestResponse(NE, None, "no assessment after the baseline")
-    if evaluable and start is None:
-        return BestResponse(NE, counted[0].on, "the start of treatment is not known, so no stable disease can count")
     if evaluable:
         return BestResponse(NE, counted[0].on, f"assessed before day {rules.least_sd_days} only")
     return BestResponse(NE, counted[0].on, "no evaluable assessment")

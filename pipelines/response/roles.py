@@ -82,7 +82,7 @@ def _open(baseline: TimePoint, roles: Mapping[LesionId, LesionRole], chosen: Seq
     return [
         Rejected(
             "RSP-005",
-            f"The {targets} target lesions of time point {baseline.label} were proposed by size; no reader chose them.",
+            f"Time point {baseline.label}, target lesions proposed by size that no reader chose: {targets}.",
             "Confirm or change the choice of target and non-target lesions.",
         )
     ]

@@ -93,7 +93,7 @@ def _changes(baseline: TimePoint, visit: TimePoint) -> list[Rejected]:
         notes.append(
             Rejected(
                 "RSP-004",
-                f"{len(modality)} lesions of time point {visit.label} were measured on {modality[0]}.",
+                f"Time point {visit.label}, lesions measured on {modality[0]}: {len(modality)}.",
                 "Measure on the modality of the baseline, or set the lesions to not assessable.",
             )
         )
@@ -101,8 +101,7 @@ def _changes(baseline: TimePoint, visit: TimePoint) -> list[Rejected]:
         notes.append(
             Rejected(
                 "RSP-004",
-                f"Time point {visit.label} has slices of another thickness than the baseline, which may move the "
-                f"diameters of {len(thickness)} lesions.",
+                f"Time point {visit.label}, lesions on slices of another thickness than at baseline: {len(thickness)}.",
                 "Compare on slices of equal thickness, if there are any.",
             )
         )
@@ -110,7 +109,7 @@ def _changes(baseline: TimePoint, visit: TimePoint) -> list[Rejected]:
         notes.append(
             Rejected(
                 "RSP-004",
-                f"{len(merged)} lesions of time point {visit.label} have merged with others and count nothing.",
+                f"Time point {visit.label}, lesions that lie in another one and count nothing: {len(merged)}.",
                 "Confirm the merger; the long axis of the merged lesion counts.",
             )
         )

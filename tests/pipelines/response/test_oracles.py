@@ -2,14 +2,17 @@
 
 import json
 import os
+import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import date
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from pipelines.domain.organs import Organ
+from pipelines.domain.progression import Course
 from pipelines.domain.recist import (
     Decisions,
     LesionId,
@@ -20,12 +23,11 @@ from pipelines.domain.recist import (
     TimePoint,
     tenths,
 )
-from pipelines.domain.progression import Course
 from pipelines.domain.responses import OverallResponse
 from pipelines.domain.scan_date import ScanDate
 from pipelines.response.assess import RuleSet
 from pipelines.response.best_response import Visited, best_response
-from tests.pipelines.response.patients import assessed, overall, rows, series, target
+from tests.pipelines.response.patients import assessed, day, lesion, rows, series, target, visit
 
 LITERAL = RuleSet(recist=RecistRules(pr_carry=False, relapse_after_cr=False, most_per_organ=5))
 
@@ -73,13 +75,13 @@ def test_all_66_visits_of_the_pharmaverse_trial_are_answered_as_there(oracles: P
         points, roles = [], {}
         for number, lesions in by_visit.items():
             seen = []
-            for lesion, values in lesions.items():
-                is_target = lesion.startswith("T")
-                roles[LesionId(lesion)] = LesionRole.TARGET if is_target else LesionRole.NON_TARGET
-                seen.append(_seen(lesion, values, node=(subject, lesion) in nodes, is_target=is_target))
+            for name, values in lesions.items():
+                is_target = name.startswith("T")
+                roles[LesionId(name)] = LesionRole.TARGET if is_target else LesionRole.NON_TARGET
+                seen.append(_seen(name, values, node=(subject, name) in nodes, is_target=is_target))
             points.append(TimePoint(number, (dates[(subject, reader), number],), tuple(seen)))
-        for visit in assessed(points, Decisions(roles=roles), Course(), LITERAL).visits:
-            answers[subject, reader, visit.label] = visit.overall.value
+        for answer in assessed(points, Decisions(roles=roles), Course(), LITERAL).visits:
+            answers[subject, reader, answer.label] = answer.overall.value
     assert len(said) == 66
     assert {key: answers[key] for key in said} == said
 
@@ -132,10 +134,49 @@ def test_each_visit_by_itself_falls_back_to_stable_disease() -> None:
     assert target(assessed(series(100, 70, 70, 80, 80, 80), rules=LITERAL)) == ["PR", "PR", "SD", "SD", "SD"]
 
 
+LALEH = {
+    1461: {"CR": 64, "PR": 337, "SD": 905, "PD": 155},
+    731: {"CR": 28, "PR": 161, "SD": 469, "PD": 73},
+}
+"""Best responses by number of patients: of the whole table as published, and of the half that is at hand."""
+
+
 def test_real_lesion_series_of_five_trials_are_classified(shared_data: Path) -> None:
-    # Laleh et al. 2022 (PLOS Comput Biol, CC BY 4.0), one lesion a patient; best response without a least time of
-    # stable disease
+    # Laleh et al. 2022 (PLOS Comput Biol, CC BY 4.0): one lesion a patient, no least time of stable disease
     by_patient: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    for row in rows(shared_data / "tables/tumour_growth_laleh2022_half_a.csv"):
-        by_patient[row["Pt_hashID"]].append((int(float(row["T_days"])), row["Lesion_diam"]))
-    print(len(by_patient))
+    for path in sorted((shared_data / "tables").glob("tumour_growth_laleh2022_*.csv")):
+        for row in rows(path):
+            by_patient[row["Pt_hashID"]].append((int(float(row["T_days"])), row["Lesion_diam"]))
+    rules = RuleSet(recist=RecistRules(least_sd_days=0))
+    # before the first of all scans, so that every one of them counts
+    course = Course(start=day(-3000))
+    best: Counter[str] = Counter()
+    literal: Counter[str] = Counter()
+    began = time.process_time()
+    for scans in by_patient.values():
+        points = [visit(f"v{at}", on, lesion("t1", mm)) for at, (on, mm) in enumerate(sorted(scans))]
+        best[assessed(points, course=course, rules=rules).best.response.value] += 1
+    spent = time.process_time() - began
+    print(f"{len(by_patient)} patients, {len(by_patient) / spent:.0f} a second: {dict(best)}")
+    for scans in by_patient.values():
+        literal[_best_by_hand([Fraction(mm) for _, mm in sorted(scans)])] += 1
+    assert best == literal == LALEH[len(by_patient)]
+
+
+def _best_by_hand(sizes: list[Fraction]) -> str:
+    """The definition for one lesion, written down once more in exact fractions."""
+    baseline, nadir, said = sizes[0], sizes[0], []
+    for size in sizes[1:]:
+        if size == 0:
+            said.append("CR")
+        elif size - nadir >= 5 and size >= nadir * Fraction(6, 5):
+            said.append("PD")
+            break
+        else:
+            said.append("PR" if size <= baseline * Fraction(7, 10) else "SD")
+        nadir = min(nadir, size)
+        # a lesion that comes back after a complete response is progression, however small
+        if said[-1] != "CR" and "CR" in said[-2:-1]:
+            said[-1] = "PD"
+            break
+    return next(response for response in ("CR", "PR", "SD", "PD") if response in said)
