@@ -33,9 +33,9 @@ PAGE_MM: Final = 170.0
 """Width of a figure that fills both columns."""
 
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-ORANGE, SKY, YELLOW, INK, GREY, PALE = "#E69F00", "#56B4E9", "#F0E442", "#222222", "#8A8A8A", "#D9D9D9"
+ORANGE, SKY, INK, GREY, PALE = "#E69F00", "#56B4E9", "#222222", "#8A8A8A", "#D9D9D9"
 PALETTE: Final = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, INK, GREY)
-"""Colours that people with any colour vision tell apart (Okabe and Ito 2008), yellow last because it is too light."""
+"""Colours that people with any colour vision tell apart (Okabe and Ito 2008), but for yellow: it is too light."""
 DASHES: Final = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
 """Line styles that go with the colours, for prints in black and white."""
 
