@@ -24,6 +24,7 @@ def cohort(folder: Path, count: int = 60) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_made_up_cohort_is_written_and_analysed_and_a_lack_of_balance_ends_with_1(tmp_path: Path) -> None:
     made = run("cohort", "synthetic", "--study", "seed-b", "--patients", "60", "-o", str(tmp_path / "made"))
     assert made.exit_code == 0, made.output
@@ -37,6 +38,26 @@ def test_a_made_up_cohort_is_written_and_analysed_and_a_lack_of_balance_ends_wit
     assert (tmp_path / "report/report.html").stat().st_size > 100_000
     assert "60 of 66 patients analysed" in done.stderr
     assert "COH-004" in done.stderr and done.exit_code == 1
+
+
+def test_the_command_writes_every_file_and_ends_with_1_when_a_group_is_too_small_to_match(tmp_path: Path) -> None:
+    # without PD-L1 nothing can be matched, and few patients with few columns make few figures
+    folder = cohort(tmp_path / "cohort", 20)
+    (folder / "lesions.csv").unlink()
+    table = list(csv.DictReader((folder / "patients.csv").read_text("utf-8").splitlines()))
+    kept = [
+        name for name in table[0] if name not in ("pd_l1", "second_line", "second_line_start", "second_progression")
+    ]
+    with (folder / "patients.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, kept, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(table)
+    done = run("analyse", str(folder), "--study", "seed-b", "-o", str(tmp_path / "report"), "--dpi", "50")
+    assert done.exit_code == 1 and "COH-005 The groups were not matched" in done.stderr
+    written = {path.name for path in (tmp_path / "report").iterdir()}
+    assert {"report.html", "survival.csv", "survival-pattern.svg", "survival-pattern.png", "flow.png"} <= written
+    assert f"{len(written)} files written" in done.stderr
+    assert (tmp_path / "report/flow.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_wrong_cells_are_listed_and_nothing_is_written(tmp_path: Path) -> None:
