@@ -11,7 +11,8 @@ from typing import Any, Final
 from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
-from pipelines.audit.entries import Entry, Record, read_entry
+from pipelines.audit.entries import Entry
+from pipelines.audit.reading import Record, read_entry
 
 
 @dataclass(frozen=True, slots=True)

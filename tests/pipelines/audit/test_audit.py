@@ -1,12 +1,13 @@
 """Each check of the audit on both sides of its border."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.audit.audit import audit
-from pipelines.audit.entries import Entry, read_entry
+from pipelines.audit.entries import Entry
 from pipelines.audit.printed import read_printed
+from pipelines.audit.reading import read_entry
 from pipelines.statistics.contingency import chi_square, odds_ratio
 from pipelines.statistics.smd import smd_levels
 
@@ -45,6 +46,7 @@ def test_what_is_no_number_is_none(text: str) -> None:
     assert read_printed(text) is None
 
 
+@settings(deadline=None)
 @given(st.integers(1, 2000), st.data(), st.integers(0, 2))
 def test_a_true_percentage_is_never_blamed(total: int, data: st.DataObject, digits: int) -> None:
     n = data.draw(st.integers(0, total))
@@ -71,6 +73,7 @@ def test_sums_and_repeated_values() -> None:
     assert codes(kind="same", values="0.91/0.905/0.92") == ["AUD-004"]
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(3, 60), min_size=4, max_size=4))
 def test_true_p_statistic_and_difference_are_never_blamed(cells: list[int]) -> None:
     a, b, c, d = cells

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from pipelines.audit.entries import KINDS, TESTS
 from pipelines.audit.findings import CODES
+from pipelines.audit.reading import KINDS, TESTS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "audit.md").read_text("utf-8")
 

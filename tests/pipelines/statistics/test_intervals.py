@@ -1,7 +1,7 @@
 """Intervals of a proportion against published values."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.statistics.intervals import clopper_pearson, normal_quantile, proportion, wilson
@@ -25,6 +25,7 @@ def test_published_intervals_are_reproduced(
     assert (round(found.lower, 4), round(found.upper, 4)) == exact
 
 
+@settings(deadline=None)
 @given(st.integers(1, 200), st.data())
 def test_an_interval_holds_the_estimate_and_mirrors_itself(n: int, data: st.DataObject) -> None:
     successes = data.draw(st.integers(0, n))
