@@ -88,6 +88,12 @@ CODES: Final[dict[str, str]] = {
     "MODEL-003": "The model package was trained with other extraction settings",
     "MODEL-004": "The model package cannot be read",
     "MODEL-005": "The case cannot be scored",
+    # tables of a cohort
+    "COH-001": "A cell of the cohort's table cannot be used",
+    "COH-002": "A column of the cohort's table is missing or there twice",
+    "COH-003": "The cohort's table cannot be read",
+    "COH-004": "The matched groups are not balanced",
+    "COH-005": "A part of the analysis could not be done",
     # lesions over time
     "RSP-001": "Lesions of two time points cannot be matched",
     "RSP-002": "The time points of a patient contradict each other",
