@@ -388,6 +388,7 @@ def make_processor(settings: Settings, stores: Stores, model: "Model | Rejected 
 
 def process_with_current_model(settings: Settings, stores: Stores) -> Callable[[CaseId], None]:
     """What runs a case with the model as it is when the case is run: retired since the start, altered, or another."""
+    log = Log("models")
     current: Model | Rejected | None = scoring_model(settings)
     processor = make_processor(settings, stores, current)
 
@@ -395,6 +396,10 @@ def process_with_current_model(settings: Settings, stores: Stores) -> Callable[[
         nonlocal current, processor
         found = scoring_model(settings)
         if found != current:
+            if isinstance(found, Rejected):
+                log.error("model_refused", code=found.code, reason=found.detail)
+            elif found is not None:
+                log.info("model_changed", model=found.name, version=found.version, sha256=found.sha256)
             current, processor = found, make_processor(settings, stores, found)
         processor.process(case)
 
