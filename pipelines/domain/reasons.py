@@ -88,6 +88,10 @@ CODES: Final[dict[str, str]] = {
     "MODEL-003": "The model package was trained with other extraction settings",
     "MODEL-004": "The model package cannot be read",
     "MODEL-005": "The case cannot be scored",
+    # training a model
+    "TRAIN-001": "The cohort cannot be read",
+    "TRAIN-002": "The cohort is too small to train on",
+    "TRAIN-003": "No feature was selected",
     # results and their delivery
     "OUT-001": "A result did not pass its self-check",
     "NET-001": "The peer cannot be reached",
