@@ -23,6 +23,7 @@ PATIENT_COLUMNS: Final = ("patient", "Patient", "PatientID", "case")
 """Columns of the feature table that may name the patient, the most wanted first."""
 SITE: Final = "site"
 STUDY_DATE: Final = "study_date"
+TREATMENT_DATE: Final = "treatment_start_date"
 ACQUISITION: Final = ("manufacturer", "scanner", "kernel", "slice_thickness_mm", "kvp")
 """Columns about the CT: described with the model, and never taken for facts about the patient."""
 
@@ -64,8 +65,8 @@ def read_cohort(clinical: str, features: str, choice: OutcomeChoice) -> Training
     Parameters
     ----------
     clinical
-        Content of a CSV file with a column `patient`, the outcome and any covariates; `site` (hospital) and
-        `study_date` (YYYY-MM-DD) have a meaning of their own.
+        Content of a CSV file with a column `patient`, the outcome and any covariates; `site` (hospital),
+        `study_date` and `treatment_start_date` (YYYY-MM-DD) and those of `ACQUISITION` have a meaning of their own.
     features
         Content of a CSV file as `pulmonode extract` writes it, with a column that names the patient.
 
@@ -89,7 +90,8 @@ def read_cohort(clinical: str, features: str, choice: OutcomeChoice) -> Training
     if faults:
         return _rejected(faults)
     values = np.array([[_number(lesions[patient][name]) for name in names] for patient in patients])
-    dated = STUDY_DATE in people[0]
+    studied = [_day(row.get(STUDY_DATE, "")) for row in people]
+    treated = [_day(row.get(TREATMENT_DATE, "")) for row in people]
     return TrainingTable(
         patients=tuple(patients),
         features=tuple(names),
@@ -100,7 +102,13 @@ def read_cohort(clinical: str, features: str, choice: OutcomeChoice) -> Training
         positive=np.array([row[choice.column] in choice.positive for row in people]),
         covariates=tuple(_covariate(name, [row[name] for row in people]) for name in _covariates(people[0], choice)),
         sites=tuple(row[SITE] for row in people) if SITE in people[0] else (),
-        study_dates=tuple(_day(row[STUDY_DATE]) for row in people) if dated else (),
+        study_dates=tuple(studied) if STUDY_DATE in people[0] else (),
+        acquisition=tuple(
+            ClassCovariate(name, tuple(row[name] for row in people)) for name in ACQUISITION if name in people[0]
+        ),
+        days_before_therapy=tuple(
+            (dose - day).days if day and dose else None for day, dose in zip(studied, treated, strict=True)
+        ),
         profile=profile,
         settings_sha256=digest,
     )

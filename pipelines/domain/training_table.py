@@ -56,6 +56,10 @@ class TrainingTable:
         Hospital of each patient; empty when there is one.
     study_dates
         Day of each CT; None where it is not known.
+    acquisition
+        Facts about the CT as they were written, such as the convolution kernel; never taken for facts about patients.
+    days_before_therapy
+        From the CT to the first dose; None where it is not known.
     profile, settings_sha256
         Of the extraction; None where the table does not say it.
     """
@@ -70,6 +74,8 @@ class TrainingTable:
     covariates: tuple[Covariate, ...] = ()
     sites: tuple[str, ...] = ()
     study_dates: tuple[date | None, ...] = ()
+    acquisition: tuple[ClassCovariate, ...] = ()
+    days_before_therapy: tuple[int | None, ...] = ()
     profile: str | None = None
     settings_sha256: str | None = None
 
@@ -81,10 +87,10 @@ class TrainingTable:
             raise ValueError("features must be unique and sorted")
         if self.values.shape != (n, len(self.features)) or self.positive.shape != (n,):
             raise ValueError("every patient needs a row of features and an outcome")
-        if any(len(covariate.values) != n for covariate in self.covariates):
+        if any(len(covariate.values) != n for covariate in (*self.covariates, *self.acquisition)):
             raise ValueError("every covariate needs a value for each patient")
-        if len(self.sites) not in (0, n) or len(self.study_dates) not in (0, n):
-            raise ValueError("sites and study dates are given for all patients or for none")
+        if any(len(given) not in (0, n) for given in (self.sites, self.study_dates, self.days_before_therapy)):
+            raise ValueError("sites and dates are given for all patients or for none")
 
     @property
     def n(self) -> int:
@@ -105,6 +111,10 @@ class TrainingTable:
             values=self.values[chosen],
             positive=self.positive[chosen],
             covariates=tuple(_rows(covariate, chosen) for covariate in self.covariates),
+            acquisition=tuple(_classes(covariate, chosen) for covariate in self.acquisition),
+            days_before_therapy=tuple(self.days_before_therapy[row] for row in chosen)
+            if self.days_before_therapy
+            else (),
             sites=tuple(self.sites[row] for row in chosen) if self.sites else (),
             study_dates=tuple(self.study_dates[row] for row in chosen) if self.study_dates else (),
         )
@@ -119,4 +129,8 @@ class TrainingTable:
 def _rows(covariate: Covariate, rows: Sequence[int]) -> Covariate:
     if isinstance(covariate, NumberCovariate):
         return replace(covariate, values=covariate.values[list(rows)])
+    return _classes(covariate, rows)
+
+
+def _classes(covariate: ClassCovariate, rows: Sequence[int]) -> ClassCovariate:
     return replace(covariate, values=tuple(covariate.values[row] for row in rows))

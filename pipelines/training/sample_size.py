@@ -7,6 +7,8 @@ from typing import Final
 import numpy as np
 from scipy import stats
 
+from pipelines.statistics.values import Floats
+
 _SHRINKAGE: Final = 0.9
 _DIFFERENCE: Final = 0.05
 _MARGIN: Final = 0.05
@@ -106,7 +108,7 @@ def r2_of_auc(area: float, prevalence: float) -> float:
     points, weights = np.polynomial.hermite_e.hermegauss(100)
     weights = weights / weights.sum()
 
-    def predictor(x: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def predictor(x: Floats) -> Floats:
         return np.asarray(prior + separation * x - separation**2 / 2.0)
 
     positive = -np.logaddexp(0.0, -predictor(points + separation)) @ weights
