@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy import linalg, special
+from scipy import special
 from scipy.optimize import linprog
 
 from pipelines.statistics.values import Flags, Floats
 
 _STEPS: Final = 200
 _TOLERANCE: Final = 1e-10
+_KNOWN: Final = 1e-9
 
 
 class NotConvergedError(ArithmeticError):
@@ -76,12 +77,16 @@ def maximise(
         free[fixed[0]] = False
         coefficients[fixed[0]] = fixed[1] * scale[fixed[0]]
     current = _state(design, y, coefficients, firth=firth)
+    sure = float(np.linalg.eigvalsh(current[1])[0])
     for _ in range(_STEPS):
         log_likelihood, information, residual = current
+        # separated classes pull a coefficient towards infinity, where nothing is known about it
+        if not firth and fixed is None and np.linalg.eigvalsh(information)[0] < _KNOWN * sure:
+            raise NotConvergedError("the coefficients grow without limit")
         score = (design.T @ residual)[free]
         try:
-            step = linalg.solve(information[np.ix_(free, free)], score, assume_a="pos") if free.any() else score
-        except linalg.LinAlgError as fault:
+            step = np.linalg.solve(information[np.ix_(free, free)], score) if free.any() else score
+        except np.linalg.LinAlgError as fault:
             raise NotConvergedError("the information of the model is singular") from fault
         if free.any() and abs(step).max() > 5:
             step = step * 5 / abs(step).max()

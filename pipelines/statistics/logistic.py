@@ -121,6 +121,22 @@ class LogisticModel:
         return np.asarray(special.expit(self.linear_predictor))
 
 
+def predict(model: LogisticModel, terms: Sequence[Term]) -> Floats:
+    """Probabilities of other cases, whose `terms` are those of the model, found by name; shape (n,).
+
+    Raises
+    ------
+    ValueError
+        If a term is missing or has other levels.
+    """
+    by_name = {term.name: term for term in terms}
+    chosen = [by_name[term.name] for term in model.terms if term.name in by_name]
+    if [(term.name, term.levels) for term in chosen] != [(term.name, term.levels) for term in model.terms]:
+        raise ValueError("the cases have other terms than the model")
+    n = len(terms[0].columns) if terms else model.outcome.n
+    return np.asarray(special.expit(design(chosen, n) @ model.coefficients))
+
+
 def design(terms: Sequence[Term], n: int) -> Floats:
     """The columns of all terms behind a column of ones, shape (n, p)."""
     return np.column_stack([np.ones(n), *(term.columns for term in terms)])
@@ -151,11 +167,16 @@ def fit(outcome: Outcome, terms: Sequence[Term], *, penalty: Penalty = "none") -
         raise ValueError(f"nobody or everybody has the event {outcome.event}")
     if np.linalg.matrix_rank(_unit(columns)) < columns.shape[1]:
         raise ValueError("the terms are collinear: " + ", ".join(term.name for term in terms))
-    apart = penalty != "firth" and separated(columns, outcome.happened)
-    if apart and penalty == "none":
-        raise NotConvergedError("the terms separate the classes; Firth's penalty has an answer")
-    firth = penalty == "firth" or apart
-    found = maximise(columns, outcome.happened, firth=firth)
+    firth = penalty == "firth"
+    try:
+        found = maximise(columns, outcome.happened, firth=firth)
+    except NotConvergedError as fault:
+        if firth or not separated(columns, outcome.happened):
+            raise
+        if penalty == "none":
+            raise NotConvergedError("the terms separate the classes; Firth's penalty has an answer") from fault
+        firth = True
+        found = maximise(columns, outcome.happened, firth=True)
     null = maximise(columns[:, :1], outcome.happened, firth=firth)
     return LogisticModel(
         outcome=outcome,

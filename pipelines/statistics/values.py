@@ -77,6 +77,9 @@ class Outcome:
     def events(self) -> int:
         return int(self.happened.sum())
 
+    def rows(self, chosen: NDArray[np.intp]) -> "Outcome":
+        return Outcome(self.event, self.happened[chosen])
+
 
 @dataclass(frozen=True, slots=True)
 class Term:
@@ -101,6 +104,9 @@ class Term:
     def labels(self) -> tuple[str, ...]:
         """Name of each column: `race=other`, or the name alone for a number."""
         return tuple(f"{self.name}={level}" if level else self.name for level in self.levels)
+
+    def rows(self, chosen: NDArray[np.intp]) -> "Term":
+        return Term(self.name, self.levels, self.reference, self.columns[chosen])
 
 
 def outcome(labels: ArrayLike, *, positive_class: object) -> Outcome:

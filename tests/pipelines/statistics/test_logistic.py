@@ -175,6 +175,40 @@ def test_firths_estimate_and_profile_are_where_brute_force_finds_them() -> None:
         assert ratio.p == pytest.approx(float(special.chdtrc(1, statistic)), rel=1e-5)
 
 
+# Foxman et al. 1997, data `sex2` of logistf: women with and without urinary tract infection by the six indicators
+INFECTIONS = """
+000010:1/1 001000:14/2 001010:3/1 001100:10/8 001110:12/18 001111:1/0 010000:44/42 010001:3/0 010010:0/1 011000:15/1
+011001:1/0 011010:2/0 011100:7/5 011110:3/6 101000:2/0 101010:1/0 101011:1/0 101100:1/2 101110:0/4 101111:1/0
+110000:5/14 110010:0/1 111000:3/1 111110:0/2
+"""
+INDICATORS = ["age", "oc", "vic", "vicl", "vis", "dia"]
+# logistf(case ~ age + oc + vic + vicl + vis + dia, sex2): coefficients and profile limits, intercept first
+LOGISTF = [
+    (0.12025405, -0.8185591, 1.07315122),
+    (-1.10598131, -1.9737884, -0.30742514),
+    (-0.06881673, -0.9414363, 0.78920202),
+    (2.26887464, 1.2730216, 3.43543273),
+    (-2.11140817, -3.2608611, -1.11773495),
+    (-0.78831694, -1.6080879, 0.01518468),
+    (3.09601166, 0.7745682, 8.03029352),
+]
+
+
+def test_firths_estimates_and_limits_are_those_of_logistf() -> None:
+    rows: list[list[int]] = []
+    for pattern, cell in (entry.split(":") for entry in INFECTIONS.split()):
+        infected, well = map(int, cell.split("/"))
+        rows += [[*map(int, pattern), event] for event, n in ((1, infected), (0, well)) for _ in range(n)]
+    data = np.array(rows)
+    assert data.shape == (239, 7)
+    terms = [numeric(name, data[:, index]) for index, name in enumerate(INDICATORS)]
+    model = fit(outcome(data[:, 6], positive_class=1), terms, penalty="firth")
+    assert model.coefficients == pytest.approx([row[0] for row in LOGISTF], rel=2e-5)
+    for found, (_, lower, upper) in zip(odds_ratios(model, profile=True), LOGISTF[1:], strict=True):
+        assert found.profile is not None
+        assert np.log([found.profile.lower, found.profile.upper]) == pytest.approx([lower, upper], rel=2e-5)
+
+
 def test_separated_classes_are_noticed_before_the_estimate_runs_away() -> None:
     result, terms = fourfold(7, 0, 3, 9)
     assert fit(result, terms, penalty="when-separated").penalised
