@@ -583,8 +583,6 @@ def pipeline_with(settings: Settings, model: "Model | Rejected | None") -> "Pipe
             for name in ("binCount", "normalize")
             if extraction.customisation.setting(name)
         ]
-    if problems:
-        raise ConfigError(problems)
     made: Pipeline | Rejected = module.pipeline(
         extraction,
         model=model,
@@ -603,6 +601,8 @@ def pipeline_with(settings: Settings, model: "Model | Rejected | None") -> "Pipe
         page=PageSettings(settings.page.format, settings.page.language),
         strict=settings.scoring.strict,
     )
+    if problems:
+        raise ConfigError([*problems, *([f"scoring.model: {made}"] if isinstance(made, Rejected) else [])])
     return made
 
 

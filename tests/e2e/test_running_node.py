@@ -1,6 +1,7 @@
 """A whole node with its processes: what a PACS administrator would try, and what goes wrong at night."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -259,9 +260,10 @@ def test_a_port_that_is_taken_ends_serve_instead_of_restarting_for_ever(tmp_path
 
 
 def test_an_altered_model_is_refused_with_the_reason(tmp_path: Path) -> None:
-    package = (Path(__file__).parents[2] / "config/models/demo.json").read_text()
-    altered = tmp_path / "model.json"
-    altered.write_text(package.replace('"licence": "', '"licence": "not ', 1))
+    altered = tmp_path / "model"
+    shutil.copytree(Path(__file__).parents[2] / "config/models/demo", altered)
+    model = altered / "model.json"
+    model.write_text(model.read_text("utf-8").replace('"licence":"', '"licence":"not ', 1), "utf-8")
     done = node_command(write_config(tmp_path, scoring={"model": str(altered)}), "config", "check")
     assert done.returncode == 2
     assert "MODEL-001" in done.stderr
