@@ -102,6 +102,12 @@ CODES: Final[dict[str, str]] = {
     "MODEL-017": "The model does not say in numbers what it was trained on",
     "MODEL-018": "Another package of this name and version is known",
     "MODEL-019": "The record of models cannot be used",
+    # training a model
+    "TRAIN-001": "The cohort cannot be read",
+    "TRAIN-002": "The cohort is too small to train on",
+    "TRAIN-003": "No feature was selected",
+    "TRAIN-004": "The results of the training cannot be written",
+    "TRAIN-005": "The cohort does not say what a model package needs",
     # results and their delivery
     "OUT-001": "A result did not pass its self-check",
     "NET-001": "The peer cannot be reached",
