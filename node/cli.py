@@ -646,6 +646,28 @@ def model_list(node: Node, *, as_json: bool) -> None:
     _tell(models.listed(node.settings()), as_json=as_json)
 
 
+@model.command("compare")
+@click.argument("first", type=_PACKAGE, metavar="A")
+@click.argument("second", type=_PACKAGE, metavar="B")
+@click.option(
+    "--cohort",
+    type=_PACKAGE,
+    help="Folder with clinical.csv and features.csv, as `pulmonode train` reads it: score its patients with both.",
+)
+@_JSON
+@click.pass_obj
+@reporting_errors
+def model_compare(node: Node, first: Path, second: Path, *, cohort: Path | None, as_json: bool) -> None:
+    """Tell in what the packages in A and B differ, and with --cohort how each does on the same patients.
+
+    \b
+    Example: pulmonode model compare signature-2.0 signature-2.1 --cohort /data/cohort
+    """
+    from node.commands.model_compare import compare
+
+    _tell(compare(node.settings(), first, second, cohort), as_json=as_json)
+
+
 @model.command("activate")
 @click.argument("folder", type=_PACKAGE)
 @click.option("--reinstate", is_flag=True, help="Take back that this model was retired.")
