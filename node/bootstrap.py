@@ -429,12 +429,12 @@ def make_processor(settings: Settings, stores: Stores, model: "Model | Rejected 
 def process_with_current_model(settings: Settings, stores: Stores) -> Callable[[CaseId], None]:
     """What runs a case with the model as it is when the case is run: retired since the start, altered, or another."""
     log = Log("models")
-    current: Model | Rejected | None = scoring_model(settings)
+    current = _model_now(settings)
     processor = make_processor(settings, stores, current)
 
     def process(case: CaseId) -> None:
         nonlocal current, processor
-        found = scoring_model(settings)
+        found = _model_now(settings)
         if found != current:
             if isinstance(found, Rejected):
                 log.error("model_refused", code=found.code, reason=found.detail)
@@ -444,6 +444,14 @@ def process_with_current_model(settings: Settings, stores: Stores) -> Callable[[
         processor.process(case)
 
     return process
+
+
+def _model_now(settings: Settings) -> "Model | Rejected | None":
+    """The model that is configured; a key that was removed since the start stops no case."""
+    try:
+        return scoring_model(settings)
+    except ConfigError as fault:
+        return Rejected("MODEL-010", f"{'; '.join(fault.problems)}.", "Run pulmonode config check, and mend it.")
 
 
 def make_orders(settings: Settings, stores: Stores) -> Orders | None:
