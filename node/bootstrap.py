@@ -65,8 +65,11 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from node.adapters.queue_celery import CeleryQueue
+    from node.services.models import Models
     from node.services.process import Processor
     from pipelines.base import Pipeline
+    from pipelines.scoring.keys import TrustedKey
+    from pipelines.scoring.model import Model
 
 PIPELINE: Final = "nsclc-immunotherapy"
 
@@ -431,13 +434,18 @@ def make_retainer(settings: Settings, stores: Stores) -> Retainer:
     )
 
 
-def make_processor(settings: Settings, stores: Stores) -> "Processor":
-    """The service that runs cases."""
+def make_processor(settings: Settings, stores: Stores, model: "Model | Rejected | None") -> "Processor":
+    """The service that runs cases and scores them with `model`, or tells why it does not."""
     from node.adapters.queue_celery import OutOfTime
     from node.services.process import Processor
 
+    pipeline = pipeline_with(settings, model)
+    if isinstance(pipeline, Rejected):
+        # a case is measured whatever became of the model
+        pipeline = pipeline_with(settings, pipeline)
+        assert not isinstance(pipeline, Rejected)
     return Processor(
-        load_pipeline(settings),
+        pipeline,
         stores.spool,
         stores.ledger,
         utc_now,
@@ -454,6 +462,34 @@ def make_processor(settings: Settings, stores: Stores) -> "Processor":
         orders=make_orders(settings, stores),
         tolerances=tolerances(settings),
     )
+
+
+def process_with_current_model(settings: Settings, stores: Stores) -> Callable[[CaseId], None]:
+    """What runs a case with the model as it is when the case is run: retired since the start, altered, or another."""
+    log = Log("models")
+    current = _model_now(settings)
+    processor = make_processor(settings, stores, current)
+
+    def process(case: CaseId) -> None:
+        nonlocal current, processor
+        found = _model_now(settings)
+        if found != current:
+            if isinstance(found, Rejected):
+                log.error("model_refused", code=found.code, reason=found.detail)
+            elif found is not None:
+                log.info("model_changed", model=found.name, version=found.version, sha256=found.sha256)
+            current, processor = found, make_processor(settings, stores, found)
+        processor.process(case)
+
+    return process
+
+
+def _model_now(settings: Settings) -> "Model | Rejected | None":
+    """The model that is configured; a key that was removed since the start stops no case."""
+    try:
+        return scoring_model(settings)
+    except ConfigError as fault:
+        return Rejected("MODEL-010", f"{'; '.join(fault.problems)}.", "Run pulmonode config check, and mend it.")
 
 
 def make_orders(settings: Settings, stores: Stores) -> Orders | None:
@@ -523,22 +559,61 @@ def pyradiomics_identity() -> str:
     return str(found.identity)
 
 
-def model_package(settings: Settings) -> str | None:
-    """Text of the configured model package; None when the node shall not score.
+def make_models(settings: Settings) -> "Models":
+    """The service that knows which model scores.
 
     Raises
     ------
     ConfigError
-        If the file cannot be read.
+        If a trusted key cannot be used.
+    """
+    from node.adapters.model_folder import read_folder
+    from node.adapters.model_record import ModelRecord
+    from node.services.models import Models
+
+    return Models(ModelRecord(settings.data_dir / "models"), read_folder, trusted_keys(settings), utc_now)
+
+
+def trusted_keys(settings: Settings) -> list["TrustedKey"]:
+    """The keys whose signatures are believed, the one for demonstrations among them.
+
+    Raises
+    ------
+    ConfigError
+        If one cannot be used.
+    """
+    from node.adapters.key_file import public_keys
+    from pipelines.scoring.keys import demonstration_trust
+
+    found = public_keys([path.expanduser() for path in settings.scoring.trusted_keys])
+    wrong = [f"scoring.trusted_keys: {key}" for key in found if isinstance(key, Rejected)]
+    if wrong:
+        raise ConfigError(wrong)
+    return [demonstration_trust(), *(key for key in found if not isinstance(key, Rejected))]
+
+
+def scoring_model(settings: Settings) -> "Model | Rejected | None":
+    """The model that is configured, verified anew; None when the node shall not score.
+
+    Raises
+    ------
+    ConfigError
+        If a trusted key cannot be used.
     """
     chosen = settings.scoring.model
     if not chosen:
         return None
-    path = packaged_config() / "models" / "demo.json" if chosen == "demo" else Path(chosen).expanduser()
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as fault:
-        raise ConfigError([f"scoring.model: MODEL-004 {path} cannot be read: {fault}"]) from fault
+    models = make_models(settings)
+    if chosen == "active":
+        package = models.active()
+    else:
+        package = models.verify(demo_model() if chosen == "demo" else Path(chosen).expanduser())
+    return package if isinstance(package, Rejected) else package.model
+
+
+def demo_model() -> Path:
+    """Folder of the packaged demonstration model."""
+    return packaged_config() / "models" / "demo"
 
 
 def lesion_rule(settings: Settings) -> LesionRule:
@@ -555,12 +630,33 @@ def lesion_rule(settings: Settings) -> LesionRule:
 
 
 def load_pipeline(settings: Settings) -> "Pipeline":
-    """Import and set up the pipeline.
+    """Import and set up the pipeline, with the model that is configured.
 
     Raises
     ------
     ConfigError
         If PyRadiomics is not the right one, or the parameter file, the model package or the maps do not fit.
+    """
+    model = scoring_model(settings)
+    wrong = [f"scoring.model: {model}"] if isinstance(model, Rejected) else []
+    try:
+        made = pipeline_with(settings, model)
+    except ConfigError as fault:
+        raise ConfigError([*fault.problems, *wrong]) from fault
+    if isinstance(made, Rejected):
+        raise ConfigError([f"scoring.model: {made}"])
+    if wrong:
+        raise ConfigError(wrong)
+    return made
+
+
+def pipeline_with(settings: Settings, model: "Model | Rejected | None") -> "Pipeline | Rejected":
+    """Import and set up the pipeline with `model`; `Rejected` when that one does not fit.
+
+    Raises
+    ------
+    ConfigError
+        If PyRadiomics is not the right one, or the parameter file or the maps do not fit.
     """
     pyradiomics_identity()
     module = importlib.import_module(f"pipelines.{PIPELINE.replace('-', '_')}")
@@ -580,7 +676,7 @@ def load_pipeline(settings: Settings) -> "Pipeline":
         ]
     made: Pipeline | Rejected = module.pipeline(
         extraction,
-        model_package=model_package(settings),
+        model=model,
         maps=module.MapSettings(
             settings.maps.features,
             settings.maps.model_features,
@@ -594,11 +690,10 @@ def load_pipeline(settings: Settings) -> "Pipeline":
         mapper=mapper(settings.extraction.threads),
         lesions=lesion_rule(settings),
         page=PageSettings(settings.page.format, settings.page.language),
+        strict=settings.scoring.strict,
     )
-    if isinstance(made, Rejected):
-        raise ConfigError([*problems, f"scoring.model: {made}"])
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError([*problems, *([f"scoring.model: {made}"] if isinstance(made, Rejected) else [])])
     return made
 
 
@@ -640,7 +735,7 @@ def make_app(settings: Settings) -> "Celery":
         raise ConfigError([f"queue.broker: {fault}"]) from fault
 
     def services() -> Callable[[CaseId], None]:
-        return make_processor(settings, open_stores(settings)).process
+        return process_with_current_model(settings, open_stores(settings))
 
     register(app, services)
     return app

@@ -30,9 +30,11 @@ from node.services.compare import compare
 from node.services.supervise import Supervisor
 from node.settings import ExtractionConfig, Settings, load_settings
 from pipelines.domain.identifiers import CaseId
+from pipelines.domain.reasons import Rejected
 from pipelines.extraction.settings import PROFILES, load_profile
 
 if TYPE_CHECKING:
+    from node.commands.models import Told
     from pipelines.extraction.engine import Engine
 
 ENGINES: Final = get_args(ExtractionConfig.model_fields["engine"].annotation)
@@ -463,6 +465,74 @@ def audit(tables: tuple[Path, ...], *, as_json: bool) -> None:
 
 
 @cli.command()
+@click.argument("cohort", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder to write: the model package, unsigned, with report.html, tables and figures. It must not exist.",
+)
+@click.option(
+    "--profile",
+    type=click.Choice(["recommended", "seed-a"]),
+    default="recommended",
+    show_default=True,
+    help="How to train and to judge: nested cross-validation, or the split of Dong & Chen 2025.",
+)
+@click.option("--seed", type=click.IntRange(min=0, max=2**31), default=0, show_default=True, help="Of every draw.")
+@click.option(
+    "--outcome", default="response", show_default=True, help="Column of clinical.csv with what the model predicts."
+)
+@click.option(
+    "--positive", default="CR,PR", show_default=True, help="Values of that column that are positive, with commas."
+)
+@click.option("--negative", help="Values that are negative.  [default: SD,PD for response, else all others]")
+@click.option("--positive-class", help="Name of the positive class.  [default: responder (CR/PR), else the values]")
+@click.option("--negative-class", help="Name of the other.  [default: non-responder (SD/PD), else the values]")
+@click.option("--covariates", help="Columns to compare the score with, with commas.  [default: all other columns]")
+@click.option(
+    "--reliable",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with the names of the features to look at, one a line, such as those with a sufficient ICC.",
+)
+@click.option("--measure", type=click.Choice(["deviance", "auc", "class"]), help="Error of the lasso's folds.")
+@click.option("--rule", type=click.Choice(["min", "1se"]), help="Which penalty: of the least error, or within 1 SE.")
+@click.option("--by-site", is_flag=True, help="Keep the patients of a hospital (column site) in one outer fold.")
+@click.option("--bootstraps", type=click.IntRange(min=0), help="Samples for the optimism; 0 for none.")
+@click.option("--permutations", type=click.IntRange(min=0), help="Draws of shuffled labels; 0 for none.")
+@click.option("--repeats", type=click.IntRange(min=0), help="Repeats of the nested cross-validation; 0 for none.")
+@click.option(
+    "--extraction", type=click.Choice(list(PROFILES)), help="Settings of the features, if features.csv lacks it."
+)
+@click.option("--data-from", help="First study date, YYYY-MM-DD, if clinical.csv has no study_date.")
+@click.option("--data-to", help="Last study date.")
+@click.option("--name", default="rad-signature", show_default=True, help="Of the model.")
+@click.option("--model-version", default="1.0.0", show_default=True, help="Of the model.")
+@click.option("--licence", default="not licensed to others", show_default=True, help="Of the model.")
+@click.option(
+    "--intended-use", default="Research; not for clinical use", show_default=True, help="Printed in every report."
+)
+@click.option("--data", "described", default="not described", help="Who the patients are, for the model card.")
+@click.option("--demonstration", is_flag=True, help="The model must not be used for patients.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes that fit at the same time. Default: one a core.")
+@click.pass_context
+def train(context: click.Context, /, **_: Any) -> None:
+    """Train a Rad-signature on a cohort, and judge it.
+
+    COHORT is a folder with clinical.csv (a column `patient`, the outcome, covariates) and features.csv as
+    `pulmonode extract` writes it. The same call gives the same bytes.
+
+    \b
+    Example: pulmonode train cohort -o model
+    """
+    from node.commands.train.options import request_of
+    from node.commands.train.run import run_train
+
+    sys.exit(run_train(request_of(context), Console(stderr=True, highlight=False)))
+
+
+@cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 @click.option(
     "--probe",
@@ -550,8 +620,12 @@ def config_check(node: Node) -> None:
     \b
     Example: pulmonode --config node.toml config check
     """
-    pipeline = load_pipeline(node.settings())
+    from node.commands.models import model_line
+
+    settings = node.settings()
+    pipeline = load_pipeline(settings)
     click.echo(f"The configuration is right ({node.config or 'defaults'}).")
+    click.echo(f"Model: {model_line(settings)}")
     click.echo(f"Maps: {pipeline.maps or 'none'}.")
 
 
@@ -565,6 +639,152 @@ def config_show(node: Node) -> None:
     Example: pulmonode config show
     """
     click.echo(node.settings().model_dump_json(indent=2))
+
+
+@cli.group()
+def model() -> None:
+    """Look after the models that score: their keys, their signatures, and which of them is used."""
+
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+_PACKAGE = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+def _tell(told: "Told | Rejected", *, as_json: bool) -> None:
+    if isinstance(told, Rejected):
+        if as_json:
+            click.echo(json.dumps(asdict(told), indent=2))
+        _fail(1, str(told))
+    click.echo(json.dumps(told.facts, indent=2) if as_json else "\n".join(told.lines))
+
+
+@model.command("keygen")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File of the private key. Default: keys/model-signing.pem in the data folder.",
+)
+@_JSON
+@click.pass_obj
+@reporting_errors
+def model_keygen(node: Node, *, output: Path | None, as_json: bool) -> None:
+    """Make the key with which this site signs models; it is never written over another.
+
+    \b
+    Example: pulmonode model keygen
+    """
+    from node.commands import models
+
+    _tell(models.keygen(node.settings(), output), as_json=as_json)
+
+
+@model.command("sign")
+@click.argument("folder", type=_PACKAGE)
+@click.option(
+    "--key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File of the private key. Default: keys/model-signing.pem in the data folder.",
+)
+@_JSON
+@click.pass_obj
+@reporting_errors
+def model_sign(node: Node, folder: Path, *, key: Path | None, as_json: bool) -> None:
+    """Sign the package in FOLDER with the key of this site, in place of any other signature.
+
+    \b
+    Example: pulmonode model sign signature-2.1
+    """
+    from node.commands import models
+
+    _tell(models.sign(node.settings(), folder, key), as_json=as_json)
+
+
+@model.command("verify")
+@click.argument("folder", type=_PACKAGE)
+@_JSON
+@click.pass_obj
+@reporting_errors
+def model_verify(node: Node, folder: Path, *, as_json: bool) -> None:
+    """Check every file of the package in FOLDER, its signature, and that it was not retired here.
+
+    \b
+    Example: pulmonode model verify signature-2.1
+    """
+    from node.commands import models
+
+    _tell(models.verify(node.settings(), folder), as_json=as_json)
+
+
+@model.command("list")
+@_JSON
+@click.pass_obj
+@reporting_errors
+def model_list(node: Node, *, as_json: bool) -> None:
+    """List the models that were activated or retired here.
+
+    \b
+    Example: pulmonode model list
+    """
+    from node.commands import models
+
+    _tell(models.listed(node.settings()), as_json=as_json)
+
+
+@model.command("compare")
+@click.argument("first", type=_PACKAGE, metavar="A")
+@click.argument("second", type=_PACKAGE, metavar="B")
+@click.option(
+    "--cohort",
+    type=_PACKAGE,
+    help="Folder with clinical.csv and features.csv, as `pulmonode train` reads it: score its patients with both.",
+)
+@_JSON
+@click.pass_obj
+@reporting_errors
+def model_compare(node: Node, first: Path, second: Path, *, cohort: Path | None, as_json: bool) -> None:
+    """Tell in what the packages in A and B differ, and with --cohort how each does on the same patients.
+
+    \b
+    Example: pulmonode model compare signature-2.0 signature-2.1 --cohort /data/cohort
+    """
+    from node.commands.model_compare import compare
+
+    _tell(compare(node.settings(), first, second, cohort), as_json=as_json)
+
+
+@model.command("activate")
+@click.argument("folder", type=_PACKAGE)
+@click.option("--reinstate", is_flag=True, help="Take back that this model was retired.")
+@_JSON
+@click.pass_obj
+@reporting_errors
+def model_activate(node: Node, folder: Path, *, reinstate: bool, as_json: bool) -> None:
+    """Verify the package in FOLDER, keep a copy, and score with it where scoring.model is "active".
+
+    \b
+    Example: pulmonode model activate signature-2.1
+    """
+    from node.commands import models
+
+    _tell(models.activate(node.settings(), folder, reinstate=reinstate), as_json=as_json)
+
+
+@model.command("retire")
+@click.argument("name")
+@click.argument("version")
+@click.option("--reason", default="", help="Why, for those who ask later.")
+@_JSON
+@click.pass_obj
+@reporting_errors
+def model_retire(node: Node, name: str, version: str, *, reason: str, as_json: bool) -> None:
+    """Refuse the model NAME VERSION from the next case on; results that it made stay as they are.
+
+    \b
+    Example: pulmonode model retire signature 2.1 --reason "scanner replaced"
+    """
+    from node.commands import models
+
+    _tell(models.retire(node.settings(), name, version, reason), as_json=as_json)
 
 
 def _require_peer(settings: Settings, name: str) -> None:

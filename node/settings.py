@@ -348,9 +348,18 @@ class ScoringSettings(_Section):
 
     model: str = Field(
         "demo",
-        description="Path of a model package; demo: the packaged demonstration model, not for clinical use; "
-        "empty: measure "
-        "without scoring.",
+        description="Folder of a signed model package; active: the one that pulmonode model activate named last; demo: "
+        "the packaged demonstration model, not for clinical use; empty: measure without scoring.",
+    )
+    trusted_keys: tuple[Path, ...] = Field(
+        (),
+        description="Files of public keys (PEM), or folders of *.pub, whose signatures are believed. Without one only "
+        "demonstration models score.",
+    )
+    strict: bool = Field(
+        False,
+        description="Give no score to a case that is unlike the training data of the model, in place of a score with a "
+        "warning.",
     )
 
 

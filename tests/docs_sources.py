@@ -5,6 +5,7 @@
 
 import argparse
 import ast
+import hashlib
 import inspect
 import json
 import re
@@ -257,11 +258,13 @@ def fast_settings() -> str:
 
 def demo_model() -> str:
     """The facts that the packaged demonstration model states about itself."""
-    facts: dict[str, Any] = json.loads((ROOT / "config" / "models" / "demo.json").read_text("utf-8"))
+    path = ROOT / "config" / "models" / "demo" / "model.json"
+    facts: dict[str, Any] = json.loads(path.read_text("utf-8"))
     training = facts["training"]
+    apparent, internal = facts["performance"]
     rows = [
         ("Name and version", f"{facts['name']} {facts['version']}"),
-        ("SHA-256", code(facts["sha256"])),
+        ("SHA-256", code(hashlib.sha256(path.read_bytes()).hexdigest())),
         ("Intended use", facts["intended_use"]),
         ("Trained on", training["data"]),
         ("Cases, of them positive", f"{training['n']}, {training['events']}"),
@@ -269,8 +272,8 @@ def demo_model() -> str:
         ("Estimator", training["estimator"]),
         ("Cut-off", f"{facts['cut_off']['value']:g} ({facts['cut_off']['rule']})"),
         ("Extraction profile", facts["extraction"]["profile"]),
-        ("AUC on the training data", f"{training['apparent_auc']:g}"),
-        ("AUC in validation", f"{training['validation']['auc']:g} ({training['validation']['method']})"),
+        ("AUC on the training data", f"{apparent['value']:g}"),
+        ("AUC in validation", f"{internal['value']:g} ({internal['method']})"),
         ("Features", ", ".join(code(feature["name"]) for feature in facts["features"])),
     ]
     return table(("Fact", "Value"), rows)
