@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -22,8 +23,10 @@ from node.adapters.ledger_commitments import SqlCommitments
 from node.adapters.ledger_duties import SqlDuties
 from node.adapters.ledger_erasure import SqlErasure
 from node.adapters.ledger_files import SqlFiles
+from node.adapters.ledger_priorities import SqlPriorities
 from node.adapters.ledger_retention import SqlRetention
 from node.adapters.ledger_workflow import SqlWorkflow
+from node.adapters.memory import limit_memory
 from node.adapters.query_retrieve import QueryRetrieveScu, Source
 from node.adapters.spool import FileSpool
 from node.adapters.steps.boards import OwnBoard, PeerBoard, Wanted, send_event
@@ -37,7 +40,7 @@ from node.adapters.worklist import WorklistScu
 from node.errors import ConfigError
 from node.logs import Log
 from node.ports import Archive, Destination, StepBoard, StepEvent
-from node.services.assemble import Assembler
+from node.services.assemble import Assembler, may_start
 from node.services.commit import Committer, Custodian
 from node.services.deliver import Deliverer
 from node.services.notify import Notifier
@@ -50,6 +53,7 @@ from node.settings import Peer, Settings, read_secret
 from pipelines.domain.feature_codes import can_be_mapped
 from pipelines.domain.identifiers import CaseId, SopClassUID
 from pipelines.domain.lesion_rule import LesionRule
+from pipelines.domain.priority import Precedence, precedence
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
 from pipelines.extraction.settings import ExtractionSettings, load_profile
@@ -87,6 +91,7 @@ class Stores:
     tasks: SqlTasks
     index: ArchiveIndex
     files: SqlFiles
+    priorities: SqlPriorities
     retention: SqlRetention
     erasure: SqlErasure
 
@@ -133,6 +138,7 @@ def open_stores(settings: Settings) -> Stores:
         SqlTasks(engine),
         ArchiveIndex(engine),
         SqlFiles(engine),
+        SqlPriorities(engine),
         SqlRetention(engine, committing=[p.name for p in settings.peers if p.commitment and not p.stow_url]),
         SqlErasure(engine),
     )
@@ -269,7 +275,15 @@ def make_assembler(settings: Settings, stores: Stores, queue: "CeleryQueue") -> 
         max_attempts=settings.queue.max_attempts,
         resubmit_after=timedelta(seconds=settings.queue.resubmit_after_s),
         tolerances=tolerances(settings),
+        priorities=stores.priorities,
+        rule=precedence_rule(settings),
     )
+
+
+def precedence_rule(settings: Settings) -> Precedence:
+    """Which cases go first at this site."""
+    queue = settings.queue
+    return precedence(queue.urgent_from, queue.off_peak_from, queue.off_peak_hours)
 
 
 def make_archive(settings: Settings, locate: Callable[..., Path]) -> Archive:
@@ -415,6 +429,7 @@ def make_processor(settings: Settings, stores: Stores) -> "Processor":
         out_of_time=OutOfTime,
         orders=make_orders(settings, stores),
         tolerances=tolerances(settings),
+        may_start=partial(may_start, stores.priorities, precedence_rule(settings), utc_now),
     )
 
 
@@ -589,12 +604,16 @@ def make_app(settings: Settings) -> "Celery":
     from node.adapters.queue_celery import QueueSettings, create_app
     from node.tasks import register
 
+    authorities = settings.queue.broker_ca_file
     limits = QueueSettings(
         soft_time_limit_s=settings.queue.time_limit_s,
         time_limit_s=settings.queue.time_limit_s + 60,
         max_tasks_per_child=100,
+        # a process that has grown is replaced before the next case meets its limit
+        max_memory_per_child_kb=settings.queue.max_memory_mb * 512 or None,
         sqlite_lease_s=settings.queue.lease_s,
         redis_visibility_timeout_s=settings.queue.time_limit_s + 600,
+        redis_ca_file=str(authorities.expanduser()) if authorities else None,
     )
     try:
         app = create_app(broker_url(settings), settings=limits)
@@ -602,6 +621,8 @@ def make_app(settings: Settings) -> "Celery":
         raise ConfigError([f"queue.broker: {fault}"]) from fault
 
     def services() -> Callable[[CaseId], None]:
+        # in the child that computes, before it does
+        limit_memory(settings.queue.max_memory_mb)
         return make_processor(settings, open_stores(settings)).process
 
     register(app, services)

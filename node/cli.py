@@ -17,6 +17,7 @@ from node.bootstrap import (
     destination,
     load_pipeline,
     make_archive,
+    make_queue,
     open_stores,
     packaged_config,
     parameter_file,
@@ -29,7 +30,9 @@ from node.logs import Log
 from node.services.compare import compare
 from node.services.supervise import Supervisor
 from node.settings import ExtractionConfig, Settings, load_settings
+from pipelines.domain.case_state import CaseState
 from pipelines.domain.identifiers import CaseId
+from pipelines.domain.priority import Priority
 from pipelines.extraction.settings import PROFILES, load_profile
 
 if TYPE_CHECKING:
@@ -217,6 +220,35 @@ def retry(node: Node, case: int) -> None:
     if refused_in is not None:
         _fail(1, f"Case {case} is {refused_in}; it needs no retry.")
     click.echo(f"Case {case} will run again.")
+
+
+@cli.command()
+@click.argument("case", type=int)
+@click.option(
+    "--as",
+    "priority",
+    type=click.Choice([one.value for one in Priority]),
+    default=Priority.URGENT.value,
+    show_default=True,
+    help="How soon; off-peak cases wait for queue.off_peak_hours.",
+)
+@click.pass_obj
+@reporting_errors
+def prioritise(node: Node, case: int, priority: str) -> None:
+    """Have CASE computed before all others, or not before the off-peak hours.
+
+    \b
+    Example: pulmonode prioritise 17
+    """
+    settings, chosen = node.settings(), Priority(priority)
+    try:
+        state = open_stores(settings).priorities.prioritise(CaseId(case), chosen, at=utc_now())
+    except KeyError:
+        _fail(1, f"There is no case {case}.")
+    if state is CaseState.QUEUED and chosen is not Priority.OFF_PEAK:
+        # its first message stays where it is, and finds the case taken
+        make_queue(settings).submit(CaseId(case), chosen)
+    click.echo(f"Case {case} is {priority} ({state}).")
 
 
 @cli.command()

@@ -207,7 +207,8 @@ def test_backups_of_a_ledger_that_many_write_and_the_retention_empties_are_all_w
     def busy(worker: int) -> None:
         mine, study = open_stores(settings), 100 * worker
         try:
-            while not stop.is_set():
+            # at least one that stays and one that goes
+            while not stop.is_set() or study < 100 * worker + 2:
                 study += 1
                 case = reported(mine, study=study)
                 if study % 2:
