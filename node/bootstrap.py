@@ -610,7 +610,7 @@ def make_app(settings: Settings) -> "Celery":
         time_limit_s=settings.queue.time_limit_s + 60,
         max_tasks_per_child=100,
         # a process that has grown is replaced before the next case meets its limit
-        max_memory_per_child_kb=settings.queue.max_memory_mb * 512 or None,
+        max_memory_per_child_kb=settings.queue.max_memory_mb * 1024 or None,
         sqlite_lease_s=settings.queue.lease_s,
         redis_visibility_timeout_s=settings.queue.time_limit_s + 600,
         redis_ca_file=str(authorities.expanduser()) if authorities else None,
@@ -621,9 +621,10 @@ def make_app(settings: Settings) -> "Celery":
         raise ConfigError([f"queue.broker: {fault}"]) from fault
 
     def services() -> Callable[[CaseId], None]:
-        # in the child that computes, before it does
+        process = make_processor(settings, open_stores(settings)).process
+        # in the child that computes, once it has loaded what it computes with
         limit_memory(settings.queue.max_memory_mb)
-        return make_processor(settings, open_stores(settings)).process
+        return process
 
     register(app, services)
     return app

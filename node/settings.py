@@ -224,8 +224,8 @@ class QueueSettings(_Section):
     max_memory_mb: int = Field(
         0,
         ge=0,
-        description="Megabytes that the computation of one case may take; beyond, the case fails with RUN-005 and the "
-        "others go on. At least 2000. 0: no limit but that of the machine.",
+        description="Megabytes that the computation of one case may take, beside the programs themselves; beyond, the "
+        "case fails with RUN-005 and the others go on. 1000 at least. 0: no limit but that of the machine.",
     )
     urgent_from: tuple[AeTitle, ...] = Field(
         (), description="AE titles of senders whose cases are computed before all others."
@@ -239,8 +239,8 @@ class QueueSettings(_Section):
 
     @model_validator(mode="after")
     def _enough_memory(self) -> "QueueSettings":
-        if 0 < self.max_memory_mb < 2000:
-            raise ValueError("max_memory_mb: PyRadiomics and the libraries around it need 2000 at least")
+        if 0 < self.max_memory_mb < 1000:
+            raise ValueError("max_memory_mb must be 1000 at least, or 0")
         return self
 
 
