@@ -18,6 +18,7 @@ from node import __version__
 from node.adapters.archive_index import ArchiveIndex
 from node.adapters.association import PeerAddress
 from node.adapters.commitment import CommitmentScu, commitment_service
+from node.adapters.front_door import Rules
 from node.adapters.ledger import SqlLedger, open_engine
 from node.adapters.ledger_commitments import SqlCommitments
 from node.adapters.ledger_duties import SqlDuties
@@ -176,13 +177,16 @@ def make_scp(settings: Settings, stores: Stores) -> StorageScp:
     return StorageScp(
         Receiver(stores.spool, stores.ledger, utc_now, Log("receive")),
         Log("receive"),
-        ae_title=settings.node.ae_title,
+        Rules(
+            ae_title=settings.node.ae_title,
+            calling_ae_titles=receive.calling_ae_titles,
+            require_called_ae_title=receive.require_called_ae_title,
+            max_associations=receive.max_associations,
+            max_pdu_bytes=receive.max_pdu_bytes,
+            max_object_bytes=receive.max_object_mb * 2**20,
+            network_timeout_s=receive.network_timeout_s,
+        ),
         storage_classes=storage_classes(settings),
-        calling_ae_titles=receive.calling_ae_titles,
-        require_called_ae_title=receive.require_called_ae_title,
-        max_pdu_bytes=receive.max_pdu_bytes,
-        max_associations=receive.max_associations,
-        network_timeout_s=receive.network_timeout_s,
         services=[commitment, *(steps.services if settings.tasks.serve else steps.notified_services)],
         turned_away=lambda refused: stores.workflow.turned_away(refused, at=utc_now()),
     )
@@ -248,7 +252,14 @@ def make_notifier(settings: Settings, stores: Stores) -> Notifier:
 def peer_address(peer: Peer) -> PeerAddress:
     """A configured peer as the sending adapter knows it."""
     return PeerAddress(
-        peer.name, peer.ae_title, peer.host, peer.port, peer.timeout_s, deflate=peer.deflate, charset=peer.charset or ""
+        peer.name,
+        peer.ae_title,
+        peer.host,
+        peer.port,
+        peer.timeout_s,
+        deflate=peer.deflate,
+        charset=peer.charset or "",
+        associations=peer.associations,
     )
 
 

@@ -117,11 +117,14 @@ def serve(node: Node, *, no_worker: bool) -> None:
     settings = node.settings()
     open_stores(settings)
     load_pipeline(settings)
+    roles.require_free_port(settings)
     base = [sys.executable, "-m", "node", *(["--config", str(node.config)] if node.config else []), "role"]
-    names = ["receiver", "dispatcher", *([] if no_worker else ["worker"]), *(["web"] if settings.web.enabled else [])]
+    commands = {f"receiver-{number}": [*base, "receiver"] for number in range(1, settings.receive.processes + 1)}
+    names = ["dispatcher", *([] if no_worker else ["worker"]), *(["web"] if settings.web.enabled else [])]
+    commands |= {name: [*base, name] for name in names}
     log = Log("serve")
     log.info("starting", version=__version__, ae=settings.node.ae_title, data=str(settings.data_dir))
-    sys.exit(Supervisor({name: [*base, name] for name in names}, log).run(roles.stop_on_signals()))
+    sys.exit(Supervisor(commands, log).run(roles.stop_on_signals()))
 
 
 @cli.command()
@@ -405,6 +408,25 @@ def extract(
         sys.exit(run_extract(request, Console(stderr=True, highlight=False)))
     except ConfigError as fault:
         raise click.UsageError("; ".join(fault.problems)) from fault
+
+
+@cli.command()
+@click.argument(
+    "tables", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="TABLES..."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+def audit(tables: tuple[Path, ...], *, as_json: bool) -> None:
+    """Find numbers in result TABLES that contradict each other.
+
+    TABLES are CSV, XLSX or TOML files that list printed percentages, counts, p values, ratios and intervals. A finding
+    says that the numbers cannot all be right, not which of them is wrong. The exit code is 1 when something conflicts.
+
+    \b
+    Example: pulmonode audit table1.csv
+    """
+    from node.commands.audit import run_audit
+
+    sys.exit(run_audit(tables, as_json=as_json))
 
 
 @cli.command()

@@ -116,8 +116,24 @@ class ReceiveSettings(_Section):
         le=1048576,
         description="Largest PDU to receive, in bytes. Larger ones save little and cost memory.",
     )
+    processes: int = Field(
+        2,
+        ge=1,
+        le=16,
+        description="Receiving processes that share the port: what befalls one ends its own associations only.",
+    )
+    max_object_mb: int = Field(
+        8192,
+        ge=1,
+        le=1048576,
+        description="Megabytes of the longest instance that is taken; the association of a longer one is aborted.",
+    )
     max_associations: int = Field(
-        50, ge=1, le=1000, description="Associations at the same time; a further one is rejected as a local limit."
+        50,
+        ge=1,
+        le=10000,
+        description="Associations at the same time in each receiving process; a further one is rejected as a local "
+        "limit.",
     )
     network_timeout_s: float = Field(
         60, ge=1, le=3600, description="Seconds without a byte after which an association is aborted."
@@ -532,6 +548,9 @@ class Peer(_Section):
     outputs: tuple[OutputKind, ...] = Field((), description="Kinds of results that it gets. Empty: all that are made.")
     tasks: bool = Field(
         False, description="Look for tasks in its worklist, by Unified Procedure Step Pull, and report to it."
+    )
+    associations: int = Field(
+        1, ge=1, le=8, description="Associations over which results are sent to it at the same time."
     )
     deflate: bool = Field(
         True,

@@ -30,6 +30,8 @@ class PeerAddress:
     """Whether results are offered in Deflated Explicit VR Little Endian too."""
     charset: str = ""
     """Character set that the text of results is written in; empty for UTF-8, as they are made."""
+    associations: int = 1
+    """Over how many associations at the same time results are sent."""
 
     @property
     def where(self) -> str:
@@ -133,21 +135,37 @@ def associate(
             evt_handlers=[(evt.EVT_CONN_OPEN, _no_delay), *handlers],
         )
     except OSError as fault:  # no address belongs to the name
-        return Rejected("NET-001", f"{peer.where} cannot be reached: {fault.strerror}.", "Check its host name.")
+        return unknown_host(peer, fault)
     if association.is_established:
         return association
     if association.is_rejected:
-        return _rejected(ae_title, peer, association.acceptor.primitive)
+        answer = association.acceptor.primitive
+        said = (getattr(answer, "result_source", None), getattr(answer, "diagnostic", None))
+        return rejected(ae_title, peer, said)
     if association.acceptor.primitive is not None and not association.accepted_contexts:
-        return Rejected("NET-004", f"{peer.where} accepts none of the object classes.", "Enable them in that system.")
+        return nothing_accepted(peer)
+    return unreachable(peer)
+
+
+def unreachable(peer: PeerAddress) -> Rejected:
+    """A peer that does not answer."""
     return Rejected(
         "NET-001", f"{peer.where} cannot be reached.", "Check that it runs, its address and port, and the firewall."
     )
 
 
-def _rejected(ae_title: str, peer: PeerAddress, answer: Any) -> Rejected:
-    """Why a peer rejected an association, as far as it says so (PS3.8 table 9-21)."""
-    said = (getattr(answer, "result_source", None), getattr(answer, "diagnostic", None))
+def unknown_host(peer: PeerAddress, fault: OSError) -> Rejected:
+    """A peer whose name no address belongs to."""
+    return Rejected("NET-001", f"{peer.where} cannot be reached: {fault.strerror}.", "Check its host name.")
+
+
+def nothing_accepted(peer: PeerAddress) -> Rejected:
+    """A peer that takes nothing of what was proposed."""
+    return Rejected("NET-004", f"{peer.where} accepts none of the object classes.", "Enable them in that system.")
+
+
+def rejected(ae_title: str, peer: PeerAddress, said: tuple[int | None, int | None]) -> Rejected:
+    """Why a peer rejected an association: (source, diagnostic) as far as it says so (PS3.8 table 9-21)."""
     if said == _CALLED_UNKNOWN:
         return Rejected(
             "NET-002",

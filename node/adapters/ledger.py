@@ -38,6 +38,8 @@ from sqlalchemy.pool import NullPool
 from node.adapters import ledger_schema as t
 from node.adapters import retention_schema as kept
 from node.adapters import workflow_schema as w
+from node.adapters.combining import Combiner
+from node.adapters.ledger_receipts import Arrived, Receipts
 from node.adapters.migrate import upgrade
 from node.errors import ConfigError, TransientError
 from node.ports import (
@@ -78,7 +80,7 @@ from pipelines.domain.identifiers import (
 )
 from pipelines.domain.instance import InstanceRef, Plane, References
 from pipelines.domain.reasons import Rejected
-from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
+from pipelines.domain.sop_classes import CT_IMAGES
 from pipelines.domain.verification import Verification
 from pipelines.imaging.assembly import SegmentationArrival, SeriesArrival, pair, series_arrival
 
@@ -200,6 +202,8 @@ class SqlLedger:
     def __init__(self, engine: Engine, *, pipeline: str) -> None:
         self._engine = engine
         self._pipeline = pipeline
+        self._receipts = Receipts(engine, open_case=self._open_case, reopen_cases=_reopen_cases)
+        self._record = Combiner(self._record_all)
 
     def _writing(self) -> AbstractContextManager[Connection]:
         return writing(self._engine)
@@ -210,27 +214,11 @@ class SqlLedger:
     # receiving
 
     def received(self, ref: InstanceRef, file: StoredFile, sender: Sender, *, at: datetime) -> Receipt:
-        with self._writing() as connection:
-            known = _stored_sha256(connection, ref.sop_instance)
-            if known is None:
-                try:
-                    with connection.begin_nested():
-                        connection.execute(insert(t.instance).values(**_instance_values(ref, file, sender, at)))
-                except IntegrityError:  # another association was faster
-                    known = _stored_sha256(connection, ref.sop_instance)
-            # it is needed again, should it have been given up
-            connection.execute(kept.removal.delete().where(kept.removal.c.path == file.path))
-            if known == file.sha256:
-                _take_back(connection, ref, at)
-                return Receipt.DUPLICATE
-            if known is not None:
-                _record_conflict(connection, ref, file, sender, at)
-                return Receipt.CONFLICT
-            if ref.sop_class in SEGMENTATIONS:
-                self._open_case(connection, ref, at)
-            elif ref.sop_class in CT_IMAGES:
-                _reopen_cases(connection, ref, at)
-        return Receipt.NEW
+        return self._record(Arrived(ref, file, sender, at))
+
+    def _record_all(self, arrivals: Sequence[Arrived]) -> Sequence[Receipt]:
+        with _reaching("written"):
+            return self._receipts.record(arrivals)
 
     def _open_case(self, connection: Connection, ref: InstanceRef, at: datetime) -> None:
         opened = connection.execute(
@@ -579,62 +567,6 @@ class SqlLedger:
             ),
             None if verified is None else _verification(verified),
             tuple(Rejected(**note) for note in notes or ()),
-        )
-
-
-def _stored_sha256(connection: Connection, sop_instance: SopInstanceUID) -> str | None:
-    return connection.scalar(select(t.instance.c.sha256).where(t.instance.c.sop_instance == sop_instance))
-
-
-def _instance_values(ref: InstanceRef, file: StoredFile, sender: Sender, at: datetime) -> dict[str, object]:
-    return {
-        "sop_instance": ref.sop_instance,
-        "sop_class": ref.sop_class,
-        "study": ref.key.study,
-        "series": ref.key.series,
-        "transfer_syntax": ref.transfer_syntax,
-        "patient_key": ref.patient_key,
-        "modality": ref.modality[:16],
-        "frame_of_reference": ref.frame_of_reference,
-        "frames": ref.frames,
-        "position_mm": ref.plane.position_mm if ref.plane else None,
-        "orientation": ref.plane.orientation if ref.plane else None,
-        "localizer": ref.localizer,
-        "original": ref.original,
-        "frame_positions_mm": ref.frame_positions_mm,
-        "referenced_series": ref.references.series,
-        "referenced_instances": ref.references.instances,
-        "path": file.path,
-        "size": file.size,
-        "sha256": file.sha256,
-        "calling_ae_title": sender.calling_ae_title,
-        "called_ae_title": sender.called_ae_title,
-        "received_at": at,
-    }
-
-
-def _take_back(connection: Connection, ref: InstanceRef, at: datetime) -> None:
-    """Keep an instance again whose file had been given up; its time begins anew."""
-    connection.execute(
-        update(t.instance)
-        .where(t.instance.c.sop_instance == ref.sop_instance, t.instance.c.released_at.is_not(None))
-        .values(released_at=None, received_at=at)
-    )
-
-
-def _record_conflict(connection: Connection, ref: InstanceRef, file: StoredFile, sender: Sender, at: datetime) -> None:
-    known = connection.scalar(
-        select(t.conflict.c.id).where(t.conflict.c.sop_instance == ref.sop_instance, t.conflict.c.sha256 == file.sha256)
-    )
-    if known is None:
-        connection.execute(
-            insert(t.conflict).values(
-                sop_instance=ref.sop_instance,
-                path=file.path,
-                sha256=file.sha256,
-                calling_ae_title=sender.calling_ae_title,
-                received_at=at,
-            )
         )
 
 

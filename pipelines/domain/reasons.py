@@ -88,6 +88,12 @@ CODES: Final[dict[str, str]] = {
     "MODEL-003": "The model package was trained with other extraction settings",
     "MODEL-004": "The model package cannot be read",
     "MODEL-005": "The case cannot be scored",
+    # lesions over time
+    "RSP-001": "Lesions of two time points cannot be matched",
+    "RSP-002": "The time points of a patient contradict each other",
+    "RSP-003": "The choice of lesions contradicts what was seen",
+    "RSP-004": "Lesions were measured in different ways",
+    "RSP-005": "A decision of a reader is missing",
     # results and their delivery
     "OUT-001": "A result did not pass its self-check",
     "NET-001": "The peer cannot be reached",
