@@ -17,6 +17,7 @@ from node.bootstrap import (
     destination,
     load_pipeline,
     make_archive,
+    make_queue,
     open_stores,
     packaged_config,
     parameter_file,
@@ -29,7 +30,9 @@ from node.logs import Log
 from node.services.compare import compare
 from node.services.supervise import Supervisor
 from node.settings import ExtractionConfig, Settings, load_settings
+from pipelines.domain.case_state import CaseState
 from pipelines.domain.identifiers import CaseId
+from pipelines.domain.priority import Priority
 from pipelines.domain.reasons import Rejected
 from pipelines.extraction.settings import PROFILES, load_profile
 
@@ -222,6 +225,35 @@ def retry(node: Node, case: int) -> None:
     if refused_in is not None:
         _fail(1, f"Case {case} is {refused_in}; it needs no retry.")
     click.echo(f"Case {case} will run again.")
+
+
+@cli.command()
+@click.argument("case", type=int)
+@click.option(
+    "--as",
+    "priority",
+    type=click.Choice([one.value for one in Priority]),
+    default=Priority.URGENT.value,
+    show_default=True,
+    help="How soon; off-peak cases wait for queue.off_peak_hours.",
+)
+@click.pass_obj
+@reporting_errors
+def prioritise(node: Node, case: int, priority: str) -> None:
+    """Have CASE computed before all others, or not before the off-peak hours.
+
+    \b
+    Example: pulmonode prioritise 17
+    """
+    settings, chosen = node.settings(), Priority(priority)
+    try:
+        state = open_stores(settings).priorities.prioritise(CaseId(case), chosen, at=utc_now())
+    except KeyError:
+        _fail(1, f"There is no case {case}.")
+    if state is CaseState.QUEUED and chosen is not Priority.OFF_PEAK:
+        # its first message stays where it is, and finds the case taken
+        make_queue(settings).submit(CaseId(case), chosen)
+    click.echo(f"Case {case} is {priority} ({state}).")
 
 
 @cli.command()
@@ -581,6 +613,53 @@ def conformance(node: Node, *, output: Path | None) -> None:
         return
     output.write_text(text, encoding="utf-8")
     click.echo(f"Written to {output}.")
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--copy", is_flag=True, help="Copy files also where the disk is the same, instead of linking them.")
+@click.pass_obj
+@reporting_errors
+def backup(node: Node, folder: Path, *, copy: bool) -> None:
+    """Write everything that the node keeps into a new FOLDER, while the node runs.
+
+    \b
+    Example: pulmonode backup /backup/2026-03-01
+    """
+    from node.commands.backup import back_up
+
+    done = back_up(node.settings(), node.config, folder.absolute(), link=not copy, at=utc_now())
+    click.echo(f"{done.files} files, {done.megabytes} MB, and the ledger are in {folder}.")
+    for code, paths in (("LDG-003 missing", done.missing), ("LDG-004 changed", done.damaged)):
+        for path in paths:
+            click.echo(f"{code}: {path}", err=True)
+    sys.exit(1 if done.missing or done.damaged else 0)
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--into",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Empty data folder; set node.data_dir to it.",
+)
+@click.pass_obj
+@reporting_errors
+def restore(node: Node, folder: Path, into: Path) -> None:
+    """Put the backup in FOLDER back, after every file of it was compared with its SHA-256.
+
+    With ledger.url the ledger goes there, into an empty database; otherwise it becomes a file in the data folder.
+
+    \b
+    Example: pulmonode restore /backup/2026-03-01 --into /var/lib/pulmonode
+    """
+    from node.commands.backup import restore as put_back
+
+    done = put_back(node.settings(), folder.absolute(), into.absolute())
+    click.echo(f"{done.files} files, {done.megabytes} MB, and the ledger are in {into}.")
+    for path in done.missing:
+        click.echo(f"LDG-003 missing when the backup was made: {path}", err=True)
 
 
 @cli.command()

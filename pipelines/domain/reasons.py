@@ -142,5 +142,6 @@ CODES: Final[dict[str, str]] = {
     "RUN-002": "Internal error",
     "RUN-003": "The queue cannot be reached",
     "RUN-004": "The computation took too long",
+    "RUN-005": "The computation needed too much memory",
 }
 """Every message code with its meaning. A code is never used again for something else."""
