@@ -15,6 +15,7 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from pipelines.domain.case import Findings, Lesion, MeasuredLesion
 from pipelines.domain.coding import (
+    APPLICABILITY,
     COMMENT,
     CONTRIBUTION,
     CUT_OFF,
@@ -22,13 +23,16 @@ from pipelines.domain.coding import (
     IMAGING_MEASUREMENTS,
     LONG_AXIS,
     NEGATIVE_INFINITY,
+    NEGATIVE_PERCENTILE,
     NO_PREDICTION,
     NOT_A_NUMBER,
     NOT_MEASURED,
     POSITIVE_INFINITY,
+    POSITIVE_PERCENTILE,
     PREDICTED_CLASS,
     PROBABILITY,
     RAD_SIGNATURE,
+    SCALED_SCORE,
     SHORT_AXIS,
     TRACKING_UID,
     Code,
@@ -240,11 +244,14 @@ def _prediction_faults(items: Iterable[Dataset], dataset: Dataset, findings: Fin
     score = findings.score
     wanted: dict[Code, list[float]] = {PROBABILITY: [], CUT_OFF: [], RAD_SIGNATURE: []}
     classes: list[str] = []
+    compared: list[str] = []
     texts: dict[Code, list[str]] = {}
     match score:
         case Score():
             wanted = {PROBABILITY: [score.probability], CUT_OFF: [score.cut_off], RAD_SIGNATURE: [score.signature]}
+            wanted |= _placed(score)
             classes = [case_report.CLASS_CODES[score.outcome].value]
+            compared = [case_report.applicability(score).value]
             if score.model.demonstration:
                 texts[COMMENT] = [DEMONSTRATION_NOTICE]
                 if "DEMONSTRATION" not in dataset.SeriesDescription:
@@ -259,11 +266,21 @@ def _prediction_faults(items: Iterable[Dataset], dataset: Dataset, findings: Fin
     for name, values in wanted.items():
         if _numbers(items, name) != values:
             yield f"{name.meaning} differs"
-    if [item.ConceptCodeSequence[0].CodeValue for item in _named(items, PREDICTED_CLASS)] != classes:
-        yield f"{PREDICTED_CLASS.meaning} differs"
+    for name, codes in ((PREDICTED_CLASS, classes), (APPLICABILITY, compared)):
+        if [item.ConceptCodeSequence[0].CodeValue for item in _named(items, name)] != codes:
+            yield f"{name.meaning} differs"
     for name, lines in texts.items():
         if _texts(items, name) != lines:
             yield f"{name.meaning} differs"
+
+
+def _placed(score: Score) -> dict[Code, list[float]]:
+    place, scaled = score.place, score.scaled
+    return {
+        POSITIVE_PERCENTILE: [] if place is None else [place.positive_percentile],
+        NEGATIVE_PERCENTILE: [] if place is None else [place.negative_percentile],
+        SCALED_SCORE: [] if scaled is None else [scaled.value],
+    }
 
 
 def _lesion_faults(items: Iterable[Dataset], measured: MeasuredLesion) -> Iterator[str]:
