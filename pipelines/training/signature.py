@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from pipelines.statistics import logistic
 from pipelines.statistics.likelihood import NotConvergedError
 from pipelines.statistics.values import Outcome, numeric
-from pipelines.training.lasso import Floats, lasso_path
+from pipelines.training.lasso import Floats, lambda_grid, lasso_path
 from pipelines.training.lasso_cv import LassoCv, cv_lasso
 from pipelines.training.profiles import Coefficients, Recipe
 from pipelines.training.selection import Flags, UnivariateTest, uncorrelated, univariate_p, varying
@@ -119,7 +119,8 @@ class LassoLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.cv_: LassoCv | None = None
         if self.penalty is None:
             fold = folds_of(outcome.astype(np.bool_), recipe.folds, seed=self.seed, groups=groups)
-            self.cv_ = cv_lasso(values, outcome, fold, family="binomial", measure=recipe.measure)
+            grid = lambda_grid(values, outcome, count=recipe.penalties)
+            self.cv_ = cv_lasso(values, outcome, fold, family="binomial", measure=recipe.measure, lambdas=grid)
             index = self.cv_.index(recipe.rule)
             path = self.cv_.path
         else:

@@ -299,7 +299,7 @@ class Permutation:
     Attributes
     ----------
     observed
-        With the true labels, in the same folds.
+        With the true labels, in one cross-validation as well.
     shuffled
         With the labels of each draw.
     """
@@ -313,8 +313,15 @@ class Permutation:
         return float((1 + np.sum(self.shuffled >= self.observed)) / (1 + len(self.shuffled)))
 
 
-def permutation(data: Data, recipe: Recipe, *, folds: int, draws: int, seed: int, run: Run) -> Permutation:
+def permutation(data: Data, recipe: Recipe, *, folds: int, draws: int, first: int, seed: int, run: Run) -> Permutation:
     """Repeat the whole recipe with shuffled labels, in a cross-validation each.
+
+    Parameters
+    ----------
+    first
+        Seed for the true labels, such as that of a nested cross-validation: its first repeat is then what is compared.
+    seed
+        The draws take the numbers after it.
 
     References
     ----------
@@ -325,8 +332,9 @@ def permutation(data: Data, recipe: Recipe, *, folds: int, draws: int, seed: int
     labels = [data.positive, *(random.permutation(data.positive) for _ in range(draws))]
     tasks: list[Task] = []
     for number, positive in enumerate(labels):
-        fold = folds_of(positive, folds, seed=seed + number)
-        tasks += [Task(rows[fold != k], rows[fold == k], seed + number, positive=positive) for k in np.unique(fold)]
+        own = first if number == 0 else seed + number
+        fold = folds_of(positive, folds, seed=own)
+        tasks += [Task(rows[fold != k], rows[fold == k], own, positive=positive) for k in np.unique(fold)]
     areas: dict[int, list[float]] = {}
     for task, done in zip(tasks, run(data, recipe, tasks), strict=True):
         truth = task.positive if task.positive is not None else data.positive
