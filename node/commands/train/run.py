@@ -30,6 +30,10 @@ from pipelines.training.validation import Data, Done, Run, Task, one_by_one, per
 
 _SOFTWARE: Final = ("numpy", "scipy", "scikit-learn", "statsmodels", "matplotlib")
 _CHUNK: Final = 4
+_GIVEN_AWAY: Final = frozenset({"report.html", "command.json", "tables/signature.csv", "tables/performance.csv"})
+
+PACKAGE: Final = "package"
+"""Folder of the model package in that of the results."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +105,12 @@ def _write(made: Study, request: Request, inputs: dict[str, bytes], console: Con
     extraction = _extraction(made.table, request)
     labels = _labels(made.table, request)
     reason = _no_package(made, extraction, labels)
+    files = dict(attached)
     if reason is None and extraction is not None:
-        files = model_package(made, extraction, labels, software, attached)
-    else:
-        files = attached
+        # the package goes to others: what is known of single patients stays behind
+        given = {name: data for name, data in attached.items() if name in _GIVEN_AWAY}
+        package = model_package(made, extraction, labels, software, given)
+        files |= {f"{PACKAGE}/{name}": data for name, data in package.items()}
     try:
         write_folder(request.output, files)
     except FileExistsError:
@@ -121,7 +127,8 @@ def _write(made: Study, request: Request, inputs: dict[str, bytes], console: Con
         console.print(f"  - {weakness}", markup=False)
     if reason is not None:
         return _refused(reason, console)
-    console.print(f"Written to {request.output}. Sign it with: pulmonode model sign {request.output}", markup=False)
+    console.print(f"Written to {request.output}.", markup=False)
+    console.print(f"Sign the model with: pulmonode model sign {request.output / PACKAGE}", markup=False)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""`pulmonode train` writes a package that can be signed, the same bytes each time, and says how weak the evidence is."""
+"""`pulmonode train` writes a package that can be signed, the same bytes each time, and tells how weak it is."""
 
 import csv
 import json
@@ -43,13 +43,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_package_is_whole_and_its_model_scores_as_the_report_says(trained: Path) -> None:
-    files = read_folder(trained)
+    files = read_folder(trained / "package")
     assert not isinstance(files, Rejected)
     model = intact(files)
     assert isinstance(model, Model)
     assert {feature.name for feature in model.features} >= set(list(PLANTED)[:1])
     assert model.extraction.settings_sha256 == load_profile("recommended").digest
     assert (model.training.n, model.training.events) == (141, 67)
+    # what goes to others holds nobody's scores
+    assert not [name for name, data in files.items() if b"P001" in data]
     assert model.reference is not None
     assert model.reference.acquisition.kernels == ("B60f", "Br59d", "STANDARD")
     # a patient's probability, computed from the files alone
