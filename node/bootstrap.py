@@ -17,9 +17,13 @@ from node import __version__
 from node.adapters.archive_index import ArchiveIndex
 from node.adapters.association import PeerAddress
 from node.adapters.commitment import CommitmentScu, commitment_service
+from node.adapters.front_door import Rules
 from node.adapters.ledger import SqlLedger, open_engine
 from node.adapters.ledger_commitments import SqlCommitments
 from node.adapters.ledger_duties import SqlDuties
+from node.adapters.ledger_erasure import SqlErasure
+from node.adapters.ledger_files import SqlFiles
+from node.adapters.ledger_retention import SqlRetention
 from node.adapters.ledger_workflow import SqlWorkflow
 from node.adapters.query_retrieve import QueryRetrieveScu, Source
 from node.adapters.spool import FileSpool
@@ -42,6 +46,7 @@ from node.services.orders import Orders
 from node.services.perform import Performer
 from node.services.prefetch import Prefetcher
 from node.services.receive import Receiver
+from node.services.retain import Retainer, Terms
 from node.settings import Peer, Settings, read_secret
 from pipelines.domain.feature_codes import can_be_mapped
 from pipelines.domain.identifiers import CaseId, SopClassUID
@@ -85,6 +90,9 @@ class Stores:
     steps: SqlSteps
     tasks: SqlTasks
     index: ArchiveIndex
+    files: SqlFiles
+    retention: SqlRetention
+    erasure: SqlErasure
 
 
 def packaged_config() -> Path:
@@ -129,6 +137,9 @@ def open_stores(settings: Settings) -> Stores:
         SqlSteps(engine),
         SqlTasks(engine),
         ArchiveIndex(engine),
+        SqlFiles(engine),
+        SqlRetention(engine, committing=[p.name for p in settings.peers if p.commitment and not p.stow_url]),
+        SqlErasure(engine),
     )
 
 
@@ -159,13 +170,16 @@ def make_scp(settings: Settings, stores: Stores) -> StorageScp:
     return StorageScp(
         Receiver(stores.spool, stores.ledger, utc_now, Log("receive")),
         Log("receive"),
-        ae_title=settings.node.ae_title,
+        Rules(
+            ae_title=settings.node.ae_title,
+            calling_ae_titles=receive.calling_ae_titles,
+            require_called_ae_title=receive.require_called_ae_title,
+            max_associations=receive.max_associations,
+            max_pdu_bytes=receive.max_pdu_bytes,
+            max_object_bytes=receive.max_object_mb * 2**20,
+            network_timeout_s=receive.network_timeout_s,
+        ),
         storage_classes=storage_classes(settings),
-        calling_ae_titles=receive.calling_ae_titles,
-        require_called_ae_title=receive.require_called_ae_title,
-        max_pdu_bytes=receive.max_pdu_bytes,
-        max_associations=receive.max_associations,
-        network_timeout_s=receive.network_timeout_s,
         services=[commitment, *(steps.services if settings.tasks.serve else steps.notified_services)],
         turned_away=lambda refused: stores.workflow.turned_away(refused, at=utc_now()),
     )
@@ -356,6 +370,32 @@ def make_prefetcher(settings: Settings, stores: Stores) -> Prefetcher:
     )
 
 
+def make_retainer(settings: Settings, stores: Stores) -> Retainer:
+    """The service that gives up what need not be kept."""
+    retain = settings.retain
+
+    def after(days: float) -> timedelta | None:
+        return timedelta(days=days) if days else None
+
+    terms = Terms(
+        inputs=after(retain.inputs_days),
+        results=after(retain.results_days),
+        cases=after(retain.cases_days),
+        unused=after(retain.unused_days),
+        bookkeeping=after(retain.bookkeeping_days),
+        emergency_free_bytes=retain.emergency_free_mb * 2**20,
+    )
+    return Retainer(
+        stores.retention,
+        stores.erasure,
+        stores.spool,
+        utc_now,
+        Log("retain"),
+        terms=terms,
+        forget_steps=stores.steps.forget,
+    )
+
+
 def make_processor(settings: Settings, stores: Stores, model: "Model | Rejected | None") -> "Processor":
     """The service that runs cases and scores them with `model`, or tells why it does not."""
     from node.adapters.queue_celery import OutOfTime
@@ -388,17 +428,30 @@ def make_processor(settings: Settings, stores: Stores, model: "Model | Rejected 
 
 def process_with_current_model(settings: Settings, stores: Stores) -> Callable[[CaseId], None]:
     """What runs a case with the model as it is when the case is run: retired since the start, altered, or another."""
-    current: Model | Rejected | None = scoring_model(settings)
+    log = Log("models")
+    current = _model_now(settings)
     processor = make_processor(settings, stores, current)
 
     def process(case: CaseId) -> None:
         nonlocal current, processor
-        found = scoring_model(settings)
+        found = _model_now(settings)
         if found != current:
+            if isinstance(found, Rejected):
+                log.error("model_refused", code=found.code, reason=found.detail)
+            elif found is not None:
+                log.info("model_changed", model=found.name, version=found.version, sha256=found.sha256)
             current, processor = found, make_processor(settings, stores, found)
         processor.process(case)
 
     return process
+
+
+def _model_now(settings: Settings) -> "Model | Rejected | None":
+    """The model that is configured; a key that was removed since the start stops no case."""
+    try:
+        return scoring_model(settings)
+    except ConfigError as fault:
+        return Rejected("MODEL-010", f"{'; '.join(fault.problems)}.", "Run pulmonode config check, and mend it.")
 
 
 def make_orders(settings: Settings, stores: Stores) -> Orders | None:

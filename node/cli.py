@@ -26,6 +26,7 @@ from node.commands import roles
 from node.commands.views import case_view, diagnosis_view, overview_view
 from node.errors import ConfigError, TransientError
 from node.logs import Log
+from node.services.compare import compare
 from node.services.supervise import Supervisor
 from node.settings import ExtractionConfig, Settings, load_settings
 from pipelines.domain.identifiers import CaseId
@@ -115,11 +116,14 @@ def serve(node: Node, *, no_worker: bool) -> None:
     settings = node.settings()
     open_stores(settings)
     load_pipeline(settings)
+    roles.require_free_port(settings)
     base = [sys.executable, "-m", "node", *(["--config", str(node.config)] if node.config else []), "role"]
-    names = ["receiver", "dispatcher", *([] if no_worker else ["worker"]), *(["web"] if settings.web.enabled else [])]
+    commands = {f"receiver-{number}": [*base, "receiver"] for number in range(1, settings.receive.processes + 1)}
+    names = ["dispatcher", *([] if no_worker else ["worker"]), *(["web"] if settings.web.enabled else [])]
+    commands |= {name: [*base, name] for name in names}
     log = Log("serve")
     log.info("starting", version=__version__, ae=settings.node.ae_title, data=str(settings.data_dir))
-    sys.exit(Supervisor({name: [*base, name] for name in names}, log).run(roles.stop_on_signals()))
+    sys.exit(Supervisor(commands, log).run(roles.stop_on_signals()))
 
 
 @cli.command()
@@ -243,6 +247,31 @@ def send(node: Node, case: int, peer: str) -> None:
         state = detail.row.state.value if detail else "gone"
         _fail(1, f"Case {case} is {state}; only finished results can be sent.")
     click.echo(f"{count} objects of case {case} go to {peer}.")
+
+
+@cli.command()
+@click.argument("case", type=int)
+@click.option("--patient", is_flag=True, help="All cases, instances and tasks of the patient of CASE.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+@reporting_errors
+def delete(node: Node, case: int, *, patient: bool, yes: bool) -> None:
+    """Delete CASE for good: its files, numbers and history. What was sent elsewhere stays there.
+
+    The ledger keeps the number of the case and when it was deleted.
+
+    \b
+    Example: pulmonode delete 17
+    """
+    from node.commands.delete import delete_case
+
+    if not yes:
+        what = f"everything of the patient of case {case}" if patient else f"case {case}"
+        click.confirm(f"Delete {what} for good?", abort=True)
+    told, done = delete_case(node.settings(), CaseId(case), patient=patient)
+    if not done:
+        _fail(1, told)
+    click.echo(told)
 
 
 @cli.command()
@@ -470,6 +499,29 @@ def conformance(node: Node, *, output: Path | None) -> None:
     click.echo(f"Written to {output}.")
 
 
+@cli.command()
+@click.option("--quick", is_flag=True, help="Look at names and sizes only, without reading the files.")
+@click.option("--repair", is_flag=True, help="Move files that nobody knows into spool/lost+found.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@click.pass_obj
+@reporting_errors
+def verify(node: Node, *, quick: bool, repair: bool, as_json: bool) -> None:
+    """Compare the ledger with the files on the disk: missing, changed and unknown ones. The node may run meanwhile.
+
+    \b
+    Example: pulmonode verify --repair
+    """
+    stores = node.stores()
+    faults = list(compare(stores.spool, stores.files, digests=not quick, repair=repair))
+    if as_json:
+        click.echo(json.dumps([asdict(fault) for fault in faults], indent=2))
+    else:
+        for fault in faults:
+            click.echo(f"{fault.reason}" + (f" Moved to {fault.moved_to}." if fault.moved_to else ""))
+        click.echo(f"{len(faults)} faults.")
+    sys.exit(1 if any(not fault.moved_to for fault in faults) else 0)
+
+
 @cli.group()
 def config() -> None:
     """Look at the configuration."""
@@ -592,6 +644,28 @@ def model_list(node: Node, *, as_json: bool) -> None:
     from node.commands import models
 
     _tell(models.listed(node.settings()), as_json=as_json)
+
+
+@model.command("compare")
+@click.argument("first", type=_PACKAGE, metavar="A")
+@click.argument("second", type=_PACKAGE, metavar="B")
+@click.option(
+    "--cohort",
+    type=_PACKAGE,
+    help="Folder with clinical.csv and features.csv, as `pulmonode train` reads it: score its patients with both.",
+)
+@_JSON
+@click.pass_obj
+@reporting_errors
+def model_compare(node: Node, first: Path, second: Path, *, cohort: Path | None, as_json: bool) -> None:
+    """Tell in what the packages in A and B differ, and with --cohort how each does on the same patients.
+
+    \b
+    Example: pulmonode model compare signature-2.0 signature-2.1 --cohort /data/cohort
+    """
+    from node.commands.model_compare import compare
+
+    _tell(compare(node.settings(), first, second, cohort), as_json=as_json)
 
 
 @model.command("activate")

@@ -1,9 +1,11 @@
 """What the services need from the outside, and the values that cross that border."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from mmap import mmap
 from pathlib import Path
 from typing import Protocol
 
@@ -454,11 +456,31 @@ class TaskBook(Protocol):
         """The newest case of a segmentation among the inputs, or in their series, or in their study."""
 
 
+class Draft(Protocol):
+    """An instance that is arriving, of which only a part is held in memory."""
+
+    @property
+    def size(self) -> int:
+        """Bytes written so far."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append bytes; raises `TransientError` RCV-003 or RCV-005."""
+
+    def content(self) -> AbstractContextManager[bytes | mmap]:
+        """Everything that was written, to look at."""
+
+    def keep(self, ref: InstanceRef) -> StoredFile:
+        """Make it durable under its lasting name; raises `TransientError` RCV-003 or RCV-005."""
+
+    def close(self) -> None:
+        """Let go of it; nothing is left of one that was not kept."""
+
+
 class Spool(Protocol):
     """Durable files: what was received and what was made."""
 
-    def put_received(self, ref: InstanceRef, data: bytes) -> StoredFile:
-        """Store the bytes durably; raises `TransientError` RCV-003 or RCV-005."""
+    def draft(self) -> Draft:
+        """Begin an instance; raises `TransientError` RCV-003 or RCV-005."""
 
     def put_result(self, case: CaseId, name: str, data: bytes) -> StoredFile:
         """Store a result object durably."""

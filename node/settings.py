@@ -110,8 +110,24 @@ class ReceiveSettings(_Section):
         le=1048576,
         description="Largest PDU to receive, in bytes. Larger ones save little and cost memory.",
     )
+    processes: int = Field(
+        2,
+        ge=1,
+        le=16,
+        description="Receiving processes that share the port: what befalls one ends its own associations only.",
+    )
+    max_object_mb: int = Field(
+        8192,
+        ge=1,
+        le=1048576,
+        description="Megabytes of the longest instance that is taken; the association of a longer one is aborted.",
+    )
     max_associations: int = Field(
-        50, ge=1, le=1000, description="Associations at the same time; a further one is rejected as a local limit."
+        50,
+        ge=1,
+        le=10000,
+        description="Associations at the same time in each receiving process; a further one is rejected as a local "
+        "limit.",
     )
     network_timeout_s: float = Field(
         60, ge=1, le=3600, description="Seconds without a byte after which an association is aborted."
@@ -417,6 +433,60 @@ class DeliverySettings(_Section):
     )
 
 
+class RetainSettings(_Section):
+    """How long what is kept. Nothing of a case goes before every result is at its destinations."""
+
+    inputs_days: float = Field(
+        0,
+        ge=0,
+        le=36500,
+        description="Days after the end of a case for which the instances that it was read from are kept; 30 suits a "
+        "node whose PACS has them too. They can come again. 0: for ever.",
+    )
+    results_days: float = Field(
+        0,
+        ge=0,
+        le=36500,
+        description="Days after the end of a case for which its result objects are kept. 0: for ever.",
+    )
+    cases_days: float = Field(
+        0,
+        ge=0,
+        le=36500,
+        description="Days after the end of a case for which all that is known of it is kept, numbers and history; then "
+        "only the fact remains that it was deleted. 0: for ever.",
+    )
+    unused_days: float = Field(
+        0,
+        ge=0,
+        le=36500,
+        description="Days for which instances are kept that belong to no case, such as CT series without a "
+        "segmentation. 0: for ever.",
+    )
+    bookkeeping_days: float = Field(
+        90,
+        ge=0,
+        le=36500,
+        description="Days for which finished requests for storage commitment, finished tasks, retrievals and refusals "
+        "are listed. 0: for ever.",
+    )
+    emergency_free_mb: int = Field(
+        0,
+        ge=0,
+        description="Megabytes of free disk below which the inputs of ended cases go before their time, those of the "
+        "longest ended case first. Above receive.min_free_mb, or the node refuses instances before it makes room. 0: "
+        "never.",
+    )
+    look_s: float = Field(60, ge=0.1, le=86400, description="Seconds between two looks at what may go.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "RetainSettings":
+        for name in ("inputs_days", "results_days"):
+            if self.cases_days and not 0 < getattr(self, name) <= self.cases_days:
+                raise ValueError(f"cases_days deletes the files too: {name} must be set, and no longer than cases_days")
+        return self
+
+
 class PrefetchSettings(_Section):
     """How what a case lacks is fetched from the peers that have query = true."""
 
@@ -545,6 +615,7 @@ class Settings(BaseSettings):
     delivery: DeliverySettings = DeliverySettings()
     web: WebSettings = WebSettings()
     prefetch: PrefetchSettings = PrefetchSettings()
+    retain: RetainSettings = RetainSettings()
     log: LogSettings = LogSettings()
     peers: tuple[Peer, ...] = ()
 

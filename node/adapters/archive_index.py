@@ -48,7 +48,7 @@ def _held() -> Any:
         t.instance.c.size,
         t.instance.c.sha256,
         t.instance.c.received_at.label("at"),
-    )
+    ).where(t.instance.c.released_at.is_(None))
     made = (
         select(
             t.case.c.ct_study.label("study"),
@@ -62,7 +62,7 @@ def _held() -> Any:
             t.case.c.updated_at.label("at"),
         )
         .join(t.case, t.case.c.id == t.result.c.case)
-        .where(t.result.c.current, t.case.c.ct_study.is_not(None))
+        .where(t.result.c.current, t.result.c.released_at.is_(None), t.case.c.ct_study.is_not(None))
     )
     return union_all(received, made).subquery()
 

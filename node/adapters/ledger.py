@@ -36,7 +36,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool
 
 from node.adapters import ledger_schema as t
+from node.adapters import retention_schema as kept
 from node.adapters import workflow_schema as w
+from node.adapters.combining import Combiner
+from node.adapters.ledger_receipts import Arrived, Receipts
+from node.adapters.migrate import upgrade
 from node.errors import ConfigError, TransientError
 from node.ports import (
     CaseDetail,
@@ -76,18 +80,15 @@ from pipelines.domain.identifiers import (
 )
 from pipelines.domain.instance import InstanceRef, Plane, References
 from pipelines.domain.reasons import Rejected
-from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
+from pipelines.domain.sop_classes import CT_IMAGES
 from pipelines.domain.verification import Verification
 from pipelines.imaging.assembly import SegmentationArrival, SeriesArrival, pair, series_arrival
-
-_SCHEMA_LOCK: Final = 0x70756C6D
-"""Key of the lock under which PostgreSQL makes the tables; any number that nobody else uses."""
 
 _BUSY_TIMEOUT_S: Final = 30
 
 
 def open_engine(url: str, *, password: str | None = None) -> Engine:
-    """Connect to the ledger's database and create its tables when it is new.
+    """Connect to the ledger's database, and give its tables the form that this release needs.
 
     Parameters
     ----------
@@ -99,25 +100,14 @@ def open_engine(url: str, *, password: str | None = None) -> Engine:
     Raises
     ------
     ConfigError
-        If the URL names no database that can be used, or the database belongs to another version of the node.
+        If the URL names no database that can be used, or a newer release of the node has changed its tables.
     TransientError
         If it cannot be reached.
     """
     engine = _engine(url, password)
     try:
-        with _reaching("opened"), engine.begin() as connection:
-            if engine.dialect.name == "postgresql":
-                # of nodes that start together on a new database, one makes the tables
-                connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
-            t.schema.create(connection, checkfirst=True)
-            versions = connection.scalars(select(t.schema.c.version)).all()
-            if not versions:
-                connection.execute(insert(t.schema).values(version=t.SCHEMA_VERSION))
-            elif max(versions) != t.SCHEMA_VERSION:
-                raise ConfigError(
-                    [f"the ledger has schema {max(versions)}, this version of the node needs schema {t.SCHEMA_VERSION}"]
-                )
-            t.metadata.create_all(connection)
+        with _reaching("opened"):
+            upgrade(engine)
     except DatabaseError as fault:
         raise ConfigError([f"ledger.url: the ledger cannot be used: {_first_line(fault)}"]) from fault
     return engine
@@ -211,6 +201,8 @@ class SqlLedger:
     def __init__(self, engine: Engine, *, pipeline: str) -> None:
         self._engine = engine
         self._pipeline = pipeline
+        self._receipts = Receipts(engine, open_case=self._open_case, reopen_cases=_reopen_cases)
+        self._record = Combiner(self._record_all)
 
     def _writing(self) -> AbstractContextManager[Connection]:
         return writing(self._engine)
@@ -221,24 +213,11 @@ class SqlLedger:
     # receiving
 
     def received(self, ref: InstanceRef, file: StoredFile, sender: Sender, *, at: datetime) -> Receipt:
-        with self._writing() as connection:
-            known = _stored_sha256(connection, ref.sop_instance)
-            if known is None:
-                try:
-                    with connection.begin_nested():
-                        connection.execute(insert(t.instance).values(**_instance_values(ref, file, sender, at)))
-                except IntegrityError:  # another association was faster
-                    known = _stored_sha256(connection, ref.sop_instance)
-            if known == file.sha256:
-                return Receipt.DUPLICATE
-            if known is not None:
-                _record_conflict(connection, ref, file, sender, at)
-                return Receipt.CONFLICT
-            if ref.sop_class in SEGMENTATIONS:
-                self._open_case(connection, ref, at)
-            elif ref.sop_class in CT_IMAGES:
-                _reopen_cases(connection, ref, at)
-        return Receipt.NEW
+        return self._record(Arrived(ref, file, sender, at))
+
+    def _record_all(self, arrivals: Sequence[Arrived]) -> Sequence[Receipt]:
+        with _reaching("written"):
+            return self._receipts.record(arrivals)
 
     def _open_case(self, connection: Connection, ref: InstanceRef, at: datetime) -> None:
         opened = connection.execute(
@@ -269,7 +248,8 @@ class SqlLedger:
 
     def known(self, sop_instance: SopInstanceUID) -> StoredFile | None:
         with self._reading() as connection:
-            row = connection.execute(select(t.instance).where(t.instance.c.sop_instance == sop_instance)).first()
+            here = (t.instance.c.sop_instance == sop_instance) & t.instance.c.released_at.is_(None)
+            row = connection.execute(select(t.instance).where(here)).first()
         return None if row is None else stored_file(row)
 
     def refused(self, calling_ae_title: str, reason: Rejected, *, at: datetime) -> None:
@@ -297,7 +277,7 @@ class SqlLedger:
             rows = connection.execute(
                 select(t.case.c.id, t.case.c.reason, t.instance)
                 .join(t.instance, t.instance.c.sop_instance == t.case.c.segmentation)
-                .where(t.case.c.state == CaseState.COLLECTING)
+                .where(t.case.c.state == CaseState.COLLECTING, t.instance.c.released_at.is_(None))
                 .order_by(t.case.c.id)
             ).all()
         return [
@@ -508,7 +488,11 @@ class SqlLedger:
             row = _locked(connection, case)
             if row is None:
                 raise KeyError(case)
-            if not _advance(connection, row, CaseEvent.RETRY, "A person asked to run it again.", at):
+            detail = "A person asked to run it again."
+            given_up = (t.instance.c.sop_instance == row.segmentation) & t.instance.c.released_at.is_not(None)
+            if connection.scalar(select(t.instance.c.sop_instance).where(given_up)) is not None:
+                detail += " Its files have been removed: send the segmentation again."
+            if not _advance(connection, row, CaseEvent.RETRY, detail, at):
                 return CaseState(row.state)
         return None
 
@@ -517,7 +501,8 @@ class SqlLedger:
             row = _locked(connection, case)
             if row is None:
                 raise KeyError(case)
-            current = select(t.result.c.id, t.result.c.kind).where(t.result.c.case == case, t.result.c.current)
+            here = (t.result.c.case == case) & t.result.c.current & t.result.c.released_at.is_(None)
+            current = select(t.result.c.id, t.result.c.kind).where(here)
             results = [made.id for made in connection.execute(current) if destination.wants(made.kind)]
             peer = destination.peer
             if not results or not _advance(connection, row, CaseEvent.RESEND, f"Send again to {peer}.", at):
@@ -584,53 +569,6 @@ class SqlLedger:
         )
 
 
-def _stored_sha256(connection: Connection, sop_instance: SopInstanceUID) -> str | None:
-    return connection.scalar(select(t.instance.c.sha256).where(t.instance.c.sop_instance == sop_instance))
-
-
-def _instance_values(ref: InstanceRef, file: StoredFile, sender: Sender, at: datetime) -> dict[str, object]:
-    return {
-        "sop_instance": ref.sop_instance,
-        "sop_class": ref.sop_class,
-        "study": ref.key.study,
-        "series": ref.key.series,
-        "transfer_syntax": ref.transfer_syntax,
-        "patient_key": ref.patient_key,
-        "modality": ref.modality[:16],
-        "frame_of_reference": ref.frame_of_reference,
-        "frames": ref.frames,
-        "position_mm": ref.plane.position_mm if ref.plane else None,
-        "orientation": ref.plane.orientation if ref.plane else None,
-        "localizer": ref.localizer,
-        "original": ref.original,
-        "frame_positions_mm": ref.frame_positions_mm,
-        "referenced_series": ref.references.series,
-        "referenced_instances": ref.references.instances,
-        "path": file.path,
-        "size": file.size,
-        "sha256": file.sha256,
-        "calling_ae_title": sender.calling_ae_title,
-        "called_ae_title": sender.called_ae_title,
-        "received_at": at,
-    }
-
-
-def _record_conflict(connection: Connection, ref: InstanceRef, file: StoredFile, sender: Sender, at: datetime) -> None:
-    known = connection.scalar(
-        select(t.conflict.c.id).where(t.conflict.c.sop_instance == ref.sop_instance, t.conflict.c.sha256 == file.sha256)
-    )
-    if known is None:
-        connection.execute(
-            insert(t.conflict).values(
-                sop_instance=ref.sop_instance,
-                path=file.path,
-                sha256=file.sha256,
-                calling_ae_title=sender.calling_ae_title,
-                received_at=at,
-            )
-        )
-
-
 def _reopen_cases(connection: Connection, ref: InstanceRef, at: datetime) -> None:
     """Open the cases again that the late CT image `ref` belongs to, or that were rejected for want of it."""
     mine = connection.execute(
@@ -670,6 +608,7 @@ def _candidates(connection: Connection, segmentation: InstanceRef) -> list[Serie
     references = segmentation.references
     series = select(t.instance.c.series).where(
         t.instance.c.sop_class.in_(sorted(CT_IMAGES)),
+        t.instance.c.released_at.is_(None),
         or_(
             t.instance.c.study == segmentation.key.study,
             t.instance.c.series.in_(references.series),
@@ -679,7 +618,11 @@ def _candidates(connection: Connection, segmentation: InstanceRef) -> list[Serie
     )
     images = connection.execute(
         select(t.instance)
-        .where(t.instance.c.series.in_(series), t.instance.c.sop_class.in_(sorted(CT_IMAGES)))
+        .where(
+            t.instance.c.series.in_(series),
+            t.instance.c.sop_class.in_(sorted(CT_IMAGES)),
+            t.instance.c.released_at.is_(None),
+        )
         .order_by(t.instance.c.series)
     ).all()
     by_series: dict[str, list[InstanceRef]] = {}
@@ -693,7 +636,11 @@ def _candidates(connection: Connection, segmentation: InstanceRef) -> list[Serie
 def _images_of(ct: SeriesKey) -> Any:
     return (
         select(t.instance)
-        .where(t.instance.c.series == ct.series, t.instance.c.sop_class.in_(sorted(CT_IMAGES)))
+        .where(
+            t.instance.c.series == ct.series,
+            t.instance.c.sop_class.in_(sorted(CT_IMAGES)),
+            t.instance.c.released_at.is_(None),
+        )
         .order_by(t.instance.c.sop_instance)
     )
 
@@ -821,7 +768,9 @@ def _replace_results(
             "path": made.file.path,
             "size": made.file.size,
             "sha256": made.file.sha256,
+            "released_at": None,
         }
+        connection.execute(kept.removal.delete().where(kept.removal.c.path == made.file.path))
         here = (t.result.c.case == case) & (t.result.c.sop_instance == made.sop_instance)
         known = connection.scalar(select(t.result.c.id).where(here))
         if known is None:

@@ -78,5 +78,6 @@ class SqlDuties:
 
     def held(self, sop_instance: SopInstanceUID) -> tuple[SopClassUID, StoredFile] | None:
         with reading(self._engine) as connection:
-            row = connection.execute(select(t.instance).where(t.instance.c.sop_instance == sop_instance)).first()
+            here = (t.instance.c.sop_instance == sop_instance) & t.instance.c.released_at.is_(None)
+            row = connection.execute(select(t.instance).where(here)).first()
         return None if row is None else (SopClassUID(row.sop_class), stored_file(row))

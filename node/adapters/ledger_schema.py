@@ -1,7 +1,7 @@
 """Tables of the ledger."""
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -23,9 +23,6 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION: Final = 2
-"""Grows with every change of a table."""
-
 
 class UtcDateTime(TypeDecorator[datetime]):
     """Points in time with zone; stored in UTC, since SQLite keeps no zone."""
@@ -45,6 +42,7 @@ _UID = String(64)
 # SQLite numbers rows by itself only in INTEGER columns
 _ID = BigInteger().with_variant(Integer, "sqlite")
 
+# frozen: the steps of `node.adapters.migrations` are counted elsewhere, and this tells older releases to keep off
 schema = Table("schema_version", metadata, Column("version", Integer, nullable=False))
 
 instance = Table(
@@ -72,8 +70,11 @@ instance = Table(
     Column("calling_ae_title", String(16), nullable=False),
     Column("called_ae_title", String(16), nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
+    # when the file was given up; the row stays, so that the instance is known when it comes again
+    Column("released_at", UtcDateTime),
     Index("instance_series", "series"),
     Index("instance_study", "study"),
+    Index("instance_path", "path"),
 )
 
 conflict = Table(
@@ -123,8 +124,12 @@ case = Table(
     Column("score", JSON),
     Column("notes", JSON),
     UniqueConstraint("segmentation", "pipeline"),
+    # what a person chose; without it the sender decides
+    Column("priority", String(16)),
     Index("case_state", "state"),
     Index("case_ct_series", "ct_series"),
+    # a number is never given twice, also after its case was deleted
+    sqlite_autoincrement=True,
 )
 
 event = Table(
@@ -181,7 +186,9 @@ result = Table(
     Column("path", Text, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("sha256", String(64), nullable=False),
+    Column("released_at", UtcDateTime),
     UniqueConstraint("case", "sop_instance"),
+    Index("result_path", "path"),
 )
 
 delivery = Table(

@@ -7,6 +7,7 @@ from sqlalchemy import Engine, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from node.adapters import ledger_schema as t
+from node.adapters import retention_schema as kept
 from node.adapters import workflow_schema as w
 from node.adapters.ledger import note, reading, writing
 from node.ports import Attempt, OrderLookup, RefusedAssociation, RefusedAssociationRow, StoredFile
@@ -74,6 +75,8 @@ class SqlWorkflow:
             "at": at,
         }
         with writing(self._engine) as connection:
+            if file is not None:
+                connection.execute(kept.removal.delete().where(kept.removal.c.path == file.path))
             again = update(w.order_lookup).where(w.order_lookup.c.case == case).values(**values)
             if not connection.execute(again).rowcount:
                 connection.execute(insert(w.order_lookup).values(case=case, **values))

@@ -2,21 +2,28 @@
 
 import errno
 import hashlib
+import mmap
 import os
-import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from node.errors import TransientError
 from node.ports import StoredFile
 from pipelines.domain.identifiers import CaseId
 from pipelines.domain.instance import InstanceRef
 
+_CHECK_SPACE_EVERY: Final = 64 * 2**20
+"""Bytes of one instance after which the disk is looked at again."""
+_SET_ASIDE: Final = "lost+found"
+
 
 class FileSpool:
     """Files under one root: `received`, `results`, and `tmp` for what is being written.
+
+    `lost+found` holds what was there and in no ledger.
 
     Parameters
     ----------
@@ -30,8 +37,29 @@ class FileSpool:
         self._root = root
         self._min_free_bytes = min_free_bytes
 
+    def prepare(self) -> None:
+        """Make all folders of received instances at once; one by one, each would keep its first instance waiting."""
+        with _writing():
+            received = self._root / "received"
+            _make_durable_folder(received)
+            for number in range(256):
+                (received / f"{number:02x}").mkdir(exist_ok=True)
+            _sync_folder(received)
+
+    def draft(self) -> "FileDraft":
+        self._require_space(0)
+        with _writing():
+            _make_durable_folder(self._root / "tmp")
+            return FileDraft(self._root, self._require_space)
+
     def put_received(self, ref: InstanceRef, data: bytes) -> StoredFile:
-        return self._put_instance("received", ref, data)
+        """Store a whole instance durably; raises `TransientError` RCV-003 or RCV-005."""
+        draft = self.draft()
+        try:
+            draft.write(data)
+            return draft.keep(ref)
+        finally:
+            draft.close()
 
     def put_result(self, case: CaseId, name: str, data: bytes) -> StoredFile:
         sha256 = hashlib.sha256(data).hexdigest()
@@ -57,16 +85,49 @@ class FileSpool:
             raise TransientError("RCV-005", f"Spool file {file.path} is not what was stored.")
         return data
 
-    def _put_instance(self, folder: str, ref: InstanceRef, data: bytes) -> StoredFile:
-        self._require_space(len(data))
-        name = hashlib.sha256(ref.sop_instance.encode()).hexdigest()
-        sha256 = hashlib.sha256(data).hexdigest()
-        return self._put(f"{folder}/{name[:2]}/{name[:32]}-{sha256[:16]}.dcm", data, sha256)
+    def files(self, *, older_than_s: float = 0) -> Iterator[str]:
+        limit = time.time() - older_than_s
+        for folder in ("received", "results"):
+            for path in (self._root / folder).rglob("*"):
+                with suppress(FileNotFoundError):
+                    if path.is_file() and path.stat().st_mtime <= limit:
+                        yield str(path.relative_to(self._root))
+
+    def size(self, path: str) -> int | None:
+        try:
+            return (self._root / path).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def sha256(self, path: str) -> str:
+        try:
+            with (self._root / path).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            return ""
+
+    def unlink(self, path: str) -> None:
+        with _writing():
+            (self._root / path).unlink(missing_ok=True)
+
+    def set_aside(self, path: str) -> str:
+        target = self._root / _SET_ASIDE / path
+        with _writing():
+            _make_durable_folder(target.parent)
+            (self._root / path).rename(target)
+            _sync_folder(target.parent)
+        return f"{_SET_ASIDE}/{path}"
+
+    def free_bytes(self) -> int:
+        self._root.mkdir(parents=True, exist_ok=True)
+        disk = os.statvfs(self._root)
+        return disk.f_bavail * disk.f_frsize
 
     def _require_space(self, size: int) -> None:
         with _writing():
             _make_durable_folder(self._root)
-            free = shutil.disk_usage(self._root).free
+            disk = os.statvfs(self._root)
+        free = disk.f_bavail * disk.f_frsize
         if free - size < self._min_free_bytes:
             raise TransientError("RCV-003", f"The spool has {free // 2**20} MB left.")
 
@@ -86,6 +147,81 @@ class FileSpool:
                 temporary.unlink(missing_ok=True)
             _sync_folder(target.parent)
         return StoredFile(relative, len(data), sha256)
+
+
+class FileDraft:
+    """An instance that is arriving: a file nobody knows of until it is kept.
+
+    Parameters
+    ----------
+    root
+        Folder of the spool.
+    require_space
+        Raises when the disk has no room for so many bytes more.
+    """
+
+    def __init__(self, root: Path, require_space: Callable[[int], None]) -> None:
+        self._root = root
+        self._require_space = require_space
+        self._path: Path | None = root / "tmp" / f"{os.getpid()}-{os.urandom(8).hex()}"
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        self._digest = hashlib.sha256()
+        self._size = 0
+        self._checked = 0
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        view = memoryview(data)
+        self._digest.update(view)
+        with _writing():
+            while view:
+                # a disk that is nearly full takes a part and says so only in the count
+                view = view[os.write(self._descriptor, view) :]
+        self._size += len(data)
+        if self._size - self._checked >= _CHECK_SPACE_EVERY:
+            self._checked = self._size
+            self._require_space(0)
+
+    @contextmanager
+    def content(self) -> Iterator[bytes | mmap.mmap]:
+        if not self._size:
+            yield b""
+            return
+        with mmap.mmap(self._descriptor, self._size, access=mmap.ACCESS_READ) as content:
+            yield content
+
+    def keep(self, ref: InstanceRef) -> StoredFile:
+        name = hashlib.sha256(ref.sop_instance.encode()).hexdigest()
+        sha256 = self._digest.hexdigest()
+        relative = f"received/{name[:2]}/{name[:32]}-{sha256[:16]}.dcm"
+        target = self._root / relative
+        if self._path is None:
+            raise ValueError("this instance has been kept already")
+        with _writing():
+            _make_durable_folder(target.parent)
+            try:
+                # named first: the file's own flush then carries its name to the disk with it, and the folder's finds
+                # nothing left to do; until the ledger names the file, it is an orphan that nobody was told of
+                os.link(self._path, target)
+                os.fdatasync(self._descriptor)
+            except OSError:
+                # the same instance is there, and must stay whole; or the file system knows no links
+                os.fdatasync(self._descriptor)
+                self._path.replace(target)
+            _sync_folder(target.parent)
+        return StoredFile(relative, self._size, sha256)
+
+    def close(self) -> None:
+        """Let go of the file; remove it when it was not kept."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+            self._path = None
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The DICOM service that others send to: Verification and Storage as SCP."""
+"""The DICOM service that others send to: Verification, Storage, and what else the node offers as SCP."""
 
 import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -8,7 +8,10 @@ from pydicom.uid import UID
 from pynetdicom import AE, evt
 
 from node.adapters.association import Acceptable, ScpService
+from node.adapters.front_door import FrontDoor, Rules, nothing_offered
 from node.adapters.incoming import part10
+from node.adapters.replayed import Replayed
+from node.adapters.store_association import INTERNAL_ERROR
 from node.errors import TransientError
 from node.logs import Log
 from node.ports import RefusedAssociation, Sender
@@ -25,9 +28,6 @@ from pipelines.domain.sop_classes import VERIFICATION
 TRANSFER_SYNTAXES: Final = tuple(transfer_syntaxes.TRANSFER_SYNTAXES)
 """What workers can decode; an instance in another transfer syntax is refused at negotiation."""
 
-INTERNAL_ERROR: Final = 0xC211
-"""Failure: cannot understand; the value that tells a bug of ours from a fault of the data."""
-
 
 class StorageScp:
     """Listens on one TCP port until it is stopped.
@@ -36,8 +36,6 @@ class StorageScp:
     ----------
     storage_classes
         SOP classes to accept; all others are refused at negotiation.
-    calling_ae_titles
-        AE titles that may call; empty for any.
     services
         What is offered beside Storage and Verification.
     turned_away
@@ -48,14 +46,9 @@ class StorageScp:
         self,
         receiver: Receiver,
         log: Log,
+        rules: Rules,
         *,
-        ae_title: str,
         storage_classes: Collection[SopClassUID],
-        calling_ae_titles: Collection[str],
-        require_called_ae_title: bool,
-        max_pdu_bytes: int,
-        max_associations: int,
-        network_timeout_s: float,
         services: Sequence[ScpService] = (),
         turned_away: Callable[[RefusedAssociation], None] = lambda refused: None,
     ) -> None:
@@ -63,23 +56,34 @@ class StorageScp:
         self._services = tuple(services)
         self._turned_away = turned_away
         self._log = log
-        self._ae = AE(ae_title)
+        self._ae = AE(rules.ae_title)
         self._ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
         self._ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-        self._ae.require_called_aet = require_called_ae_title
-        self._ae.require_calling_aet = list(calling_ae_titles)
-        self._ae.maximum_pdu_size = max_pdu_bytes
-        self._ae.maximum_associations = max_associations
-        self._ae.network_timeout = network_timeout_s
-        self._ae.acse_timeout = min(30.0, network_timeout_s)
-        self._ae.dimse_timeout = network_timeout_s
+        self._ae.maximum_pdu_size = rules.max_pdu_bytes
+        # who comes in, and how many, is decided at the door
+        self._ae.maximum_associations = 10 * rules.max_associations
+        self._ae.network_timeout = rules.network_timeout_s
+        self._ae.acse_timeout = min(30.0, rules.network_timeout_s)
+        self._ae.dimse_timeout = rules.network_timeout_s
         self._ae.add_supported_context(VERIFICATION)
         for sop_class in sorted(storage_classes):
             self._ae.add_supported_context(sop_class, list(TRANSFER_SYNTAXES))
+        storing = self._ae.supported_contexts
         for service in services:
             scu_role, scp_role = service.roles or (None, None)
             for abstract_syntax in service.abstract_syntaxes:
                 self._ae.add_supported_context(abstract_syntax, scu_role=scu_role, scp_role=scp_role)
+        self._server: Any = None
+        self._door = FrontDoor(
+            rules,
+            receiver,
+            log,
+            contexts=storing,
+            elsewhere={syntax for service in services for syntax in service.abstract_syntaxes},
+            hand_over=self._serve_elsewhere,
+            others=lambda: len(self._server.active_associations),
+            turned_away=self._refuse,
+        )
 
     @property
     def acceptable(self) -> tuple[Acceptable, ...]:
@@ -93,8 +97,13 @@ class StorageScp:
             for context in self._ae.supported_contexts
         )
 
-    def start(self, bind: str, port: int) -> int:
+    def start(self, bind: str, port: int, *, share_port: bool = False) -> int:
         """Listen in the background; the port that was bound.
+
+        Parameters
+        ----------
+        share_port
+            Let other receiving processes listen on the same port.
 
         Raises
         ------
@@ -104,22 +113,28 @@ class StorageScp:
         handlers: list[Any] = [
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_C_ECHO, self._echo),
-            (evt.EVT_CONN_OPEN, self._opened),
             (evt.EVT_ACCEPTED, self._accepted),
-            (evt.EVT_REJECTED, self._rejected),
             *dispatched(self._services),
         ]
-        server: Any = self._ae.start_server((bind, port), block=False, evt_handlers=handlers)
-        bound: int = server.socket.getsockname()[1]
+        # pynetdicom's server is given its connections; its own port is closed before anybody can find it
+        self._server = self._ae.make_server(("127.0.0.1", 0), evt_handlers=handlers)
+        self._server.server_close()
+        bound = self._door.open(bind, port, share_port=share_port)
+        self._server.server_address = (bind, bound)
         return bound
 
     def stop(self) -> None:
         """Close the port and abort what is still open."""
-        self._ae.shutdown()
+        self._door.close()
+        for association in self._server.active_associations if self._server is not None else ():
+            association.abort()
+
+    def _serve_elsewhere(self, connection: socket.socket, address: tuple[Any, ...], request: bytes) -> None:
+        self._server.process_request(Replayed(connection, request), address)
 
     def _store(self, event: Any) -> int:
         requestor = event.assoc.requestor
-        sender = Sender(requestor.ae_title.strip(), requestor.primitive.called_ae_title.strip())
+        sender = Sender(requestor.ae_title.strip(), _called(requestor))
         request = event.request
         announced = Announced(
             SopClassUID(str(request.AffectedSOPClassUID)), SopInstanceUID(str(request.AffectedSOPInstanceUID))
@@ -135,52 +150,23 @@ class StorageScp:
         self._log.debug("echo", ae=event.assoc.requestor.ae_title.strip())
         return 0x0000
 
-    def _opened(self, event: Any) -> None:
-        # without this the small response waits for the acknowledgement of the last segment, some 40 ms an instance
-        event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
     def _accepted(self, event: Any) -> None:
         requestor = event.assoc.requestor
-        self._log.debug("association_accepted", ae=requestor.ae_title.strip(), address=requestor.address)
-        wanted = sorted({str(context.abstract_syntax) for context in event.assoc.rejected_contexts})
+        calling, address = requestor.ae_title.strip()[:16], str(requestor.address)
+        self._log.debug("association_accepted", ae=calling, address=address)
+        wanted = {str(context.abstract_syntax) for context in event.assoc.rejected_contexts}
         if wanted and not event.assoc.accepted_contexts:
-            self._refuse(
-                event,
-                f"It offered none of the object classes and transfer syntaxes that this node takes, but {wanted[0]}"
-                + (f" and {len(wanted) - 1} others." if len(wanted) > 1 else "."),
-                "Send CT and segmentations only, or add the class to receive.extra_storage_classes.",
-            )
+            self._refuse(nothing_offered(calling, _called(requestor), address, wanted))
 
-    def _rejected(self, event: Any) -> None:
-        requestor = event.assoc.requestor
-        calling, called = requestor.ae_title.strip(), _called(requestor)
-        allowed = [title.strip() for title in self._ae.require_calling_aet]
-        if self._ae.require_called_aet and called != self._ae.ae_title.strip():
-            why = f"It calls {called or 'nobody'}; this node is {self._ae.ae_title.strip()}."
-            remedy = "Correct the AE title in that system, or node.ae_title here; upper and lower case matter."
-        elif allowed and calling not in allowed:
-            why = "Its AE title is not among receive.calling_ae_titles."
-            remedy = f"Add {calling} to receive.calling_ae_titles if it may send."
-        else:
-            why = f"There were {self._ae.maximum_associations} associations already."
-            remedy = "Raise receive.max_associations, or have that system use fewer at a time."
-        self._log.warning("association_rejected", ae=calling, called=called, address=requestor.address)
-        self._refuse(event, why, remedy)
-
-    def _refuse(self, event: Any, why: str, remedy: str) -> None:
-        requestor = event.assoc.requestor
+    def _refuse(self, refused: RefusedAssociation) -> None:
         try:
-            self._turned_away(
-                RefusedAssociation(
-                    requestor.ae_title.strip()[:16], _called(requestor)[:16], str(requestor.address), why, remedy
-                )
-            )
+            self._turned_away(refused)
         except TransientError as fault:
             self._log.error("refusal_not_recorded", code=fault.code)
 
 
 def _called(requestor: Any) -> str:
-    return str(requestor.primitive.called_ae_title).strip() if requestor.primitive else ""
+    return str(requestor.primitive.called_ae_title).strip()[:16] if requestor.primitive else ""
 
 
 def dispatched(services: Sequence[ScpService]) -> list[tuple[Any, Callable[[Any], Any]]]:

@@ -43,15 +43,36 @@ def receiver(settings: Settings) -> None:
     stop, log = stop_on_signals(), Log("receive")
     stores = bootstrap.open_stores(settings)
     stores.spool.discard_unfinished(older_than_s=_UNFINISHED_AFTER_S)
+    stores.spool.prepare()
     scp = bootstrap.make_scp(settings, stores)
     try:
-        port = scp.start(settings.node.bind, settings.node.port)
+        port = scp.start(settings.node.bind, settings.node.port, share_port=settings.receive.processes > 1)
     except OSError as fault:
-        raise ConfigError([f"node.port: {settings.node.bind}:{settings.node.port}: {fault.strerror}"]) from fault
+        raise _port_taken(settings, fault) from fault
     log.info("listening", ae=settings.node.ae_title, address=settings.node.bind, port=port)
     stop.wait()
     scp.stop()
     log.info("stopped")
+
+
+def require_free_port(settings: Settings) -> None:
+    """Make sure that nobody listens where the receiving processes are going to, who would share the port with him.
+
+    Raises
+    ------
+    ConfigError
+        If somebody does.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in settings.node.bind else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.node.bind, settings.node.port))
+        except OSError as fault:
+            raise _port_taken(settings, fault) from fault
+
+
+def _port_taken(settings: Settings, fault: OSError) -> ConfigError:
+    return ConfigError([f"node.port: {settings.node.bind}:{settings.node.port}: {fault.strerror}"])
 
 
 def dispatcher(settings: Settings) -> None:
@@ -68,6 +89,8 @@ def dispatcher(settings: Settings) -> None:
     work |= _about_peers(settings, stores)
     threads = [threading.Thread(target=_repeat, args=(one, stop, pause, log), name=name) for name, one in work.items()]
     threads.append(threading.Thread(target=_worklist, args=(settings, stores, stop, log), name="worklist"))
+    retainer, seldom = bootstrap.make_retainer(settings, stores), timedelta(seconds=settings.retain.look_s)
+    threads.append(threading.Thread(target=_repeat, args=(retainer.tick, stop, seldom, log), name="retain"))
     for thread in threads:
         thread.start()
     log.info("dispatching", destinations=", ".join(settings.delivery.destinations) or "none")

@@ -3,8 +3,8 @@
 from typing import Final
 
 from node.adapters import commitment, query_retrieve
-from node.adapters.storage_scp import INTERNAL_ERROR
 from node.adapters.storage_scu import judge
+from node.adapters.store_association import INTERNAL_ERROR
 from node.conformance.markdown import table
 from node.services import commit, receive
 from pipelines.domain.procedure_step import TRANSITIONS, StepRequest, StepState, StepStatus

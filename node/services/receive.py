@@ -1,11 +1,12 @@
 """Take one instance in: validate it, make it durable, record it, and only then say that it is stored."""
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
 from node.errors import TransientError
 from node.logs import Log
-from node.ports import Clock, Ledger, Receipt, Sender, Spool
+from node.ports import Clock, Draft, Ledger, Receipt, Sender, Spool
 from pipelines.domain.identifiers import SopClassUID, SopInstanceUID
 from pipelines.domain.instance import InstanceRef
 from pipelines.domain.reasons import Rejected
@@ -50,7 +51,22 @@ class Receiver:
         int
             Status of the C-STORE response (PS3.4 B.2.3); 0x0000 only when file and ledger row are on the disk.
         """
-        ref = parse_ref(data)
+        try:
+            draft = self._spool.draft()
+            with closing(draft):
+                draft.write(data)
+                return self.take(draft, announced, sender)
+        except TransientError as fault:
+            return self.turn_away(fault, sender)
+
+    def begin(self) -> Draft:
+        """A draft for `take`; raises `TransientError` when the spool takes nothing."""
+        return self._spool.draft()
+
+    def take(self, draft: Draft, announced: Announced, sender: Sender) -> int:
+        """Store an instance that has been written to a draft, as `receive` does; the caller closes the draft."""
+        with draft.content() as content:
+            ref = parse_ref(content)
         if isinstance(ref, Rejected):
             return self._refuse(CANNOT_UNDERSTAND, ref, sender)
         if (ref.sop_class, ref.sop_instance) != (announced.sop_class, announced.sop_instance):
@@ -63,19 +79,30 @@ class Receiver:
             )
             return self._refuse(DATA_SET_DOES_NOT_MATCH, reason, sender)
         try:
-            receipt = self._store(ref, data, sender)
+            receipt = self._store(ref, draft, sender)
         except TransientError as fault:
-            reason = Rejected(fault.code, str(fault), "Free space on the data disk; the sender can send again.")
-            return self._refuse(OUT_OF_RESOURCES, reason, sender)
-        self._log.debug("instance_received", sop=ref.sop_instance, receipt=receipt.value, bytes=len(data))
+            return self.turn_away(fault, sender)
+        self._log.debug("instance_received", sop=ref.sop_instance, receipt=receipt.value, bytes=draft.size)
         return COERCION if receipt is Receipt.CONFLICT else SUCCESS
 
-    def _store(self, ref: InstanceRef, data: bytes, sender: Sender) -> Receipt:
-        file = self._spool.put_received(ref, data)
+    def turn_away(self, fault: TransientError, sender: Sender) -> int:
+        """Refuse an instance for what is wrong here; the status of the response."""
+        reason = Rejected(fault.code, str(fault), "Free space on the data disk; the sender can send again.")
+        return self._refuse(OUT_OF_RESOURCES, reason, sender)
+
+    def _store(self, ref: InstanceRef, draft: Draft, sender: Sender) -> Receipt:
+        file = draft.keep(ref)
         receipt = self._ledger.received(ref, file, sender, at=self._clock())
+        if not self._spool.path(file).exists():
+            # the same file had been given up and was removed just before; now that it is needed again it stays
+            draft.keep(ref)
         if receipt is Receipt.CONFLICT:
             self._log.warning("instance_conflicts", code="RCV-004", sop=ref.sop_instance, ae=sender.calling_ae_title)
         return receipt
+
+    def note(self, reason: Rejected, sender: Sender) -> None:
+        """Count a refusal that the sender is told of in another way than by a status."""
+        self._refuse(CANNOT_UNDERSTAND, reason, sender)
 
     def _refuse(self, status: int, reason: Rejected, sender: Sender) -> int:
         self._log.warning(

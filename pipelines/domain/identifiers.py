@@ -1,6 +1,7 @@
 """Identifiers as distinct types, and UIDs derived from what an object is made of."""
 
 import hashlib
+import re
 import uuid
 from typing import Final, NewType
 
@@ -16,7 +17,13 @@ IMPLEMENTATION_CLASS_UID: Final = "2.25.191239639320153146865608559875189663488"
 IMPLEMENTATION_VERSION_NAME: Final = "PULMONODE"
 """Stays the same over all versions, so that the same data set received twice is the same file."""
 
+_UID: Final = re.compile(r"[0-9]+(\.[0-9]+)*")
 _NAMESPACE = uuid.UUID("5f2f1d3e-6a5b-5d8e-9a50-70756c6d6f6e")
+
+
+def is_uid(text: str) -> bool:
+    """True for a UID as PS3.5 9.1 has it, but for leading zeros, which some senders write."""
+    return len(text) <= 64 and _UID.fullmatch(text) is not None
 
 
 def digest_of(*parts: str) -> str:

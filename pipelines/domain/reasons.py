@@ -120,6 +120,12 @@ CODES: Final[dict[str, str]] = {
     "NET-008": "The peer's worklist names no order",
     # the node itself
     "CFG-001": "The configuration is wrong",
+    "LDG-001": "The ledger belongs to a newer release",
+    "LDG-002": "The ledger cannot be upgraded",
+    "LDG-003": "A file of the spool is missing",
+    "LDG-004": "A file of the spool has changed",
+    "LDG-005": "Nobody knows a file of the spool",
+    "LDG-006": "The backup is not whole",
     "RUN-001": "The work was interrupted too often",
     "RUN-002": "Internal error",
     "RUN-003": "The queue cannot be reached",

@@ -10,6 +10,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from mmap import mmap
 from typing import Final, NamedTuple
 
 from pydicom.uid import (
@@ -31,17 +32,22 @@ from pipelines.domain.identifiers import (
 from pipelines.domain.instance import MAX_FRAME_POSITIONS, InstanceRef, Plane, References
 from pipelines.domain.reasons import Rejected
 
+Content = bytes | mmap
+"""The bytes of a file, in memory or mapped into it."""
+
 MAX_DEPTH: Final = 64
 MAX_ELEMENTS: Final = 1_000_000
 MAX_INFLATED_BYTES: Final = 64 * 2**20
 _MAX_FRAMES: Final = 1_000_000
 
+_TAG_LE, _TAG_BE = struct.Struct("<HH"), struct.Struct(">HH")
 _UNDEFINED: Final = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _PIXEL_DATA: Final = 0x7FE00010
 _LONG_VRS: Final = frozenset(
     vr.encode() for vr in ("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV")
 )
+_SHORT_VRS: Final = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 _UID: Final = re.compile(rb"[0-9]+(\.[0-9]+)*")
 _VR: Final = re.compile(rb"[A-Z]{2}")
 
@@ -113,11 +119,13 @@ class _Open:
 
     is_item: bool
     end: int | None
+    limit: int
+    """Where it ends at the latest, by its own length or by one around it."""
     sequences: tuple[int, ...]
     encoding: _Encoding
 
 
-def parse_ref(data: bytes) -> InstanceRef | Rejected:
+def parse_ref(data: Content) -> InstanceRef | Rejected:
     """Read the identity, the geometry and the references of one instance.
 
     Parameters
@@ -139,7 +147,7 @@ def parse_ref(data: bytes) -> InstanceRef | Rejected:
         return Rejected("RCV-001", f"{fault}.", "Check the sending system and send the instance again.")
 
 
-def _transfer_syntax(data: bytes) -> tuple[str, int]:
+def _transfer_syntax(data: Content) -> tuple[str, int]:
     if data[128:132] != b"DICM":
         raise _Malformed("The file has no DICM prefix")
     position, syntax = 132, ""
@@ -158,7 +166,7 @@ def _transfer_syntax(data: bytes) -> tuple[str, int]:
     return syntax, position
 
 
-def _dataset(data: bytes, start: int, syntax: str) -> tuple[bytes, int, bool]:
+def _dataset(data: Content, start: int, syntax: str) -> tuple[Content, int, bool]:
     """The data set's bytes, where they begin, and whether they were cut at the inflation limit."""
     if syntax != DeflatedExplicitVRLittleEndian:
         return data, start, False
@@ -173,21 +181,21 @@ def _dataset(data: bytes, start: int, syntax: str) -> tuple[bytes, int, bool]:
     return inflated, 0, cut
 
 
-def _explicit_length(data: bytes, position: int, order: str) -> tuple[int, int]:
+def _explicit_length(data: Content, position: int, order: str) -> tuple[int, int]:
     """(offset of the value, its length) of the explicit VR element at `position`."""
     vr = data[position + 4 : position + 6]
     if vr in _LONG_VRS:
         if position + 12 > len(data):
             raise _Malformed(f"The element at byte {position} is cut short")
         return position + 12, struct.unpack_from(f"{order}I", data, position + 8)[0]
-    if _VR.fullmatch(vr) is None:
+    if vr not in _SHORT_VRS and _VR.fullmatch(vr) is None:
         raise _Malformed(f"The element at byte {position} has no value representation")
     return position + 8, struct.unpack_from(f"{order}H", data, position + 6)[0]
 
 
-def _elements(data: bytes, start: int, encoding: _Encoding, *, cut: bool) -> Iterator[_Element]:
+def _elements(data: Content, start: int, encoding: _Encoding, *, cut: bool) -> Iterator[_Element]:
     """Walk all elements, nested ones included, without recursion; large values are stepped over unread."""
-    stack = [_Open(is_item=True, end=len(data), sequences=(), encoding=encoding)]
+    stack = [_Open(is_item=True, end=len(data), limit=len(data), sequences=(), encoding=encoding)]
     position = start
     for _ in range(MAX_ELEMENTS):
         while len(stack) > 1 and stack[-1].end is not None and position >= stack[-1].end:
@@ -195,7 +203,7 @@ def _elements(data: bytes, start: int, encoding: _Encoding, *, cut: bool) -> Ite
                 raise _Malformed(f"A sequence ends inside an element at byte {position}")
             stack.pop()
         here = stack[-1]
-        limit = next(level.end for level in reversed(stack) if level.end is not None)
+        limit = here.limit
         if position >= len(data):
             if len(stack) == 1 or cut:
                 return
@@ -204,7 +212,7 @@ def _elements(data: bytes, start: int, encoding: _Encoding, *, cut: bool) -> Ite
             if cut:
                 return
             raise _Malformed(f"The element at byte {position} is cut short")
-        group, element = struct.unpack_from(f"{here.encoding.order}HH", data, position)
+        group, element = (_TAG_LE if here.encoding.little else _TAG_BE).unpack_from(data, position)
         tag = group << 16 | element
         if group == 0xFFFE:
             length = struct.unpack_from(f"{here.encoding.order}I", data, position + 4)[0]
@@ -233,7 +241,8 @@ def _elements(data: bytes, start: int, encoding: _Encoding, *, cut: bool) -> Ite
                 raise _Malformed(f"Sequences are nested deeper than {MAX_DEPTH}")
             inner = _Encoding(implicit=True, little=True) if vr == b"UN" else here.encoding
             end = None if length == _UNDEFINED else value_at + length
-            stack.append(_Open(is_item=False, end=end, sequences=(*here.sequences, tag), encoding=inner))
+            within = limit if end is None else end
+            stack.append(_Open(is_item=False, end=end, limit=within, sequences=(*here.sequences, tag), encoding=inner))
             position = value_at
         elif length == _UNDEFINED:
             if tag != _PIXEL_DATA:
@@ -251,7 +260,8 @@ def _step_delimiter(stack: list[_Open], tag: int, position: int, length: int, li
         if length != _UNDEFINED and position + length > limit:
             raise _Malformed(f"The item at byte {position - 8} is longer than what follows")
         end = None if length == _UNDEFINED else position + length
-        stack.append(_Open(is_item=True, end=end, sequences=here.sequences, encoding=here.encoding))
+        within = limit if end is None else end
+        stack.append(_Open(is_item=True, end=end, limit=within, sequences=here.sequences, encoding=here.encoding))
     elif (tag == _ITEM_END and here.is_item and here.end is None) or (
         tag == _SEQUENCE_END and not here.is_item and here.end is None
     ):
@@ -260,7 +270,7 @@ def _step_delimiter(stack: list[_Open], tag: int, position: int, length: int, li
         raise _Malformed(f"A delimiter stands where none may be, at byte {position - 8}")
 
 
-def _after_fragments(data: bytes, position: int, *, cut: bool) -> int:
+def _after_fragments(data: Content, position: int, *, cut: bool) -> int:
     """Offset behind encapsulated pixel data (PS3.5 A.4)."""
     while position + 8 <= len(data):
         group, element, length = struct.unpack_from("<HHI", data, position)
@@ -275,7 +285,7 @@ def _after_fragments(data: bytes, position: int, *, cut: bool) -> int:
     raise _Malformed("The encapsulated pixel data is cut short")
 
 
-def _collect(syntax: str, data: bytes, start: int, cut: bool) -> InstanceRef:
+def _collect(syntax: str, data: Content, start: int, cut: bool) -> InstanceRef:
     encoding = _Encoding(implicit=syntax == ImplicitVRLittleEndian, little=syntax != ExplicitVRBigEndian)
     top: dict[str, bytes] = {}
     series: dict[str, None] = {}

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, insert, literal, select
 
 from node import logs
 from node.adapters import ledger_schema
 from node.adapters.ledger import SqlLedger, open_engine
+from node.adapters.retention_schema import erasure
+from tests.node.adapters.earlier import fill_as_release_0_1
 from tests.node.doubles import SetClock
 from tests.node.postgres import empty_database, postgresql
 
@@ -55,19 +57,29 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return empty_database(request.getfixturevalue("postgresql_server"), "fresh")
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="session", params=["sqlite", "upgraded", "postgresql"])
 def _engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    if request.param == "sqlite":
-        return open_engine(f"sqlite:///{tmp_path_factory.mktemp('ledger') / 'ledger.sqlite3'}")
-    return open_engine(empty_database(request.getfixturevalue("postgresql_server"), "shared"))
+    if request.param == "postgresql":
+        return open_engine(empty_database(request.getfixturevalue("postgresql_server"), "shared"))
+    url = f"sqlite:///{tmp_path_factory.mktemp('ledger') / 'ledger.sqlite3'}"
+    if request.param == "upgraded":
+        fill_as_release_0_1(url)
+    return open_engine(url)
 
 
 @pytest.fixture
 def engine(_engine: Engine) -> Engine:
     """A ledger's database without a row in it; the test runs once on each kind."""
+    forgotten = {
+        "case": ledger_schema.event.c.case,
+        "at": func.current_timestamp(),
+        "why": literal(""),
+        "detail": literal(""),
+    }
     with _engine.begin() as connection:
+        connection.execute(insert(erasure).from_select(list(forgotten), select(*forgotten.values()).distinct()))
         for table in reversed(ledger_schema.metadata.sorted_tables):
-            if table is not ledger_schema.schema:
+            if table not in (ledger_schema.schema, erasure):
                 connection.execute(table.delete())
     return _engine
 

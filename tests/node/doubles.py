@@ -5,9 +5,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from node.errors import TransientError
-from node.ports import Sent, Spool, StoredFile, StoredResult
+from node.ports import Draft, Sent, Spool, StoredFile, StoredResult
 from pipelines.domain.identifiers import CaseId
-from pipelines.domain.instance import InstanceRef
 from pipelines.domain.reasons import Rejected
 
 
@@ -52,9 +51,9 @@ class FailingSpool:
         self._spool = spool
         self.fault: Exception | None = None
 
-    def put_received(self, ref: InstanceRef, data: bytes) -> StoredFile:
+    def draft(self) -> Draft:
         self._fail()
-        return self._spool.put_received(ref, data)
+        return self._spool.draft()
 
     def put_result(self, case: CaseId, name: str, data: bytes) -> StoredFile:
         self._fail()

@@ -32,6 +32,7 @@ from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
 from pipelines.imaging.assembly import Patience
 from tests.dicom import ct_series, seg_of
 from tests.node.client import client, message
+from tests.node.doors import rules
 from tests.node.doubles import SetClock
 from tests.node.peers import Peer, peer
 from tests.node.pipeline import small_pipeline
@@ -64,13 +65,8 @@ class WholeNode:
         self.scp = StorageScp(
             Receiver(spool, ledger, self.clock, Log("receive")),
             Log("receive"),
-            ae_title="PULMONODE",
+            rules(max_associations=5),
             storage_classes=CT_IMAGES | SEGMENTATIONS,
-            calling_ae_titles=(),
-            require_called_ae_title=True,
-            max_pdu_bytes=16384,
-            max_associations=5,
-            network_timeout_s=30,
         )
         self.assembler = Assembler(
             ledger,

@@ -58,7 +58,8 @@ def test_by_default_the_case_gets_one_map_of_all_lesions_for_each_of_the_models_
     assert [found.feature for found in findings.maps[:2]] == wanted
     for found in findings.maps:
         assert np.ptp(found.values) > 0
-    assert findings.case.notes == ()
+    # the phantom of this test is nothing that the demonstration was trained on
+    assert {note.code for note in findings.case.notes} == {"MODEL-011", "MODEL-012"}
 
 
 def test_report_and_configuration_say_which_maps_were_chosen_and_why(case: Case) -> None:

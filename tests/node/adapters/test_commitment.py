@@ -29,6 +29,7 @@ from pipelines.domain.identifiers import SopClassUID, SopInstanceUID
 from pipelines.domain.sop_classes import CT_IMAGE, CT_IMAGES, STORAGE_COMMITMENT
 from tests.dicom import ct_series
 from tests.node.client import associate, store_all
+from tests.node.doors import rules
 from tests.node.doubles import SetClock
 from tests.tools import free_port, wait_for
 
@@ -241,13 +242,8 @@ def _node(engine: Engine, tmp_path: Path, clock: SetClock, requesters: dict[str,
     scp = StorageScp(
         Receiver(spool, ledger, clock, Log("receive")),
         Log("receive"),
-        ae_title="PULMONODE",
+        rules(calling_ae_titles=("SCANNER", "PACS"), network_timeout_s=10),
         storage_classes=CT_IMAGES,
-        calling_ae_titles=("SCANNER", "PACS"),
-        require_called_ae_title=True,
-        max_pdu_bytes=16384,
-        max_associations=10,
-        network_timeout_s=10,
         services=[commitment_service(custodian, inbox.take, Log("commit"))],
         turned_away=lambda refused: workflow.turned_away(refused, at=clock()),
     )

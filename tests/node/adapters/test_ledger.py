@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, event, func, select, update
+from sqlalchemy import Engine, event, func, select
 
 from node.adapters import ledger_schema as t
 from node.adapters.ledger import SqlLedger, open_engine
@@ -763,14 +763,6 @@ def test_everything_is_there_after_a_restart(database: str, clock: SetClock) -> 
     assert after.receive(image()) == [Receipt.DUPLICATE]
 
 
-def test_a_database_of_another_version_is_refused(database: str) -> None:
-    engine = open_engine(database)
-    with engine.begin() as connection:
-        connection.execute(update(t.schema).values(version=t.SCHEMA_VERSION + 1))
-    with pytest.raises(ConfigError, match=f"schema {t.SCHEMA_VERSION + 1}.*schema {t.SCHEMA_VERSION}"):
-        open_engine(database)
-
-
 @pytest.mark.parametrize("url", ["ledger", "nosuchkind://host/db", "mysql://host/db", "sqlite+nosuchdriver:///x"])
 def test_a_url_that_names_no_database_is_a_fault_of_the_configuration(url: str) -> None:
     with pytest.raises(ConfigError, match=r"ledger\.url"):
@@ -837,11 +829,3 @@ def test_software_that_compared_nothing_has_not_been_verified(node: Node) -> Non
     node.ledger.reported(claim, Report((), None, (), "1 lesion.", record), (), at=node.clock())
     assert not node.ledger.has_verified("kernels 1")
     assert node.ledger.verified(claim.case, inputs="ab" * 32, software="kernels 1") is not None
-
-
-def test_a_ledger_that_is_older_than_the_verification_gets_its_table(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'old.sqlite3'}"
-    engine = open_engine(url)
-    with engine.begin() as connection:
-        connection.exec_driver_sql("DROP TABLE verification")
-    assert not SqlLedger(open_engine(url), pipeline="p").has_verified("kernels 1")

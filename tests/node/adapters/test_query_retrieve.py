@@ -26,6 +26,7 @@ from pipelines.domain.identifiers import SeriesUID, SopInstanceUID, StudyUID
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES, STUDY_ROOT_FIND, STUDY_ROOT_GET, STUDY_ROOT_MOVE
 from tests.dicom import ct_series, seg_of, write_files
+from tests.node.doors import rules
 from tests.node.doubles import SetClock
 from tests.tools import dcmqrscp, dcmtk, free_port
 
@@ -63,13 +64,8 @@ def node(sqlite_ledger: SqlLedger, tmp_path: Path, clock: SetClock) -> Iterator[
     scp = StorageScp(
         receiver,
         Log("receive"),
-        ae_title="PULMONODE",
+        rules(network_timeout_s=10),
         storage_classes=CT_IMAGES,
-        calling_ae_titles=(),
-        require_called_ae_title=True,
-        max_pdu_bytes=16384,
-        max_associations=10,
-        network_timeout_s=10,
     )
     yield Node(receiver, sqlite_ledger, spool, scp.start("127.0.0.1", 0))
     threading.Thread(target=scp.stop).start()

@@ -38,6 +38,7 @@ from tests.ct_variants import stored_unsigned
 from tests.dicom import as_bytes, ct_series, rtstruct_of, seg_of
 from tests.encodings import LOSSLESS, LOSSY
 from tests.node.client import Message, associate, client, dataset_of, message, store_all
+from tests.node.doors import rules
 from tests.node.doubles import FailingSpool, SetClock
 
 LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"
@@ -70,13 +71,12 @@ def start(spool: FailingSpool, sqlite_ledger: SqlLedger, clock: SetClock) -> Ite
         scp = StorageScp(
             Receiver(spool, ledger or sqlite_ledger, clock, Log("receive")),
             Log("receive"),
-            ae_title="PULMONODE",
+            rules(
+                calling_ae_titles=calling_ae_titles,
+                require_called_ae_title=require_called_ae_title,
+                max_associations=max_associations,
+            ),
             storage_classes=CT_IMAGES | SEGMENTATIONS | {SopClassUID(uid) for uid in extra},
-            calling_ae_titles=calling_ae_titles,
-            require_called_ae_title=require_called_ae_title,
-            max_pdu_bytes=16384,
-            max_associations=max_associations,
-            network_timeout_s=30,
         )
         running.append(scp)
         return scp.start("127.0.0.1", 0)
@@ -358,13 +358,8 @@ def test_a_port_that_is_taken_cannot_be_bound(start: Start, spool: FailingSpool,
     other = StorageScp(
         Receiver(spool, sqlite_ledger, SetClock(), Log("receive")),
         Log("receive"),
-        ae_title="OTHER",
+        rules(),
         storage_classes=CT_IMAGES,
-        calling_ae_titles=(),
-        require_called_ae_title=True,
-        max_pdu_bytes=16384,
-        max_associations=1,
-        network_timeout_s=1,
     )
     with pytest.raises(OSError, match="in use"):
         other.start("127.0.0.1", port)

@@ -256,3 +256,23 @@ def test_orthanc_stores_both_and_gives_the_pdf_out(
         }
         document = next(i for i, d in stored.items() if d.Modality == "DOC")
         assert peer.get(f"/instances/{document}/pdf").startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_page_says_where_the_score_lies_and_in_what_the_case_is_unlike(
+    findings: Findings, language: PageLanguage
+) -> None:
+    notes = tuple(Rejected(f"MODEL-{number:03}", "Unlike.", "Take care.") for number in range(11, 17))
+    findings = replace(findings, case=replace(findings.case, notes=notes))
+    document, _ = pages(findings, language)
+    (text,) = text_of(pdf_of(document))
+    assert solid("Rad-score: 5.8") in solid(text)
+    expected = {
+        "en": "above 62 % of 30 positive, 97 % of 28 negative",
+        "zh": "高于 30 例阳性的 62 %，高于 28 例阴性的 97 %",
+    }
+    assert solid(expected[language]) in solid(text)
+    for note in notes:
+        assert note.code in text
+        assert language == "en" or solid(WORDS["zh"].meanings[note.code]) in solid(text)
+    assert check(document, findings) is None
