@@ -6,6 +6,7 @@ carries a seed of its own, and the results do not depend on who computes what.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,9 @@ from pipelines.training.signature import (
     folds_of,
     signature_of,
 )
+
+PATIENCE: Final = 1.0
+"""Of the lasso's folds in a task: hundreds of paths end where nothing better is to come."""
 
 Rows = NDArray[np.int_]
 
@@ -128,6 +132,7 @@ def perform(data: Data, recipe: Recipe, task: Task) -> Done:
         seed=task.seed,
         penalty=task.penalty,
         with_cut_off=task.with_cut_off,
+        patience=PATIENCE,
         groups=groups,
     )
     return Done(
@@ -148,13 +153,14 @@ def train(
     seed: int,
     penalty: float | None = None,
     with_cut_off: bool = True,
+    patience: float | None = None,
     groups: Groups | None = None,
 ) -> Trained:
     """Fit the recipe, and choose the cut-off by its rule.
 
     Without a feature in the model every case has the same probability, which is then the cut-off.
     """
-    pipeline = fitted(values, positive, recipe, seed=seed, penalty=penalty, groups=groups)
+    pipeline = fitted(values, positive, recipe, seed=seed, penalty=penalty, patience=patience, groups=groups)
     lasso = pipeline.named_steps["lasso"]
     signature = signature_of(pipeline)
     predictor = signature.linear_predictor(values)
