@@ -65,6 +65,8 @@ class Request:
 
 def run_train(request: Request, console: Console) -> int:
     """Train and write; the exit code."""
+    if request.output.exists():
+        return _refused(_taken(request), console)
     inputs = _inputs(request)
     if isinstance(inputs, Rejected):
         return _refused(inputs, console)
@@ -114,9 +116,7 @@ def _write(made: Study, request: Request, inputs: dict[str, bytes], console: Con
     try:
         write_folder(request.output, files)
     except FileExistsError:
-        return _refused(
-            Rejected("TRAIN-004", f"{request.output} exists already.", "Name another folder with --output."), console
-        )
+        return _refused(_taken(request), console)
     except OSError as fault:
         return _refused(
             Rejected("TRAIN-004", f"{request.output} cannot be written: {fault.strerror}.", "Name another folder."),
@@ -130,6 +130,10 @@ def _write(made: Study, request: Request, inputs: dict[str, bytes], console: Con
     console.print(f"Written to {request.output}.", markup=False)
     console.print(f"Sign the model with: pulmonode model sign {request.output / PACKAGE}", markup=False)
     return 0
+
+
+def _taken(request: Request) -> Rejected:
+    return Rejected("TRAIN-004", f"{request.output} exists already.", "Name another folder with --output.")
 
 
 def _inputs(request: Request) -> dict[str, bytes] | Rejected:
