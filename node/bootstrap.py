@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -23,8 +24,10 @@ from node.adapters.ledger_commitments import SqlCommitments
 from node.adapters.ledger_duties import SqlDuties
 from node.adapters.ledger_erasure import SqlErasure
 from node.adapters.ledger_files import SqlFiles
+from node.adapters.ledger_priorities import SqlPriorities
 from node.adapters.ledger_retention import SqlRetention
 from node.adapters.ledger_workflow import SqlWorkflow
+from node.adapters.memory import limit_memory
 from node.adapters.query_retrieve import QueryRetrieveScu, Source
 from node.adapters.spool import FileSpool
 from node.adapters.steps.boards import OwnBoard, PeerBoard, Wanted, send_event
@@ -34,11 +37,12 @@ from node.adapters.storage_scp import TRANSFER_SYNTAXES, StorageScp
 from node.adapters.storage_scu import StorageScu
 from node.adapters.stow import Archives, StowClient, WebArchive
 from node.adapters.threads import mapper
+from node.adapters.tls import Tls, TlsFiles
 from node.adapters.worklist import WorklistScu
 from node.errors import ConfigError
 from node.logs import Log
 from node.ports import Archive, Destination, StepBoard, StepEvent
-from node.services.assemble import Assembler
+from node.services.assemble import Assembler, may_start
 from node.services.commit import Committer, Custodian
 from node.services.deliver import Deliverer
 from node.services.notify import Notifier
@@ -51,6 +55,7 @@ from node.settings import Peer, Settings, read_secret
 from pipelines.domain.feature_codes import can_be_mapped
 from pipelines.domain.identifiers import CaseId, SopClassUID
 from pipelines.domain.lesion_rule import LesionRule
+from pipelines.domain.priority import Precedence, precedence
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
 from pipelines.extraction.settings import ExtractionSettings, load_profile
@@ -91,6 +96,7 @@ class Stores:
     tasks: SqlTasks
     index: ArchiveIndex
     files: SqlFiles
+    priorities: SqlPriorities
     retention: SqlRetention
     erasure: SqlErasure
 
@@ -118,8 +124,7 @@ def open_stores(settings: Settings) -> Stores:
         raise ConfigError([f"node.data_dir: {data_dir} cannot be created: {fault.strerror}"]) from fault
     if not os.access(data_dir, os.W_OK):
         raise ConfigError([f"node.data_dir: {data_dir} is not writable"])
-    url = settings.ledger.url or f"sqlite:///{data_dir / 'ledger.sqlite3'}"
-    engine = open_engine(url, password=read_secret(settings.ledger.password_file))
+    engine = open_engine(ledger_url(settings), password=read_secret(settings.ledger.password_file))
     spool = FileSpool(data_dir / "spool", min_free_bytes=settings.receive.min_free_mb * 2**20)
     delivery = settings.delivery
     commitments = SqlCommitments(
@@ -138,9 +143,15 @@ def open_stores(settings: Settings) -> Stores:
         SqlTasks(engine),
         ArchiveIndex(engine),
         SqlFiles(engine),
+        SqlPriorities(engine),
         SqlRetention(engine, committing=[p.name for p in settings.peers if p.commitment and not p.stow_url]),
         SqlErasure(engine),
     )
+
+
+def ledger_url(settings: Settings) -> str:
+    """URL of the ledger's database, without its password."""
+    return settings.ledger.url or f"sqlite:///{settings.data_dir / 'ledger.sqlite3'}"
 
 
 def device_uid(settings: Settings) -> str:
@@ -178,10 +189,13 @@ def make_scp(settings: Settings, stores: Stores) -> StorageScp:
             max_pdu_bytes=receive.max_pdu_bytes,
             max_object_bytes=receive.max_object_mb * 2**20,
             network_timeout_s=receive.network_timeout_s,
+            addresses=allowed_addresses(settings),
+            connections_per_minute=receive.connections_per_minute,
         ),
         storage_classes=storage_classes(settings),
         services=[commitment, *(steps.services if settings.tasks.serve else steps.notified_services)],
         turned_away=lambda refused: stores.workflow.turned_away(refused, at=utc_now()),
+        tls=make_tls(settings) if receive.tls else None,
     )
 
 
@@ -218,7 +232,7 @@ def make_performer(settings: Settings, stores: Stores) -> Performer:
     boards: dict[str, StepBoard] = {"": OwnBoard(stores.steps, utc_now, wanted)} if tasks.serve else {}
     for peer in settings.peers:
         if peer.tasks:
-            boards[peer.name] = PeerBoard(settings.node.ae_title, peer_address(peer), wanted)
+            boards[peer.name] = PeerBoard(settings.node.ae_title, peer_address(settings, peer), wanted)
     return Performer(
         boards,
         stores.tasks,
@@ -233,7 +247,7 @@ def make_performer(settings: Settings, stores: Stores) -> Performer:
 
 def make_notifier(settings: Settings, stores: Stores) -> Notifier:
     """The service that tells subscribers of procedure steps."""
-    addresses = {peer.ae_title: peer_address(peer) for peer in settings.peers}
+    addresses = {peer.ae_title: peer_address(settings, peer) for peer in settings.peers}
 
     def send(event: StepEvent) -> bool:
         address = addresses.get(event.receiving_ae_title)
@@ -242,10 +256,42 @@ def make_notifier(settings: Settings, stores: Stores) -> Notifier:
     return Notifier(stores.steps, send, utc_now, Log("worklist"))
 
 
-def peer_address(peer: Peer) -> PeerAddress:
-    """A configured peer as the sending adapter knows it."""
+def make_tls(settings: Settings, *, check_names: bool = True) -> Tls | None:
+    """TLS as it is configured; None when its files are not named."""
+    files = settings.tls
+    if files.certificate_file is None or files.key_file is None or files.authorities_file is None:
+        return None
+    return Tls(
+        TlsFiles(files.certificate_file, files.key_file, files.authorities_file),
+        require_client_certificate=files.require_client_certificate,
+        check_names=check_names,
+    )
+
+
+def allowed_addresses(settings: Settings) -> tuple[str, ...]:
+    """Who may connect: the networks that are configured, and the peers where their names are known."""
+    allowed = list(settings.receive.addresses)
+    for peer in settings.peers:
+        # a peer whose name nobody knows now can still be called later
+        with suppress(OSError):
+            found = socket.getaddrinfo(peer.host, None, type=socket.SOCK_STREAM)
+            allowed += sorted({str(address[0]).partition("%")[0] for *_, address in found})
+    return tuple(dict.fromkeys(allowed))
+
+
+def peer_address(settings: Settings, peer: Peer) -> PeerAddress:
+    """A configured peer as the sending adapters know it."""
     return PeerAddress(
-        peer.name, peer.ae_title, peer.host, peer.port, peer.timeout_s, deflate=peer.deflate, charset=peer.charset or ""
+        peer.name,
+        peer.ae_title,
+        peer.host,
+        peer.port,
+        peer.timeout_s,
+        deflate=peer.deflate,
+        charset=peer.charset or "",
+        tls=make_tls(settings) if peer.tls else None,
+        tls_name=peer.tls_name,
+        associations=peer.associations,
     )
 
 
@@ -257,7 +303,7 @@ def destination(settings: Settings, name: str) -> Destination:
 
 def make_scu(settings: Settings, locate: Callable[..., Path]) -> StorageScu:
     """The sending service; `locate` finds the file of a result."""
-    return StorageScu(settings.node.ae_title, [peer_address(peer) for peer in settings.peers], locate)
+    return StorageScu(settings.node.ae_title, [peer_address(settings, peer) for peer in settings.peers], locate)
 
 
 def make_assembler(settings: Settings, stores: Stores, queue: "CeleryQueue") -> Assembler:
@@ -272,7 +318,15 @@ def make_assembler(settings: Settings, stores: Stores, queue: "CeleryQueue") -> 
         max_attempts=settings.queue.max_attempts,
         resubmit_after=timedelta(seconds=settings.queue.resubmit_after_s),
         tolerances=tolerances(settings),
+        priorities=stores.priorities,
+        rule=precedence_rule(settings),
     )
+
+
+def precedence_rule(settings: Settings) -> Precedence:
+    """Which cases go first at this site."""
+    queue = settings.queue
+    return precedence(queue.urgent_from, queue.off_peak_from, queue.off_peak_hours)
 
 
 def make_archive(settings: Settings, locate: Callable[..., Path]) -> Archive:
@@ -303,14 +357,16 @@ def make_deliverer(settings: Settings, stores: Stores) -> Deliverer:
 
 def make_commitment_scu(settings: Settings) -> CommitmentScu:
     """The service that asks and answers about storage commitment on associations of its own."""
-    addresses = [peer_address(peer) for peer in settings.peers]
+    addresses = [peer_address(settings, peer) for peer in settings.peers]
     return CommitmentScu(settings.node.ae_title, addresses, hold_s=settings.delivery.commitment_hold_s)
 
 
 def make_query(settings: Settings, stores: Stores) -> QueryRetrieveScu:
     """The service that finds and retrieves."""
     node = settings.node.ae_title
-    sources = [Source(peer_address(peer), peer.retrieve, peer.move_destination or node) for peer in settings.peers]
+    sources = [
+        Source(peer_address(settings, peer), peer.retrieve, peer.move_destination or node) for peer in settings.peers
+    ]
     return QueryRetrieveScu(
         node,
         sources,
@@ -423,6 +479,7 @@ def make_processor(settings: Settings, stores: Stores, model: "Model | Rejected 
         out_of_time=OutOfTime,
         orders=make_orders(settings, stores),
         tolerances=tolerances(settings),
+        may_start=partial(may_start, stores.priorities, precedence_rule(settings), utc_now),
     )
 
 
@@ -459,7 +516,7 @@ def make_orders(settings: Settings, stores: Stores) -> Orders | None:
     peer = next((peer for peer in settings.peers if peer.worklist), None)
     if peer is None:
         return None
-    worklist = WorklistScu(settings.node.ae_title, peer_address(peer))
+    worklist = WorklistScu(settings.node.ae_title, peer_address(settings, peer))
     return Orders(worklist, stores.workflow, stores.spool, utc_now, Log("worklist"))
 
 
@@ -684,12 +741,16 @@ def make_app(settings: Settings) -> "Celery":
     from node.adapters.queue_celery import QueueSettings, create_app
     from node.tasks import register
 
+    authorities = settings.queue.broker_ca_file
     limits = QueueSettings(
         soft_time_limit_s=settings.queue.time_limit_s,
         time_limit_s=settings.queue.time_limit_s + 60,
         max_tasks_per_child=100,
+        # a process that has grown is replaced before the next case meets its limit
+        max_memory_per_child_kb=settings.queue.max_memory_mb * 1024 or None,
         sqlite_lease_s=settings.queue.lease_s,
         redis_visibility_timeout_s=settings.queue.time_limit_s + 600,
+        redis_ca_file=str(authorities.expanduser()) if authorities else None,
     )
     try:
         app = create_app(broker_url(settings), settings=limits)
@@ -697,7 +758,10 @@ def make_app(settings: Settings) -> "Celery":
         raise ConfigError([f"queue.broker: {fault}"]) from fault
 
     def services() -> Callable[[CaseId], None]:
-        return process_with_current_model(settings, open_stores(settings))
+        process = process_with_current_model(settings, open_stores(settings))
+        # in the child that computes, once it has loaded what it computes with
+        limit_memory(settings.queue.max_memory_mb)
+        return process
 
     register(app, services)
     return app

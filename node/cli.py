@@ -17,6 +17,7 @@ from node.bootstrap import (
     destination,
     load_pipeline,
     make_archive,
+    make_queue,
     open_stores,
     packaged_config,
     parameter_file,
@@ -29,7 +30,9 @@ from node.logs import Log
 from node.services.compare import compare
 from node.services.supervise import Supervisor
 from node.settings import ExtractionConfig, Settings, load_settings
+from pipelines.domain.case_state import CaseState
 from pipelines.domain.identifiers import CaseId
+from pipelines.domain.priority import Priority
 from pipelines.domain.reasons import Rejected
 from pipelines.extraction.settings import PROFILES, load_profile
 
@@ -226,6 +229,35 @@ def retry(node: Node, case: int) -> None:
 
 @cli.command()
 @click.argument("case", type=int)
+@click.option(
+    "--as",
+    "priority",
+    type=click.Choice([one.value for one in Priority]),
+    default=Priority.URGENT.value,
+    show_default=True,
+    help="How soon; off-peak cases wait for queue.off_peak_hours.",
+)
+@click.pass_obj
+@reporting_errors
+def prioritise(node: Node, case: int, priority: str) -> None:
+    """Have CASE computed before all others, or not before the off-peak hours.
+
+    \b
+    Example: pulmonode prioritise 17
+    """
+    settings, chosen = node.settings(), Priority(priority)
+    try:
+        state = open_stores(settings).priorities.prioritise(CaseId(case), chosen, at=utc_now())
+    except KeyError:
+        _fail(1, f"There is no case {case}.")
+    if state is CaseState.QUEUED and chosen is not Priority.OFF_PEAK:
+        # its first message stays where it is, and finds the case taken
+        make_queue(settings).submit(CaseId(case), chosen)
+    click.echo(f"Case {case} is {priority} ({state}).")
+
+
+@cli.command()
+@click.argument("case", type=int)
 @click.option("--to", "peer", required=True, help="Name of a configured peer.")
 @click.pass_obj
 @reporting_errors
@@ -380,6 +412,90 @@ def extract(
         raise click.UsageError("; ".join(fault.problems)) from fault
 
 
+STUDIES: Final = ("seed-b",)
+"""Cohort studies that can be analysed; seed-b is Huang et al. 2025."""
+PROFILES_OF_STUDIES: Final = ("seed-b", "recommended")
+
+
+@cli.command()
+@click.argument("cohort", metavar="COHORT", type=click.Path(exists=True, path_type=Path))
+@click.option("--study", type=click.Choice(STUDIES), required=True, help="What to ask of the cohort.")
+@click.option(
+    "--profile",
+    type=click.Choice(PROFILES_OF_STUDIES),
+    default="seed-b",
+    show_default=True,
+    help="Choices as the paper made them, or as is recommended.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder for the report; made if it is not there.",
+)
+@click.option(
+    "--dpi", type=click.IntRange(50, 1200), default=300, show_default=True, help="Pixels per inch of PNG files."
+)
+@reporting_errors
+def analyse(*, cohort: Path, study: str, profile: str, output: Path, dpi: int) -> None:
+    """Analyse a cohort: matching, survival, tables and figures in one report.
+
+    COHORT is a table of patients (CSV or .xlsx), or a folder with patients.csv and, if there is one, lesions.csv. The
+    exit code is 1 when a cell cannot be used, and also when the report is written but the matched groups are not
+    balanced.
+
+    \b
+    Example: pulmonode analyse cohort.csv --study seed-b -o report
+    """
+    from node.commands.analyse import run_analysis
+
+    sys.exit(run_analysis(cohort, profile, output, Console(stderr=True, highlight=False), dpi=dpi))
+
+
+@cli.group()
+def cohort() -> None:
+    """Work with the tables of a cohort."""
+
+
+@cohort.command()
+@click.option("--study", type=click.Choice(STUDIES), required=True, help="The study that the cohort is made for.")
+@click.option("--patients", type=click.IntRange(20, 100_000), default=579, show_default=True, help="Eligible patients.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The same seed, the same cohort.")
+@click.option(
+    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the tables."
+)
+@reporting_errors
+def synthetic(*, study: str, patients: int, seed: int, output: Path) -> None:
+    """Write a made-up cohort whose truth is known, with the data dictionary of its tables.
+
+    \b
+    Example: pulmonode cohort synthetic --study seed-b -o made-up
+    """
+    from node.commands.analyse import run_synthetic
+
+    sys.exit(run_synthetic(output, patients, seed, Console(stderr=True, highlight=False)))
+
+
+@cli.command()
+@click.argument(
+    "tables", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="TABLES..."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+def audit(tables: tuple[Path, ...], *, as_json: bool) -> None:
+    """Find numbers in result TABLES that contradict each other.
+
+    TABLES are CSV, XLSX or TOML files that list printed percentages, counts, p values, ratios and intervals. A finding
+    says that the numbers cannot all be right, not which of them is wrong. The exit code is 1 when something conflicts.
+
+    \b
+    Example: pulmonode audit table1.csv
+    """
+    from node.commands.audit import run_audit
+
+    sys.exit(run_audit(tables, as_json=as_json))
+
+
 @cli.command()
 @click.argument("cohort", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
@@ -497,6 +613,53 @@ def conformance(node: Node, *, output: Path | None) -> None:
         return
     output.write_text(text, encoding="utf-8")
     click.echo(f"Written to {output}.")
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--copy", is_flag=True, help="Copy files also where the disk is the same, instead of linking them.")
+@click.pass_obj
+@reporting_errors
+def backup(node: Node, folder: Path, *, copy: bool) -> None:
+    """Write everything that the node keeps into a new FOLDER, while the node runs.
+
+    \b
+    Example: pulmonode backup /backup/2026-03-01
+    """
+    from node.commands.backup import back_up
+
+    done = back_up(node.settings(), node.config, folder.absolute(), link=not copy, at=utc_now())
+    click.echo(f"{done.files} files, {done.megabytes} MB, and the ledger are in {folder}.")
+    for code, paths in (("LDG-003 missing", done.missing), ("LDG-004 changed", done.damaged)):
+        for path in paths:
+            click.echo(f"{code}: {path}", err=True)
+    sys.exit(1 if done.missing or done.damaged else 0)
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--into",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Empty data folder; set node.data_dir to it.",
+)
+@click.pass_obj
+@reporting_errors
+def restore(node: Node, folder: Path, into: Path) -> None:
+    """Put the backup in FOLDER back, after every file of it was compared with its SHA-256.
+
+    With ledger.url the ledger goes there, into an empty database; otherwise it becomes a file in the data folder.
+
+    \b
+    Example: pulmonode restore /backup/2026-03-01 --into /var/lib/pulmonode
+    """
+    from node.commands.backup import restore as put_back
+
+    done = put_back(node.settings(), folder.absolute(), into.absolute())
+    click.echo(f"{done.files} files, {done.megabytes} MB, and the ledger are in {into}.")
+    for path in done.missing:
+        click.echo(f"LDG-003 missing when the backup was made: {path}", err=True)
 
 
 @cli.command()

@@ -12,7 +12,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +30,8 @@ from node.conformance.network import class_name
 from node.conformance.sample import sample_objects, sample_tasks
 from node.conformance.statement import facts, statement
 from node.settings import Settings
+from pipelines.cohort.dictionary import Dictionary
+from pipelines.cohort.huang.columns import LESIONS, PATIENTS
 from pipelines.domain import case_state, feature_codes
 from pipelines.domain.case_state import TRANSITIONS, CaseEvent, CaseState
 from pipelines.domain.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -302,6 +304,20 @@ def _contract(contract: dict[str, Any]) -> str:
             raise ValueError(f"no words for a contract of type {other}")
 
 
+def cohort_columns(dictionary: Dictionary) -> str:
+    """The columns of a cohort's table."""
+    rows = [
+        (
+            code(column.name) + (", required" if column.required else ""),
+            column.meaning,
+            column.allowed.removesuffix(", or nothing"),
+            ", ".join(column.aliases),
+        )
+        for column in dictionary.columns
+    ]
+    return table(("Column", "Meaning", "Allowed", "Also"), rows)
+
+
 def _modules(layer: str) -> str:
     return " or ".join(code(module.strip()) for module in layer.split("|"))
 
@@ -329,6 +345,8 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "ibsi-profile": ibsi_profile,
     "demo-model": demo_model,
     "import-rules": import_rules,
+    "cohort-patients": partial(cohort_columns, PATIENTS),
+    "cohort-lesions": partial(cohort_columns, LESIONS),
 }
 """What makes the text of each block; a block stands between `<!-- generated: NAME -->` and `<!-- end -->`."""
 

@@ -37,7 +37,8 @@ from tests.docs_sources import (
 DOCS = ROOT / "docs"
 PAGES = {str(page.relative_to(ROOT)): page.read_text("utf-8") for page in pages()}
 EVERY_PAGE = pytest.mark.parametrize("name", sorted(PAGES))
-CODE = re.compile(r"\b(?:RCV|CT|SEG|ROI|MAP|VOL|TXT|ENG|MODEL|OUT|NET|CFG|LDG|RUN)-\d{3}\b")
+PREFIXES = sorted({code.partition("-")[0] for code in CODES})
+CODE = re.compile(rf"\b(?:{'|'.join(PREFIXES)})-\d{{3}}\b")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")

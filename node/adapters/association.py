@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydicom.uid import UID
 from pynetdicom import AE, DEFAULT_TRANSFER_SYNTAXES, build_role, evt
 
+from node.adapters.tls import Tls
 from pipelines.domain.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pipelines.domain.reasons import Rejected
 
@@ -30,6 +31,12 @@ class PeerAddress:
     """Whether results are offered in Deflated Explicit VR Little Endian too."""
     charset: str = ""
     """Character set that the text of results is written in; empty for UTF-8, as they are made."""
+    tls: Tls | None = None
+    """Speaks TLS with it when given."""
+    tls_name: str = ""
+    """Name in its certificate; empty when it is `host`."""
+    associations: int = 1
+    """Over how many associations at the same time results are sent."""
 
     @property
     def where(self) -> str:
@@ -131,23 +138,52 @@ def associate(
             ae_title=peer.ae_title,
             ext_neg=list(roles.values()),
             evt_handlers=[(evt.EVT_CONN_OPEN, _no_delay), *handlers],
+            tls_args=(peer.tls.client(), peer.tls_name or peer.host) if peer.tls is not None else None,
         )
     except OSError as fault:  # no address belongs to the name
-        return Rejected("NET-001", f"{peer.where} cannot be reached: {fault.strerror}.", "Check its host name.")
+        return unknown_host(peer, fault)
     if association.is_established:
         return association
     if association.is_rejected:
-        return _rejected(ae_title, peer, association.acceptor.primitive)
+        answer = association.acceptor.primitive
+        said = (getattr(answer, "result_source", None), getattr(answer, "diagnostic", None))
+        return rejected(ae_title, peer, said)
     if association.acceptor.primitive is not None and not association.accepted_contexts:
-        return Rejected("NET-004", f"{peer.where} accepts none of the object classes.", "Enable them in that system.")
+        return nothing_accepted(peer)
+    return unreachable(peer)
+
+
+def unreachable(peer: PeerAddress) -> Rejected:
+    """A peer that does not answer."""
     return Rejected(
         "NET-001", f"{peer.where} cannot be reached.", "Check that it runs, its address and port, and the firewall."
     )
 
 
-def _rejected(ae_title: str, peer: PeerAddress, answer: Any) -> Rejected:
-    """Why a peer rejected an association, as far as it says so (PS3.8 table 9-21)."""
-    said = (getattr(answer, "result_source", None), getattr(answer, "diagnostic", None))
+def unknown_host(peer: PeerAddress, fault: OSError) -> Rejected:
+    """A peer whose name no address belongs to."""
+    return Rejected("NET-001", f"{peer.where} cannot be reached: {fault.strerror}.", "Check its host name.")
+
+
+def no_tls(peer: PeerAddress, fault: OSError) -> Rejected:
+    """A peer with which no TLS connection could be agreed on."""
+    # the certificate's own text may name anything; the reason is one of OpenSSL's words
+    why = getattr(fault, "verify_message", None) or getattr(fault, "reason", None) or fault.strerror or "no answer"
+    return Rejected(
+        "NET-001",
+        f"{peer.where} cannot be reached by TLS: {why}.",
+        "Check that it speaks TLS there, and that its certificate names the host and comes from one of "
+        "tls.authorities_file.",
+    )
+
+
+def nothing_accepted(peer: PeerAddress) -> Rejected:
+    """A peer that takes nothing of what was proposed."""
+    return Rejected("NET-004", f"{peer.where} accepts none of the object classes.", "Enable them in that system.")
+
+
+def rejected(ae_title: str, peer: PeerAddress, said: tuple[int | None, int | None]) -> Rejected:
+    """Why a peer rejected an association: (source, diagnostic) as far as it says so (PS3.8 table 9-21)."""
     if said == _CALLED_UNKNOWN:
         return Rejected(
             "NET-002",

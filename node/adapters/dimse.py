@@ -37,6 +37,17 @@ def parse_request(data: bytes | bytearray) -> Request:
     ProtocolError
         If it is none, or lacks what every request has.
     """
+    elements = _elements(data)
+    return Request(
+        command=_number(elements, _COMMAND),
+        message_id=_number(elements, _MESSAGE_ID),
+        has_data_set=_number(elements, _DATA_SET_TYPE) != _NO_DATA_SET,
+        sop_class=elements.get(_SOP_CLASS, b"").rstrip(b"\0 "),
+        sop_instance=elements.get(_SOP_INSTANCE, b"").rstrip(b"\0 "),
+    )
+
+
+def _elements(data: bytes | bytearray) -> dict[int, bytes]:
     elements: dict[int, bytes] = {}
     position = 0
     while position < len(data):
@@ -48,13 +59,7 @@ def parse_request(data: bytes | bytearray) -> Request:
             raise ProtocolError(AbortReason.INVALID_PARAMETER, "a command set is malformed")
         elements[element] = bytes(data[position : position + length])
         position += length
-    return Request(
-        command=_number(elements, _COMMAND),
-        message_id=_number(elements, _MESSAGE_ID),
-        has_data_set=_number(elements, _DATA_SET_TYPE) != _NO_DATA_SET,
-        sop_class=elements.get(_SOP_CLASS, b"").rstrip(b"\0 "),
-        sop_instance=elements.get(_SOP_INSTANCE, b"").rstrip(b"\0 "),
-    )
+    return elements
 
 
 def _number(elements: dict[int, bytes], element: int) -> int:
@@ -78,6 +83,32 @@ def response(request: Request, context_id: int, status: int) -> bytes:
     )
     command = _element(0x0000, struct.pack("<I", len(body))) + body
     return _P_DATA.pack(4, 0, len(command) + 6, len(command) + 2, context_id, _COMMAND_LAST) + command
+
+
+def store_request(sop_class: str, sop_instance: str, message_id: int) -> bytes:
+    """The command set of a C-STORE request of medium priority."""
+    body = b"".join(
+        (
+            _element(_SOP_CLASS, sop_class.encode("ascii")),
+            _element(_COMMAND, struct.pack("<H", C_STORE_RQ)),
+            _element(_MESSAGE_ID, struct.pack("<H", message_id)),
+            _element(0x0700, b"\0\0"),
+            _element(_DATA_SET_TYPE, b"\1\0"),
+            _element(_SOP_INSTANCE, sop_instance.encode("ascii")),
+        )
+    )
+    return _element(0x0000, struct.pack("<I", len(body))) + body
+
+
+def status_of(data: bytes | bytearray) -> tuple[int, int]:
+    """(message ID that is answered, status) of a response; raises `ProtocolError` when it is none."""
+    elements = _elements(data)
+    return _number(elements, 0x0120), _number(elements, 0x0900)
+
+
+def value_head(length: int, context_id: int, *, command: bool, last: bool) -> bytes:
+    """What stands before a fragment of `length` bytes that fills a P-DATA-TF unit alone (PS3.8 9.3.5)."""
+    return _P_DATA.pack(4, 0, length + 6, length + 2, context_id, command | last << 1)
 
 
 def _element(element: int, value: bytes) -> bytes:

@@ -1,19 +1,20 @@
 """Send objects to other DICOM applications: Storage and Verification as SCU."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Final
 
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
-from pynetdicom import _config
 
 from node.adapters.association import Context, PeerAddress, associate
 from node.adapters.deflate import deflate
 from node.adapters.recode import Unwritable, recode
+from node.adapters.store_client import NO_DICOM_FILE, StoreClient, Unsendable, connect
 from node.ports import Sent, StoredFile, StoredResult
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import VERIFICATION
@@ -87,8 +88,6 @@ class StorageScu:
         self._ae_title = ae_title
         self._peers: Mapping[str, PeerAddress] = {peer.name: peer for peer in peers}
         self._locate = locate
-        # send from the file piece by piece: the bytes stay as they are and memory stays small
-        _config.STORE_SEND_CHUNKED_DATASET = True
 
     def send(self, peer: str, results: Sequence[StoredResult]) -> Iterator[tuple[StoredResult, Sent]]:
         address = self._peers[peer]
@@ -105,33 +104,51 @@ class StorageScu:
         yield from zip(results, self.send_files(address, files), strict=True)
 
     def send_files(self, peer: PeerAddress, files: Sequence[Sendable]) -> Iterator[Sent]:
-        """Offer `files` to `peer` over one association; one answer for each, in order."""
+        """Offer `files` to `peer` over as many associations as it allows; one answer for each, in order."""
+        width = min(peer.associations, len(files))
+        if width <= 1:
+            yield from self._over_one_association(peer, files)
+            return
+        answers: list[Future[Sent]] = [Future() for _ in files]
+
+        def send(first: int) -> None:
+            mine = range(first, len(files), width)
+            try:
+                sent = self._over_one_association(peer, [files[number] for number in mine])
+                for number, answer in zip(mine, sent, strict=True):
+                    answers[number].set_result(answer)
+            except BaseException as fault:
+                for number in mine:
+                    if not answers[number].done():
+                        answers[number].set_exception(fault)
+
+        with ThreadPoolExecutor(width, thread_name_prefix="store") as pool:
+            for first in range(width):
+                pool.submit(send, first)
+            for answer in answers:
+                yield answer.result()
+
+    def _over_one_association(self, peer: PeerAddress, files: Sequence[Sendable]) -> Iterator[Sent]:
         # one context for each pair, so that no file has to be transcoded
         contexts = list(dict.fromkeys(context for file in files for context in file.contexts))[:_MAX_CONTEXTS]
-        association = associate(self._ae_title, peer, [Context(sop_class, (syntax,)) for sop_class, syntax in contexts])
-        if isinstance(association, Rejected):
+        client = connect(self._ae_title, peer, contexts)
+        if isinstance(client, Rejected):
             # an association with no context at all fails as one object does whose context is missing
-            refused = association.code == "NET-004"
+            refused = client.code == "NET-004"
             for file in files:
-                yield _not_accepted(file, peer.name) if refused else Sent(None, association)
+                yield _not_accepted(file, peer.name) if refused else Sent(None, client)
             return
-        accepted = {
-            (str(context.abstract_syntax), str(context.transfer_syntax[0])) for context in association.accepted_contexts
-        }
-        lost = False
         try:
             for file in files:
-                usable = [context for context in file.contexts if context in accepted]
+                usable = [context for context in file.contexts if context in client.accepted]
                 if not usable:
                     yield _not_accepted(file, peer.name)
-                    continue
-                # an association that was aborted may seem established for another moment
-                sent = judge(None, peer.name) if lost else _store(association, file, usable[0][1], peer.name)
-                lost = sent.fault is not None and sent.fault.code == "NET-005"
-                yield sent
+                elif client.alive:
+                    yield _store(client, file, usable[0][1], peer.name)
+                else:
+                    yield judge(None, peer.name)
         finally:
-            if association.is_established:
-                association.abort() if lost else association.release()
+            client.release()
 
     def echo(self, peer: str) -> Rejected | None:
         association = associate(self._ae_title, self._peers[peer], [VERIFYING])
@@ -146,13 +163,13 @@ class StorageScu:
         return judge(status.get("Status"), peer).fault
 
 
-def _store(association: Any, file: Sendable, transfer_syntax: str, peer: str) -> Sent:
+def _store(client: StoreClient, file: Sendable, transfer_syntax: str, peer: str) -> Sent:
+    context = (file.sop_class, transfer_syntax)
     try:
         if transfer_syntax == file.transfer_syntax and not file.charset:
-            status = association.send_c_store(file.path)
-        else:
-            with _as_wanted(file, transfer_syntax) as path:
-                status = association.send_c_store(path)
+            return judge(client.store(file.path, context), peer)
+        with _as_wanted(file, transfer_syntax) as path:
+            return judge(client.store(path, context), peer)
     except Unwritable as fault:
         reason = Rejected(
             "TXT-003",
@@ -160,12 +177,9 @@ def _store(association: Any, file: Sendable, transfer_syntax: str, peer: str) ->
             f"Set charset of {peer} to one that has them, such as GB18030, or remove the key if it takes UTF-8.",
         )
         return Sent(None, reason, permanent=True)
-    except RuntimeError:  # the association is gone
-        return judge(None, peer)
-    except (OSError, InvalidDicomError, AttributeError, ValueError) as fault:
-        why = getattr(fault, "strerror", None) or "it is no DICOM file, or not the one that it was"
+    except (Unsendable, OSError, InvalidDicomError, AttributeError, ValueError) as fault:
+        why = str(fault) if isinstance(fault, Unsendable) else getattr(fault, "strerror", None) or NO_DICOM_FILE
         return Sent(None, Rejected("RCV-005", f"A file cannot be sent: {why}.", "Look whether it can be read."))
-    return judge(status.get("Status"), peer)
 
 
 @contextmanager

@@ -1,9 +1,11 @@
 """Protocol data units on a socket, read within bounds and without copying what is not looked at (PS3.8 section 9.3)."""
 
 import socket
+import ssl
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from enum import IntEnum
 from typing import Final
 
@@ -11,6 +13,9 @@ HEADER_BYTES: Final = 6
 _SMALL_BUFFER_BYTES: Final = 4 * 1024
 _BUFFER_BYTES: Final = 256 * 1024
 _UINT32_BE: Final = struct.Struct(">I")
+APPLICATION_CONTEXT: Final = "1.2.840.10008.3.1.1.1"
+"""The one that DICOM has (PS3.7 A.2.1)."""
+RELEASE_REQUEST: Final = bytes((5, 0, 0, 0, 0, 4, 0, 0, 0, 0))
 RELEASE_RESPONSE: Final = bytes((6, 0, 0, 0, 0, 4, 0, 0, 0, 0))
 
 
@@ -18,6 +23,8 @@ class PduType(IntEnum):
     """First byte of a protocol data unit."""
 
     ASSOCIATE_RQ = 1
+    ASSOCIATE_AC = 2
+    ASSOCIATE_RJ = 3
     DATA = 4
     RELEASE_RQ = 5
     ABORT = 7
@@ -113,12 +120,40 @@ class Wire:
             self._begin += len(piece)
             count -= len(piece)
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes | memoryview) -> None:
         """Send everything; raises `ConnectionEnded` when nobody takes it."""
         try:
             self._socket.sendall(data)
         except OSError as fault:
             raise ConnectionEnded(fault.strerror or type(fault).__name__) from fault
+
+    def send_all(self, pieces: Sequence[bytes | memoryview]) -> None:
+        """Send pieces one after the other, without putting them together first where the connection allows."""
+        if isinstance(self._socket, ssl.SSLSocket):
+            for piece in pieces:
+                self.send(piece)
+            return
+        left = [memoryview(piece) for piece in pieces]
+        try:
+            while left:
+                sent = self._socket.sendmsg(left)
+                while left and sent >= len(left[0]):
+                    sent -= len(left[0])
+                    left.pop(0).release()
+                if sent:
+                    left[0] = left[0][sent:]
+        except OSError as fault:
+            raise ConnectionEnded(fault.strerror or type(fault).__name__) from fault
+        finally:
+            for view in left:
+                view.release()
+
+    def close(self) -> None:
+        """Close the connection; whoever waits for something on it is woken."""
+        # it may never have been connected, or the other side was faster
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
 
     def _fill(self, count: int) -> None:
         """Wait until `count` bytes are in the buffer."""

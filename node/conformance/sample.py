@@ -103,6 +103,8 @@ def _cases() -> Iterator[Findings]:
     negative = _score(ScoreClass.NEGATIVE, demonstration=False)
     yield _findings(full, positive, _every_feature(), "original_glcm_JointEntropy")
     yield _findings(replace(bare, notes=(_REASON,)), negative, _every_feature(), "original_firstorder_Mean")
+    usual = _case("usual", _full_header(), (6, 20, 24), _AXIAL)
+    yield _findings(usual, replace(positive, warnings=()), ("original_glcm_Id",), "original_glcm_Id")
     drawn = SegmentationRef(full.segmentation.key, RT_STRUCTURE_SET, full.segmentation.sop_instance, referable=False)
     few = ("original_shape_MeshVolume", "original_firstorder_Energy")
     for case, image in ((full, "log-sigma-2-0-mm-3D"), (bare, "wavelet-LLH")):

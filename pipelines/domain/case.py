@@ -36,6 +36,10 @@ class Lesion:
         As sent, or derived from the segmentation when it has none (PS3.3 C.8.20.2).
     kind
         Segmented Property Type, where the segmentation says it.
+    regions
+        Anatomic Region, as sent.
+    tracking_id_sent, tracking_uid_sent
+        True for identifiers that the segmentation holds; derived ones say nothing about other time points.
     """
 
     number: int
@@ -44,6 +48,9 @@ class Lesion:
     tracking_uid: str
     kind: Code | None
     mask: Mask
+    regions: tuple[Code, ...] = ()
+    tracking_id_sent: bool = False
+    tracking_uid_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

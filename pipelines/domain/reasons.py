@@ -108,6 +108,18 @@ CODES: Final[dict[str, str]] = {
     "TRAIN-003": "No feature was selected",
     "TRAIN-004": "The results of the training cannot be written",
     "TRAIN-005": "The cohort does not say what a model package needs",
+    # tables of a cohort
+    "COH-001": "A cell of the cohort's table cannot be used",
+    "COH-002": "A column of the cohort's table is missing or there twice",
+    "COH-003": "The cohort's table cannot be read",
+    "COH-004": "The matched groups are not balanced",
+    "COH-005": "A part of the analysis could not be done",
+    # lesions over time
+    "RSP-001": "Lesions of two time points cannot be matched",
+    "RSP-002": "The time points of a patient contradict each other",
+    "RSP-003": "The choice of lesions contradicts what was seen",
+    "RSP-004": "Lesions were measured in different ways",
+    "RSP-005": "A decision of a reader is missing",
     # results and their delivery
     "OUT-001": "A result did not pass its self-check",
     "NET-001": "The peer cannot be reached",
@@ -130,5 +142,6 @@ CODES: Final[dict[str, str]] = {
     "RUN-002": "Internal error",
     "RUN-003": "The queue cannot be reached",
     "RUN-004": "The computation took too long",
+    "RUN-005": "The computation needed too much memory",
 }
 """Every message code with its meaning. A code is never used again for something else."""

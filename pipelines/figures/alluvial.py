@@ -94,7 +94,7 @@ def alluvial(
     tint = dict(zip(sites, colours(len(sites)), strict=True))
     flow_mm = max(60.0, 7.5 * max(len(left), len(right)))
     heads = headings or (say("Baseline sites", style.language), say("Sites of progression", style.language))
-    table_mm = 6.0 + 4.2 * len(same) if same else 0.0
+    table_mm = 9.0 + 4.2 * len(same) if same else 0.0
 
     def paint(figure: FigureBase) -> None:
         axes = sheet(figure)
@@ -128,7 +128,7 @@ def alluvial(
             tops.append(places)
         _ribbons(axes, pairs, (left, right), tops, (x[0] + _NODE, x[1]), unit, tint)
         if same:
-            _table(axes, [(name, pairs[name, name], left[name]) for name in same], patients, flow_mm + 12.5, style)
+            _table(axes, [(name, pairs[name, name], left[name]) for name in same], patients, flow_mm + 17.0, style)
 
     return drawing(
         paint,
@@ -181,21 +181,24 @@ def _ribbons(
 
 def _table(axes: Axes, rows: Sequence[tuple[str, int, int]], patients: int, top: float, style: Style) -> None:
     small = style.small_pt
-    of_all = f"{say('of all', style.language)} (n = {patients})"
-    heads = ["n", of_all, say("of those with the site at baseline", style.language)]
     first = say("Same site again", style.language)
-    left = max(text.width_mm(first, small, bold=True), *(text.width_mm(name, small) for name, _, _ in rows)) + 6
-    stops = []
-    for head in heads:
-        left += text.width_mm(head, small) + 7
+    left = 3.0 + max(text.width_mm(first, small, bold=True), *(text.width_mm(name, small) for name, _, _ in rows))
+    cells = [(str(n), f"{100 * n / patients:.1f}%", f"{100 * n / base:.1f}% ({n}/{base})") for _, n, base in rows]
+    of_all = f"{say('of all', style.language)} (n{text.NO_BREAK}={text.NO_BREAK}{patients})"
+    room = (axes.get_xlim()[1] - 3.0 - left - 3 * 5.0) / 3
+    stops, heads = [], []
+    for number, head in enumerate(("n", of_all, say("of those with the site at baseline", style.language))):
+        lines = text.wrapped(head, room + (8.0 if number == 2 else -4.0), small)
+        wide = [text.width_mm(line, small) for line in (*lines, *(row[number] for row in cells))]
+        left += 5.0 + max(wide)
         stops.append(left)
-    axes.text(3, top, first, size=small, va="center", **emphasis(first))
-    for head, stop in zip(heads, stops, strict=True):
-        axes.text(stop, top, head, size=small, ha="right", va="center")
-    axes.plot([3, stops[-1]], [top + 2.1] * 2, color=INK, lw=0.5)
-    for number, (name, n, base) in enumerate(rows):
-        y = top + 4.4 + 4.2 * number
+        heads.append(lines)
+    axes.text(3, top, first, size=small, va="bottom", **emphasis(first))
+    for lines, stop in zip(heads, stops, strict=True):
+        axes.text(stop, top, "\n".join(lines), size=small, ha="right", va="bottom", linespacing=1.1)
+    axes.plot([3, stops[-1]], [top + 0.9] * 2, color=INK, lw=0.5)
+    for number, ((name, _, _), row) in enumerate(zip(rows, cells, strict=True)):
+        y = top + 3.2 + 4.2 * number
         axes.text(3, y, name, size=small, va="center")
-        cells = (str(n), f"{100 * n / patients:.1f}%", f"{100 * n / base:.1f}% ({n}/{base})")
-        for cell, stop in zip(cells, stops, strict=True):
+        for cell, stop in zip(row, stops, strict=True):
             axes.text(stop, y, cell, size=small, ha="right", va="center")

@@ -7,18 +7,23 @@ the order of the formats nor what was drawn before can change a byte.
 import io
 import re
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import as_file, files
 from itertools import cycle, islice
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure, FigureBase
+from matplotlib.figure import Figure, FigureBase, SubFigure
 from matplotlib.font_manager import fontManager
+from matplotlib.transforms import Bbox
 
 Language = Literal["en", "zh"]
 
@@ -30,9 +35,9 @@ PAGE_MM: Final = 170.0
 """Width of a figure that fills both columns."""
 
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-ORANGE, SKY, YELLOW, INK, GREY, PALE = "#E69F00", "#56B4E9", "#F0E442", "#222222", "#8A8A8A", "#D9D9D9"
+ORANGE, SKY, INK, GREY, PALE = "#E69F00", "#56B4E9", "#222222", "#8A8A8A", "#D9D9D9"
 PALETTE: Final = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, INK, GREY)
-"""Colours that people with any colour vision tell apart (Okabe and Ito 2008), yellow last because it is too light."""
+"""Colours that people with any colour vision tell apart (Okabe and Ito 2008), but for yellow: it is too light."""
 DASHES: Final = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
 """Line styles that go with the colours, for prints in black and white."""
 
@@ -40,8 +45,9 @@ BOLD: Final[dict[str, Any]] = {"weight": "bold", "family": "DejaVu Sans"}
 """For texts in Latin letters: the Chinese font that is shipped in full has one weight."""
 
 _LETTER_MM: Final = 4.5
-_HAN: Final = re.compile("[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
-_HAN_FONT: Final = "Noto Sans SC"
+_LEAST_PANEL_MM: Final = 55.0
+HAN: Final = re.compile("[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
+HAN_FONT: Final = "Noto Sans SC"
 # what a viewer without DejaVu has: DejaVu descends from Bitstream Vera, whose letters are as wide as Verdana's
 _STAND_INS: Final = "'DejaVu Sans', Verdana, 'Bitstream Vera Sans', 'Noto Sans SC', 'Microsoft YaHei', sans-serif"
 _FAMILY: Final = re.compile(r" font-family: 'DejaVu Sans'(, 'Noto Sans SC')?;?")
@@ -108,8 +114,7 @@ class Drawing:
         """The figure as SVG (UTF-8) with its text as text, without a date and without anything from outside."""
         buffer = io.BytesIO()
         with mpl.rc_context(_settings(self.font_pt)):
-            figure = self._figure()
-            FigureCanvasSVG(figure)
+            figure = self._figure(FigureCanvasSVG, 72)
             figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
         text = _DOCTYPE.sub("", buffer.getvalue().decode("utf-8"))
         # said once for all texts, and with stand-ins
@@ -128,15 +133,30 @@ class Drawing:
             raise ValueError(f"a picture has 50 to 1200 pixels per inch, not {dpi}")
         buffer = io.BytesIO()
         with mpl.rc_context(_settings(self.font_pt)):
-            figure = self._figure()
-            FigureCanvasAgg(figure)
-            figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+            figure = self._figure(FigureCanvasAgg, dpi)
+            figure.savefig(buffer, format="png", dpi="figure", metadata={"Software": None})
         return buffer.getvalue()
 
-    def _figure(self) -> Figure:
-        figure = Figure(figsize=(self.width_mm * MM, self.height_mm * MM), layout="constrained", facecolor="white")
+    def _figure(self, canvas: type[FigureCanvasBase], dpi: int) -> Figure:
+        size = (self.width_mm * MM, self.height_mm * MM)
+        figure = Figure(figsize=size, dpi=dpi, layout="constrained", facecolor="white")
+        canvas(figure)
         self.paint(figure)
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            engine.execute(figure)
+            figure.set_layout_engine("none")
+            _settle(figure)
         return figure
+
+
+def _settle(figure: Figure | SubFigure) -> None:
+    # the solver of the layout orders its unknowns by their addresses: the last digits differ from run to run
+    for axes in figure.axes:
+        axes.set_position(Bbox(np.round(axes.get_position(original=True).get_points(), 6)))
+    for part in figure.subfigs:
+        part.bbox_relative.set_points(np.round(part.bbox_relative.get_points(), 6))
+        _settle(part)
 
 
 def drawing(
@@ -154,7 +174,7 @@ def panels(drawings: Sequence[Drawing], *, columns: int = 2, letters: bool = Tru
     drawings
         At least one; each is fitted to its cell. A row is as high as its highest drawing.
     columns
-        Panels side by side.
+        Panels side by side, fewer where each would be narrower than 55 mm.
     letters
         Whether to put a letter at the upper left corner of each.
 
@@ -165,10 +185,10 @@ def panels(drawings: Sequence[Drawing], *, columns: int = 2, letters: bool = Tru
     """
     if not drawings or columns < 1:
         raise ValueError("panels need at least one drawing and one column")
-    columns = min(columns, len(drawings))
+    width = style.width_mm or (COLUMN_MM if columns == 1 and drawings[0].width_mm <= COLUMN_MM else PAGE_MM)
+    columns = min(columns, len(drawings), max(1, int(width // _LEAST_PANEL_MM)))
     rows = [drawings[start : start + columns] for start in range(0, len(drawings), columns)]
     heights = [max(each.height_mm for each in row) + (_LETTER_MM if letters else 0.0) for row in rows]
-    width = style.width_mm or (COLUMN_MM if columns == 1 and drawings[0].width_mm <= COLUMN_MM else PAGE_MM)
 
     def paint(figure: FigureBase) -> None:
         cells = figure.subfigures(len(rows), columns, squeeze=False, height_ratios=heights)
@@ -239,7 +259,7 @@ def _settings(font_pt: float) -> Any:
         "text.parse_math": False,
         "axes.formatter.use_mathtext": False,
         "axes.unicode_minus": True,
-        "font.family": ["DejaVu Sans", _HAN_FONT],
+        "font.family": ["DejaVu Sans", HAN_FONT],
         "font.size": font_pt,
         "axes.titlesize": font_pt + 0.5,
         "axes.labelsize": font_pt,
@@ -280,9 +300,14 @@ def _settings(font_pt: float) -> Any:
 def bring_fonts() -> None:
     """Make the font with Chinese characters known to matplotlib, if it is not."""
     # matplotlib finds fonts by name in one list of the process; adding one that it lacks changes nothing for others
-    with as_file(files("pipelines").joinpath("outputs/page/fonts/NotoSansSC-Regular.ttf")) as path:
-        if path.exists() and all(entry.name != _HAN_FONT for entry in fontManager.ttflist):
+    with han_font() as path:
+        if path.exists() and all(entry.name != HAN_FONT for entry in fontManager.ttflist):
             fontManager.addfont(path)
+
+
+def han_font() -> AbstractContextManager[Path]:
+    """Where the font with Chinese characters lies."""
+    return as_file(files("pipelines").joinpath("outputs/page/fonts/NotoSansSC-Regular.ttf"))
 
 
 def emphasis(text: str) -> dict[str, Any]:
@@ -291,4 +316,4 @@ def emphasis(text: str) -> dict[str, Any]:
     >>> emphasis("AUC")["weight"], emphasis("受试者")
     ('bold', {})
     """
-    return {} if _HAN.search(text) else dict(BOLD)
+    return {} if HAN.search(text) else dict(BOLD)

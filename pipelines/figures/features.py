@@ -61,11 +61,13 @@ def importances(
     kinds = list(dict.fromkeys(classes[n] for n in order))
     colour = dict(zip(kinds, colours(len(kinds)), strict=True))
     pitch = 2.75 if order.size > 20 else 3.6
+    width = style.width_mm or PAGE_MM
+    columns = max(1, int(width / 32))
 
     def paint(figure: FigureBase) -> None:
         axes = figure.subplots()
         axes.barh(range(order.size), worth[order], color=[colour[classes[n]] for n in order], height=0.72)
-        labels = [text.shortened(names[n], 78.0, 6.0) for n in order]
+        labels = [text.shortened(names[n], 0.46 * width, 6.0) for n in order]
         axes.set_yticks(range(order.size), labels, size=6)
         axes.tick_params(axis="y", length=0)
         axes.set(ylim=(order.size - 0.4, -0.6), xlabel=xlabel or say("Importance", style.language))
@@ -74,13 +76,13 @@ def importances(
         shown = [
             Patch(color=colour[kind], label=f"{kind} (n = {sum(classes[n] == kind for n in order)})") for kind in kinds
         ]
-        figure.legend(handles=shown, loc="outside upper center", ncols=5)
+        figure.legend(handles=shown, loc="outside upper center", ncols=columns)
 
     return drawing(
         paint,
         style,
         width_mm=PAGE_MM,
-        height_mm=pitch * order.size + 14 + 5 * -(-len(kinds) // 5),
+        height_mm=pitch * order.size + 14 + 5 * -(-len(kinds) // columns),
         description=f"Importance of {order.size} of {len(names)} features; the largest is {names[order[0]]}.",
     )
 
@@ -123,8 +125,12 @@ def correlation_map(
     if sorted(places) != list(range(count)):
         raise ValueError("the order does not name every feature once")
     label = measure or say("Pearson correlation", style.language)
-    named = count <= 60
-    side = 7.0 * max(count, 6) if count <= 12 else min(110.0, count * 3.4) if named else COLUMN_MM - 8
+    width = style.width_mm or (130.0 if count <= 12 else PAGE_MM if count <= 60 else COLUMN_MM + 15)
+    longest = min(max(text.width_mm(name, 6.0) for name in names), 0.26 * width)
+    room = width - longest - 22.0
+    # a name needs the height of its line
+    named = room / count >= 2.5
+    side = min(room, 7.0 * count) if named else width - 20.0
 
     def paint(figure: FigureBase) -> None:
         axes = figure.subplots()
@@ -133,12 +139,12 @@ def correlation_map(
         # raster, not one path per cell: 200 features would make 40 000
         picture = axes.imshow(shown, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
         if named:
-            short = [text.shortened(names[n], 42.0, 6.0) for n in places]
+            short = [text.shortened(names[n], longest, 6.0) for n in places]
             axes.set_xticks(range(count), short, rotation=90, size=6)
             axes.set_yticks(range(count), short, size=6)
         else:
             axes.set(xticks=[], yticks=[], xlabel=f"{say('Features', style.language)} (n = {count})")
-        if count <= 12:
+        if count <= 12 and side / count >= 6.0:
             for row in range(count):
                 for column in range(count):
                     value = shown[row, column]
@@ -160,8 +166,8 @@ def correlation_map(
     return drawing(
         paint,
         style,
-        width_mm=PAGE_MM if named and count > 12 else 120.0 if named else COLUMN_MM + 15,
-        height_mm=side + (min(42.0, max(text.width_mm(name, 6.0) for name in names)) if named else 8.0) + 4,
+        width_mm=width,
+        height_mm=side + (longest if named else 5.0) + 5.0,
         description=f"{label} of {count} features.",
     )
 

@@ -13,7 +13,7 @@ from pipelines.figures.canvas import BLUE, GREY, INK, PAGE_MM, PLAIN, Drawing, S
 from pipelines.figures.values import filled
 from pipelines.figures.words import say
 
-_PAD, _GAP = 1.6, 5.0
+_PAD, _GAP = 1.4, 5.0
 _ARROW = {"arrowstyle": "-|>,head_length=0.25,head_width=0.12", "color": INK, "lw": 0.6, "shrinkA": 0, "shrinkB": 0}
 
 
@@ -120,30 +120,31 @@ def _column(
     last: bool,
 ) -> tuple[float, float]:
     """Draw steps below each other (or only measure them); gives the lower end and the middle of the boxes."""
-    aside = any(step.excluded for step in steps)
     room = end - start
-    wide = min(0.5 * room if aside else 0.92 * room, 85.0)
-    left = start if aside else start + (room - wide) / 2
+    # in a narrow column the excluded stand between the boxes
+    beside_boxes = room > 60 and any(step.excluded for step in steps)
+    wide = min(0.5 * room if beside_boxes else 0.92 * room, 85.0)
+    left = start if beside_boxes else start + (room - wide) / 2
     centre, y = left + wide / 2, top
     for number, step in enumerate(steps):
         lines = [*text.wrapped(step.label, wide - 2 * _PAD, style.font_pt), f"n = {step.n}"]
         for detail in step.detail:
-            lines += text.wrapped(detail, wide - 2 * _PAD, style.font_pt)
+            lines += text.wrapped(_joined(detail), wide - 2 * _PAD, style.font_pt)
         high = text.height_mm(len(lines), style.font_pt) + 2 * _PAD
         if axes is not None:
             _box(axes, (left, y, wide, high), lines, style.font_pt, BLUE, centred=True)
         y += high
         gap = _GAP if number + 1 < len(steps) or not last else 0.0
         if step.excluded:
-            side, beside = left + wide + 4.0, end - (left + wide + 4.0)
+            side = left + wide + 3.5 if beside_boxes else centre + 2.5
+            beside = end - side
             lines = _reasons(step, beside - 2 * _PAD, style)
             tall = text.height_mm(len(lines), style.small_pt) + 2 * _PAD
             gap = max(2 * _GAP, tall + 3.0)
             if axes is not None:
                 _box(axes, (side, y + (gap - tall) / 2, beside, tall), lines, style.small_pt, GREY, centred=False)
-                stem = centre if number + 1 < len(steps) or not last else left + wide
                 axes.plot([centre, centre], [y, y + gap / 2], color=INK, lw=0.6)
-                axes.annotate("", (side, y + gap / 2), (min(stem, centre), y + gap / 2), arrowprops=_ARROW)
+                axes.annotate("", (side, y + gap / 2), (centre, y + gap / 2), arrowprops=_ARROW)
         if axes is not None and number + 1 < len(steps):
             axes.annotate("", (centre, y + gap), (centre, y), arrowprops=_ARROW)
         elif axes is not None and not last and gap:
@@ -156,9 +157,14 @@ def _reasons(step: FlowStep, room: float, style: Style) -> list[str]:
     total = sum(n for _, n in step.excluded)
     lines = [f"{say('Excluded', style.language)} n = {total}"] if len(step.excluded) > 1 else []
     for reason, n in step.excluded:
-        first, *rest = text.wrapped(f"{reason} (n = {n})", room - 2.0, style.small_pt)
+        told = f"{reason} {_joined(f'(n = {n})')}"
+        first, *rest = text.wrapped(told, room - (2.0 if lines else 0.0), style.small_pt)
         lines += [f"• {first}" if lines else first, *(f"   {line}" if lines else line for line in rest)]
     return lines
+
+
+def _joined(words: str) -> str:
+    return words.replace(" = ", f"{text.NO_BREAK}={text.NO_BREAK}")
 
 
 def _box(

@@ -29,7 +29,7 @@ from pipelines.figures.canvas import (
 from pipelines.figures.values import ci_text, filled, p_bare
 from pipelines.figures.words import say
 
-_PITCH, _HEAD, _FOOT = 4.6, 7.0, 11.0
+_PITCH, _HEAD, _FOOT, _LEAST_SCALE = 4.6, 7.0, 11.0, 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,8 @@ def forest_plot(
     ------
     ValueError
         Without any estimate, if a row has another number of estimates than there are models, or with an estimate
-        that is not positive on a logarithmic axis.
+        that is not positive on a logarithmic axis. When it is drawn: if the width leaves no room beside the text; two
+        models need about 130 mm.
     """
     filled(models, "models of the forest plot")
     every = [each for row in rows for each in row.estimates if each is not None]
@@ -148,7 +149,9 @@ def forest_plot(
         )
         chance = max(text.width_mm("< 0.001", small) + 2.0, 0.0) if any(each.p is not None for each in every) else 0.0
         room = (width - 4.0 - names - tally) / len(models)
-        scale_room = max(14.0, room - told - chance - 2.0)
+        scale_room = room - told - chance - 2.0
+        if scale_room < _LEAST_SCALE:
+            raise ValueError(f"{width - len(models) * (scale_room - _LEAST_SCALE):.0f} mm are needed, not {width:.0f}")
         y = [_HEAD + (2.0 if models != ("",) else 0.0) + _PITCH * (n + 0.5) for n in range(len(rows))]
         for row, at, shift in zip(rows, y, indent, strict=True):
             label = text.shortened(row.label, names - shift - 1.0, small)

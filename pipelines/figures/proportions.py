@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import FigureBase
 
+from pipelines.figures import text
 from pipelines.figures.canvas import (
     BLUE,
     COLUMN_MM,
@@ -122,7 +123,9 @@ def grouped_bars(
                 y = tops[place] + 0.075 * most
                 axes.plot([left, left, right, right], [y, y + 0.015 * most, y + 0.015 * most, y], color=INK, lw=0.5)
                 axes.text(place, y + 0.025 * most, p_text(chance), ha="center", va="bottom", size=6)
-        axes.set_xticks(range(len(categories)), categories, size=style.font_pt)
+        each = 0.86 * width / len(categories)
+        labels = ["\n".join(text.wrapped(name, each, style.font_pt)) for name in categories]
+        axes.set_xticks(range(len(categories)), labels, size=style.font_pt)
         axes.set(ylim=(0, most * 1.2), ylabel=ylabel or f"{say('Percentage of patients', style.language)} (%)")
         if len(categories) == 1:
             axes.set_xlim(-0.9, 0.9)

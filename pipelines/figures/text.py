@@ -10,8 +10,12 @@ from matplotlib.textpath import text_to_path
 from pipelines.figures.canvas import bring_fonts
 
 _POINT_MM: Final = 25.4 / 72
-# a text breaks after spaces, slashes, underscores and hyphens, and beside any Chinese character
-_PIECES: Final = re.compile(r"[\u2e80-\u9fff\uff00-\uffef]|[^\s/_\-\u2e80-\u9fff\uff00-\uffef]*[/_\-]?\s*")
+# a text breaks after spaces, slashes and underscores, after hyphens before a small letter (not in PD-1), and beside any
+# Chinese character
+_HAN: Final = "\u2e80-\u9fff\uff00-\uffef"
+_PIECES: Final = re.compile(rf"[{_HAN}]|(?:[^ /_\-{_HAN}]|-(?![a-z]))*(?:[/_]|-(?=[a-z]))? *")
+NO_BREAK: Final = "\u00a0"
+"""A space at which no line ends."""
 LINE: Final = 1.25
 """Distance of lines, in heights of the type."""
 
@@ -27,16 +31,20 @@ def width_mm(text: str, size_pt: float, *, bold: bool = False) -> float:
 
 
 def wrapped(text: str, room_mm: float, size_pt: float, *, bold: bool = False) -> list[str]:
-    """The lines of a text that may be `room_mm` wide; a word that is longer stands alone and is wider."""
+    """The lines of a text that may be `room_mm` wide; a word that is longer is cut where the line ends."""
     lines: list[str] = []
     for paragraph in text.split("\n"):
         line = ""
         for piece in filter(None, _PIECES.findall(paragraph)):
-            if line and width_mm((line + piece).rstrip(), size_pt, bold=bold) > room_mm:
-                lines.append(line.rstrip())
+            if line and width_mm((line + piece).rstrip(" "), size_pt, bold=bold) > room_mm:
+                lines.append(line.rstrip(" "))
                 line = ""
             line += piece
-        lines.append(line.rstrip())
+            while len(line) > 1 and width_mm(line.rstrip(" "), size_pt, bold=bold) > room_mm:
+                end = next(n for n in range(len(line) - 1, 0, -1) if n == 1 or width_mm(line[:n], size_pt) <= room_mm)
+                lines.append(line[:end])
+                line = line[end:]
+        lines.append(line.rstrip(" "))
     return lines
 
 

@@ -96,6 +96,16 @@ class _Malformed(Exception):
     """The bytes are not a DICOM data set; the message says where and why."""
 
 
+class FileMeta(NamedTuple):
+    """What stands before the data set of a file."""
+
+    sop_class: SopClassUID
+    sop_instance: SopInstanceUID
+    transfer_syntax: str
+    end: int
+    """Offset of the data set."""
+
+
 class _Element(NamedTuple):
     sequences: tuple[int, ...]
     """Tags of the sequences around the element, outermost first."""
@@ -141,16 +151,24 @@ def parse_ref(data: Content) -> InstanceRef | Rejected:
         `RCV-001` with the place and the reason.
     """
     try:
-        syntax, start = _transfer_syntax(data)
-        return _collect(syntax, *_dataset(data, start, syntax))
+        meta = _file_meta(data)
+        return _collect(meta.transfer_syntax, *_dataset(data, meta.end, meta.transfer_syntax))
     except _Malformed as fault:
         return Rejected("RCV-001", f"{fault}.", "Check the sending system and send the instance again.")
 
 
-def _transfer_syntax(data: Content) -> tuple[str, int]:
+def file_meta(data: Content) -> FileMeta | Rejected:
+    """Read the file meta information of a Part 10 file (PS3.10 7.1); `RCV-001` when it has none."""
+    try:
+        return _file_meta(data)
+    except _Malformed as fault:
+        return Rejected("RCV-001", f"{fault}.", "Check the sending system and send the instance again.")
+
+
+def _file_meta(data: Content) -> FileMeta:
     if data[128:132] != b"DICM":
         raise _Malformed("The file has no DICM prefix")
-    position, syntax = 132, ""
+    position, found = 132, {0x0002: "", 0x0003: "", 0x0010: ""}
     while position + 8 <= len(data):
         group, element = struct.unpack_from("<HH", data, position)
         if group != 0x0002:
@@ -158,12 +176,12 @@ def _transfer_syntax(data: Content) -> tuple[str, int]:
         value_at, length = _explicit_length(data, position, "<")
         if value_at + length > len(data):
             raise _Malformed("The file meta information is cut short")
-        if element == 0x0010:
-            syntax = data[value_at : value_at + length].rstrip(b"\0 ").decode("ascii", "replace")
+        if element in found:
+            found[element] = data[value_at : value_at + length].rstrip(b"\0 ").decode("ascii", "replace")
         position = value_at + length
-    if not syntax:
+    if not found[0x0010]:
         raise _Malformed("The file meta information names no transfer syntax")
-    return syntax, position
+    return FileMeta(SopClassUID(found[0x0002]), SopInstanceUID(found[0x0003]), found[0x0010], position)
 
 
 def _dataset(data: Content, start: int, syntax: str) -> tuple[Content, int, bool]:

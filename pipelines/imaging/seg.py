@@ -201,6 +201,9 @@ def lesion_of(sop_instance: str, segment: Segment, placed: Placed) -> Lesion:
         tracking_uid=segment.tracking_uid or derived_uid("lesion", sop_instance, str(number)),
         kind=segment.description.kind,
         mask=placed.mask,
+        regions=() if segment.region is None else (segment.region,),
+        tracking_id_sent=bool(segment.tracking_id),
+        tracking_uid_sent=bool(segment.tracking_uid),
     )
 
 

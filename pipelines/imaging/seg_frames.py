@@ -26,11 +26,14 @@ class Segment:
     ----------
     tracking_id, tracking_uid
         Empty when the item has none.
+    region
+        Anatomic Region, where the item tells it.
     """
 
     description: SegmentDescription
     tracking_id: str
     tracking_uid: str
+    region: Code | None = None
 
     @property
     def number(self) -> int:
@@ -135,6 +138,7 @@ def _segment(item: Dataset, number: int, declared: Sequence[str], assume: str) -
         ),
         tracking_id=texts.get("TrackingID", ""),
         tracking_uid=str(item.get("TrackingUID") or ""),
+        region=first_code(item, "AnatomicRegionSequence"),
     )
     return segment, notes
 

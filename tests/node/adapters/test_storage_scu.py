@@ -156,6 +156,25 @@ def test_an_object_is_sent_in_the_transfer_syntax_that_it_is_stored_in(shared_da
         assert codes([answer]) == ["NET-004"]
 
 
+def test_objects_go_over_several_associations_where_the_peer_allows_it(
+    files: list[Sendable], instances: list[Dataset]
+) -> None:
+    with peer() as pacs:
+        answers = list(scu().send_files(replace(pacs.address(), associations=3), files))
+    assert answers == [Sent(0x0000)] * 4
+    assert pacs.stored == {str(instance.SOPInstanceUID): dataset_of(as_bytes(instance)) for instance in instances}
+    assert pacs.associations == 3
+
+
+def test_every_object_has_its_own_answer_however_many_associations_there_are(
+    files: list[Sendable], tmp_path: Path
+) -> None:
+    gone = replace(files[1], path=tmp_path / "gone.dcm")
+    with peer() as pacs:
+        answers = list(scu().send_files(replace(pacs.address(), associations=2), [files[0], gone, *files[2:]]))
+    assert codes(answers) == [None, "RCV-005", None, None]
+
+
 def test_each_object_gets_its_own_answer(files: list[Sendable]) -> None:
     with peer() as pacs:
         pacs.answers = [0x0000, 0xA900, 0xB000, 0xA700]

@@ -12,9 +12,10 @@ from pipelines.figures.forest import Estimate, ForestRow, forest_plot
 from pipelines.figures.lasso import lasso_cv, lasso_paths
 from pipelines.figures.love import love_plot
 from pipelines.figures.nomogram import NomogramAxis, nomogram
-from pipelines.figures.patients import Course, Swimmer, scores_by_class, spider, swimmer, waterfall
+from pipelines.figures.patients import Course, Swimmer, spider, swimmer, waterfall
 from pipelines.figures.proportions import Share, SharesOfGroup, grouped_bars, shares_over_time, stacked_bars
 from pipelines.figures.roc import RocCurve, roc_curves
+from pipelines.figures.scores import scores_by_class
 from pipelines.figures.survival import SurvivalCurve, kaplan_meier
 
 CLASSES = ("Shape", "First order", "Texture", "LoG", "Wavelet")
@@ -94,7 +95,7 @@ def flow_figures(style: Style) -> tuple[Drawing, Drawing]:
     first = flow_diagram(
         [
             FlowStep(
-                "Patients with stage III–IV NSCLC who received PD-1/PD-L1 inhibitor monotherapy, June 2018 to December 2024",
+                "Patients with stage III–IV NSCLC who received PD-1/PD-L1 inhibitor monotherapy, 2018 to 2024",
                 203,
                 excluded=(
                     ("Less than one cycle of treatment", 17),
@@ -164,8 +165,8 @@ def forest_figures(style: Style) -> tuple[Drawing, Drawing, Drawing]:
         [ForestRow(r.label, r.estimates[:1], r.kind, r.n) for r in rows[:9]], n_heading="O/S", measure="OR", style=style
     )
     imputed = [
-        ForestRow(f"Imputation {n + 1}", (Estimate(0.62 + 0.01 * n, 0.51 + 0.01 * n, 0.75 + 0.01 * n, 1e-5),), n=str(462 + 2 * n))
-        for n in range(5)
+        ForestRow(f"Imputation {n + 1}", (Estimate(0.62 + d, 0.51 + d, 0.75 + d, 1e-5),), n=str(462 + 2 * n))
+        for n, d in enumerate((0.0, 0.01, 0.02, 0.03, 0.04))
     ]  # fmt: skip
     pooled = ForestRow("Pooled (Rubin)", (Estimate(0.64, 0.52, 0.79, 2e-5),), "pooled")
     imputations = forest_plot([*imputed, pooled], measure="HR", n_heading="n matched", style=style)
@@ -250,8 +251,8 @@ def patient_figures(style: Style) -> dict[str, Drawing]:
     levels = ("CR", "PR", "SD", "PD")
     return {
         "waterfall_score": waterfall(
-            np.log(score / (1 - score)), ["Responder" if o else "Non-responder" for o in outcome], ylabel="Rad-signature (log odds)",
-            lines=((-0.35, "cut-off"),), style=style,
+            np.log(score / (1 - score)), ["Responder" if o else "Non-responder" for o in outcome],
+            ylabel="Rad-signature (log odds)", lines=((-0.35, "cut-off"),), style=style,
         ),
         "waterfall_change": waterfall(
             changes, list(map(str, best)), levels=levels, ylabel="Best change of the sum of diameters (%)",
@@ -309,14 +310,16 @@ def model_figures(style: Style) -> dict[str, Drawing]:
         "calibration_two": calibration_plot(
             [
                 CalibrationCurve("Training", grid, flexible, predictions=score, outcomes=outcome),
-                CalibrationCurve("Test", grid, flexible**1.5, predictions=score[:43], outcomes=outcome[:43], note=("slope 0.8",)),
+                CalibrationCurve(
+                    "Test", grid, flexible**1.5, predictions=score[:43], outcomes=outcome[:43], note=("slope 0.8",)
+                ),
             ],
             style=style,
         ),
         "nomogram_one": nomogram([one], [outcome_axis("Probability of response", -25)], style=style),
         "nomogram_cox": nomogram(
             [one, stage, sex],
-            [outcome_axis("6-month survival", 20), outcome_axis("12-month survival", 0), outcome_axis("24-month survival", -20)],
+            [outcome_axis(f"{months}-month survival", shift) for months, shift in ((6, 20), (12, 0), (24, -20))],
             style=style,
         ),
         "decision": decision_curves(

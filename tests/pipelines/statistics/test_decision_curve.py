@@ -23,9 +23,9 @@ def test_net_benefit_is_that_of_dcurves(model: Any, table: Callable[[str], dict[
     expected = {name: [float(value) for value in column] for name, column in table("dca_aSAH").items()}
     found = decision_curve(model.probabilities, model.outcome, thresholds=expected["threshold"])
     for values, name in ((found.model, "model"), (found.treat_all, "all")):
-        assert values == pytest.approx(np.array(expected[f"nb_{name}"]), abs=1e-12)
-        assert values == pytest.approx(np.array(expected[f"dcurves_{name}"]), abs=1e-12)
-    assert found.gain == pytest.approx(found.model - np.maximum(found.treat_all, 0), abs=1e-15)
+        assert values == pytest.approx(np.array(expected[f"nb_{name}"]), abs=1e-14)
+        assert values == pytest.approx(np.array(expected[f"dcurves_{name}"]), abs=1e-14)
+    assert found.gain == pytest.approx(found.model - np.maximum(found.treat_all, 0), abs=1e-14)
 
 
 def test_the_rule_is_at_least_the_threshold() -> None:

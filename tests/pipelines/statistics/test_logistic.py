@@ -33,11 +33,11 @@ def test_a_model_is_that_of_r(poor: tuple[Outcome, list[Term]], oracle: Oracle) 
     expected = oracle("logistic_aSAH")
     found = fit(*poor)
     # R's glm stops at a relative change of the deviance of 1e-8
-    assert found.coefficients == pytest.approx(expected["coef"], abs=2e-7)
+    assert found.coefficients == pytest.approx(expected["coef"], abs=1e-11)
     assert found.standard_errors == pytest.approx(expected["se"], abs=2e-7)
-    assert found.log_likelihood == pytest.approx(expected["loglik"], abs=1e-10)
-    assert found.aic == pytest.approx(expected["aic"], abs=1e-9)
-    assert found.bic == pytest.approx(expected["bic"], abs=1e-9)
+    assert found.log_likelihood == pytest.approx(expected["loglik"], abs=1e-11)
+    assert found.aic == pytest.approx(expected["aic"], abs=1e-11)
+    assert found.bic == pytest.approx(expected["bic"], abs=1e-11)
     assert found.deviance == pytest.approx(expected["dev"], abs=1e-9)
     assert found.null_deviance == pytest.approx(expected["null_dev"], abs=1e-9)
     assert found.probabilities.mean() == pytest.approx(expected["fitted_mean"], abs=1e-9)
@@ -56,8 +56,8 @@ def test_its_odds_ratios_and_intervals_are_those_of_r(poor: tuple[Outcome, list[
         assert found.wald.upper == pytest.approx(expected["wald_upper"][place], rel=1e-6)
         assert found.profile is not None
         # MASS interpolates the profile by a spline
-        assert found.profile.lower == pytest.approx(expected["profile_lower"][place], rel=1e-3)
-        assert found.profile.upper == pytest.approx(expected["profile_upper"][place], rel=1e-3)
+        assert found.profile.lower == pytest.approx(expected["profile_lower"][place], rel=3e-4)
+        assert found.profile.upper == pytest.approx(expected["profile_upper"][place], rel=3e-4)
 
 
 def test_it_agrees_with_statsmodels(poor: tuple[Outcome, list[Term]]) -> None:

@@ -28,13 +28,13 @@ def test_the_area_and_its_intervals_are_those_of_proc(markers: dict[str, Scored]
     found = auc(markers[name])
     assert found.positive_class == "Poor"
     assert (found.positives, found.negatives) == (expected["npos"], expected["n"] - expected["npos"])
-    assert found.area == pytest.approx(expected["auc"], abs=1e-12)
-    assert found.variance == pytest.approx(expected["delong_var"], abs=1e-12)
-    assert found.interval.lower == pytest.approx(expected["delong_lower"], abs=1e-12)
-    assert found.interval.upper == pytest.approx(expected["delong_upper"], abs=1e-12)
+    assert found.area == pytest.approx(expected["auc"], abs=1e-13)
+    assert found.variance == pytest.approx(expected["delong_var"], abs=1e-14)
+    assert found.interval.lower == pytest.approx(expected["delong_lower"], abs=1e-13)
+    assert found.interval.upper == pytest.approx(expected["delong_upper"], abs=1e-13)
     exact = auc(markers[name], interval="exact-binomial").interval
-    assert exact.lower == pytest.approx(expected["exact_binomial_lower"], abs=1e-9)
-    assert exact.upper == pytest.approx(expected["exact_binomial_upper"], abs=1e-9)
+    assert exact.lower == pytest.approx(expected["exact_binomial_lower"], abs=1e-12)
+    assert exact.upper == pytest.approx(expected["exact_binomial_upper"], abs=1e-12)
 
 
 @pytest.mark.parametrize("name", MARKERS)

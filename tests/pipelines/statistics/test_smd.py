@@ -23,7 +23,7 @@ def test_differences_over_the_treated_deviation_are_those_of_matchit(
             level = np.array(data["race"]) == name.removeprefix("race") if name.startswith("race") else None
             values = np.array([value == "1" for value in data[name]]) if level is None else level
             found = smd_shares(values[treated].mean(), values[~treated].mean(), divisor="treated")
-        assert found == pytest.approx(before, abs=5e-12), name
+        assert found == pytest.approx(before, abs=1e-12), name
 
 
 # Huang 2025, table 1: counts of oligoprogression and systemic progression before and after matching
