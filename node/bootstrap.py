@@ -49,6 +49,7 @@ from node.services.orders import Orders
 from node.services.perform import Performer
 from node.services.prefetch import Prefetcher
 from node.services.receive import Receiver
+from node.services.record import Recorder
 from node.services.retain import Retainer, Terms
 from node.settings import Peer, Settings, read_secret
 from pipelines.domain.feature_codes import can_be_mapped
@@ -210,6 +211,11 @@ def make_web(settings: Settings, stores: Stores) -> "Starlette":
         max_request_bytes=settings.web.max_request_mb * 2**20,
     )
     return make_web_app(service.routes(), token=read_secret(settings.web.token_file))
+
+
+def make_recorder(stores: Stores) -> Recorder:
+    """The service that writes down what people know of patients and decide about them."""
+    return Recorder(stores.clinical, stores.readings, stores.reassessments, utc_now, Log("record"))
 
 
 def make_step_scp(settings: Settings, stores: Stores) -> StepScp:
