@@ -3,24 +3,14 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import click
 
 from node.bootstrap import Stores, make_recorder
 from node.following import ReadCase
-from pipelines.domain.identifiers import CaseId, is_uid
-from pipelines.domain.readings import (
-    DIFFERENT,
-    OF_THE_TIME_POINT,
-    Decision,
-    Question,
-    Reading,
-    Source,
-    TrackingUID,
-    in_force,
-    words_of,
-)
+from node.services.answers import decisions_of, facts
+from pipelines.domain.identifiers import CaseId
+from pipelines.domain.readings import Question, Reading, Source, TrackingUID, in_force
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,97 +25,6 @@ def reviewed(stores: Stores, case: CaseId) -> Reviewed | None:
     """What there is to review; None when there is no such case."""
     found = stores.readings.case_read(case)
     return None if found is None else Reviewed(found, tuple(stores.readings.readings(found.patient)))
-
-
-def decisions_of(
-    stores: Stores, about: ReadCase, answers: Mapping[Question, str], lesion: int | None
-) -> tuple[Decision, ...]:
-    """Answers of a reader as decisions.
-
-    Parameters
-    ----------
-    answers
-        As `words_of` writes them; for `SAME_AS` a Tracking UID, `CASE:LESION`, or `different`.
-    lesion
-        Number of the lesion within the case.
-
-    Raises
-    ------
-    ValueError
-        If an answer is none, or the lesion is missing or unknown; the message is for people.
-    """
-    made = []
-    for question, word in answers.items():
-        uid = None if question in OF_THE_TIME_POINT else _tracking_uid(about, lesion)
-        if question is Question.SAME_AS:
-            answer = _same_as(stores, about, word)
-            if answer == uid:
-                raise ValueError("A lesion is the same as itself.")
-        else:
-            words = words_of(question)
-            if word not in words:
-                raise ValueError(f"{question.value}: one of {', '.join(words)} is allowed.")
-            answer = words[word]
-        made.append(Decision(question, about.study, uid, answer))
-    return tuple(made)
-
-
-def _tracking_uid(about: ReadCase, lesion: int | None) -> TrackingUID:
-    found = next((one for one in about.lesions if one.number == lesion), None)
-    if found is None:
-        numbers = ", ".join(str(one.number) for one in about.lesions) or "none is measured yet"
-        raise ValueError(f"Which lesion of case {about.case}? Its lesions: {numbers}.")
-    return found.tracking_uid
-
-
-def _same_as(stores: Stores, about: ReadCase, text: str) -> str:
-    if text == DIFFERENT or is_uid(text):
-        return text
-    case, _, number = text.partition(":")
-    if not (case.isdecimal() and number.isdecimal()):
-        raise ValueError("same-as: a Tracking UID, CASE:LESION or different is allowed.")
-    other = stores.readings.case_read(CaseId(int(case)))
-    if other is None or other.patient != about.patient:
-        raise ValueError(f"Case {case} is none of the same patient.")
-    return _tracking_uid(other, int(number))
-
-
-def facts(found: Reviewed) -> dict[str, Any]:
-    """A case under review for programs."""
-    return {
-        "case": found.case.case,
-        "study": found.case.study,
-        "lesions": [
-            {
-                "number": one.number,
-                "tracking_uid": one.tracking_uid,
-                "volume_ml": one.volume_ml,
-                "decisions": [
-                    _said(said) for said in in_force(found.readings) if said.decision.lesion == one.tracking_uid
-                ],
-            }
-            for one in found.case.lesions
-        ],
-        "decisions": [_said(one) for one in found.readings],
-    }
-
-
-def _said(reading: Reading) -> dict[str, Any]:
-    decision = reading.decision
-    return {
-        "number": reading.number,
-        "question": decision.question.value,
-        "lesion": decision.lesion,
-        "study": decision.study,
-        "answer": decision.answer,
-        "case": reading.case,
-        "who": reading.who,
-        "at": reading.at.isoformat(),
-        "source": reading.source.value,
-        "report": reading.source_uid,
-        "reason": reading.reason,
-        "taken_back": reading.undone,
-    }
 
 
 def listing(found: Reviewed) -> str:
@@ -188,10 +87,10 @@ def run_review(
         raise click.ClickException("There is no such decision about this patient, or it was taken back before.")
     if answers:
         try:
-            made = decisions_of(stores, found.case, answers, lesion)
+            made = decisions_of(stores.readings, found.case, answers, lesion)
         except ValueError as fault:
             raise click.UsageError(str(fault)) from fault
         recorder.decide(case, made, Source.COMMAND, who=who, reason=reason)
     now = reviewed(stores, case)
     assert now is not None
-    return json.dumps(facts(now), ensure_ascii=False, indent=2) if as_json else listing(now)
+    return json.dumps(facts(now.case, now.readings), ensure_ascii=False, indent=2) if as_json else listing(now)

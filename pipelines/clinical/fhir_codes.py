@@ -28,7 +28,7 @@ _THERAPY_WORDS: Final = (
     (
         LocalTherapyKind.RADIOTHERAPY,
         re.compile(
-            r"radiotherap|radiation therap|radiosurg|\bs[ab]rt\b|\bsbrt\b|\bimrt\b|teletherap|irradiation|放疗|放射治疗",
+            r"radiotherap|radiation therap|radiosurg|\bs[ab]rt\b|\b(sb|im)rt\b|teletherap|irradiation|放疗|放射治疗",
             re.I,
         ),
     ),
