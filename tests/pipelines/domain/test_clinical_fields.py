@@ -71,7 +71,7 @@ def test_what_is_allowed_is_written_in_one_way(name: str, text: str, written: st
     ],
 )
 def test_what_is_not_allowed_is_refused_without_quoting_it(name: str, text: str) -> None:
-    with pytest.raises(ValueError, match="^allowed is ") as refused:
+    with pytest.raises(ValueError, match=r"^allowed is ") as refused:
         parse_value(BY_NAME[name], text)
     if len(text) > 1:
         assert text not in str(refused.value)

@@ -120,7 +120,7 @@ def test_without_decisions_nobody_has_decided() -> None:
 def test_a_decision_that_makes_no_sense_does_not_exist(
     question: Question, lesion: TrackingUID | None, answer: str
 ) -> None:
-    with pytest.raises(ValueError, match="decision|answer"):
+    with pytest.raises(ValueError, match=r"decision|answer"):
         Decision(question, FIRST, lesion, answer)
 
 
