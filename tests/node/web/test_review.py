@@ -84,9 +84,7 @@ def test_several_decisions_are_made_together_or_not_at_all(client: TestClient) -
         ({"by": "x" * 65, "decisions": [{"question": "markers", "answer": "yes"}]}, "by is a text of 64"),
     ],
 )
-def test_a_wrong_request_is_told_what_is_wrong_without_quoting_it(
-    client: TestClient, body: Any, message: str
-) -> None:
+def test_a_wrong_request_is_told_what_is_wrong_without_quoting_it(client: TestClient, body: Any, message: str) -> None:
     answer = client.post(DECISIONS, content=body) if body == "no" else client.post(DECISIONS, json=body)
     assert (answer.status_code, message in answer.json()["error"]) == (400, True), answer.text
     assert "SENTINEL" not in answer.text
