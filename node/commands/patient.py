@@ -115,7 +115,7 @@ def import_bundle(
         if missed:
             left.append(f"patient {number}: {missed} local treatments more than can be kept")
         if not wrong:
-            entries[one.patient] = new
+            entries[one.patient] = {**entries.get(one.patient, {}), **new}
     changed = make_recorder(stores).enter(entries, EntrySource.FHIR, who=who)
     counted = f"{len(entries)} patients, {len(changed)} of them with something new; {len(left)} things not understood."
     return [counted], [f"CLN-002 {one}" for one in left], bool(entries)

@@ -13,7 +13,8 @@ from node.ports import Clock, Spool
 from pipelines.clinical.reports import ReadReport, read_report
 from pipelines.domain.reasons import Rejected
 
-_AT_ONCE: Final = 20
+_AT_ONCE: Final = 500
+"""More than are ever without their file at the same time, which come first each time."""
 _READER: Final = "reader"
 """Who decided: a report names a person, and names of people are not kept."""
 _UNREADABLE: Final = (InvalidDicomError, EOFError, ValueError, AttributeError, KeyError, TypeError)

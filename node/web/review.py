@@ -89,7 +89,7 @@ class _Asked:
     def __init__(self, body: bytes) -> None:
         try:
             told: Any = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ValueError("The body is no JSON.") from None
         if not isinstance(told, Mapping) or not told.keys() <= {"by", "reason", "decisions"}:
             raise ValueError("The body is an object with by, reason and decisions.")

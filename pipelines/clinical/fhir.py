@@ -96,7 +96,7 @@ def read_bundle(data: bytes, *, issuer: str = "", identifier_system: str | None 
     """
     try:
         top = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ReadBundle(left=(NotUnderstood("file", "it is no JSON"),))
     resources, left = _resources(top)
     found: dict[str, _Found] = {}
@@ -343,7 +343,11 @@ def _entries(person: _Found) -> tuple[dict[Key, str], list[NotUnderstood]]:
     if person.death:
         entries[Key("death")] = person.death[0]
     if person.alive:
-        entries[Key("last_contact")] = _last(person.alive)
+        last = _last(person.alive)
+        if person.death and ScanDate.parse(person.death[0]).latest < ScanDate.parse(last).earliest:
+            left.append(NotUnderstood("a patient", "a record is dated after the death"))
+        else:
+            entries[Key("last_contact")] = last
     start = entries.get(Key("ici_start"))
     sites = set()
     for name, day, site in person.metastases:

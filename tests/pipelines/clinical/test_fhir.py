@@ -68,6 +68,12 @@ def test_the_first_dose_is_the_earliest_of_an_inhibitor_and_the_last_contact_the
     assert why(found) == ["its medicine is no PD-1 or PD-L1 inhibitor of the table"]
 
 
+def test_a_record_that_is_dated_after_the_death_is_told_and_is_no_contact() -> None:
+    found = read_bundle(bundle(patient(deceasedDateTime="2024-03-01"), procedure("Radiotherapy", "2024-03-02")))
+    assert entries_of(found) == {Key("death"): "2024-03-01"}
+    assert why(found) == ["a record is dated after the death"]
+
+
 def test_a_statement_of_treatment_that_ended_gives_its_last_dose_unless_a_later_one_is_known() -> None:
     statement = {
         "resourceType": "MedicationStatement",
