@@ -20,11 +20,14 @@ from node.adapters.association import PeerAddress
 from node.adapters.commitment import CommitmentScu, commitment_service
 from node.adapters.front_door import Rules
 from node.adapters.ledger import SqlLedger, open_engine
+from node.adapters.ledger_clinical import SqlClinical
 from node.adapters.ledger_commitments import SqlCommitments
 from node.adapters.ledger_duties import SqlDuties
 from node.adapters.ledger_erasure import SqlErasure
 from node.adapters.ledger_files import SqlFiles
 from node.adapters.ledger_priorities import SqlPriorities
+from node.adapters.ledger_readings import SqlReadings
+from node.adapters.ledger_reassessment import SqlReassessments
 from node.adapters.ledger_retention import SqlRetention
 from node.adapters.ledger_workflow import SqlWorkflow
 from node.adapters.memory import limit_memory
@@ -49,7 +52,9 @@ from node.services.notify import Notifier
 from node.services.orders import Orders
 from node.services.perform import Performer
 from node.services.prefetch import Prefetcher
+from node.services.read_reports import ReportReader
 from node.services.receive import Receiver
+from node.services.record import Recorder
 from node.services.retain import Retainer, Terms
 from node.settings import Peer, Settings, read_secret
 from pipelines.domain.feature_codes import can_be_mapped
@@ -57,7 +62,7 @@ from pipelines.domain.identifiers import CaseId, SopClassUID
 from pipelines.domain.lesion_rule import LesionRule
 from pipelines.domain.priority import Precedence, precedence
 from pipelines.domain.reasons import Rejected
-from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
+from pipelines.domain.sop_classes import CT_IMAGES, READER_REPORTS, SEGMENTATIONS
 from pipelines.extraction.settings import ExtractionSettings, load_profile
 from pipelines.imaging.assembly import Patience
 from pipelines.imaging.geometry import Tolerances
@@ -99,6 +104,9 @@ class Stores:
     priorities: SqlPriorities
     retention: SqlRetention
     erasure: SqlErasure
+    clinical: SqlClinical
+    readings: SqlReadings
+    reassessments: SqlReassessments
 
 
 def packaged_config() -> Path:
@@ -146,6 +154,9 @@ def open_stores(settings: Settings) -> Stores:
         SqlPriorities(engine),
         SqlRetention(engine, committing=[p.name for p in settings.peers if p.commitment and not p.stow_url]),
         SqlErasure(engine),
+        SqlClinical(engine),
+        SqlReadings(engine),
+        SqlReassessments(engine, utc_now),
     )
 
 
@@ -169,7 +180,12 @@ def device_uid(settings: Settings) -> str:
 
 def storage_classes(settings: Settings) -> frozenset[SopClassUID]:
     """SOP classes that the node accepts."""
-    return CT_IMAGES | SEGMENTATIONS | {SopClassUID(uid) for uid in settings.receive.extra_storage_classes}
+    return (
+        CT_IMAGES
+        | SEGMENTATIONS
+        | READER_REPORTS
+        | {SopClassUID(uid) for uid in settings.receive.extra_storage_classes}
+    )
 
 
 def make_scp(settings: Settings, stores: Stores) -> StorageScp:
@@ -203,6 +219,7 @@ def make_web(settings: Settings, stores: Stores) -> "Starlette":
     """The HTTP application."""
     from node.web.app import make_app as make_web_app
     from node.web.dicomweb import DicomWeb
+    from node.web.review import ReviewApi
 
     log = Log("web")
     service = DicomWeb(
@@ -212,7 +229,18 @@ def make_web(settings: Settings, stores: Stores) -> "Starlette":
         log,
         max_request_bytes=settings.web.max_request_mb * 2**20,
     )
-    return make_web_app(service.routes(), token=read_secret(settings.web.token_file))
+    review = ReviewApi(stores.readings, make_recorder(stores))
+    return make_web_app(service.routes(), token=read_secret(settings.web.token_file), api=review.routes())
+
+
+def make_recorder(stores: Stores) -> Recorder:
+    """The service that writes down what people know of patients and decide about them."""
+    return Recorder(stores.clinical, stores.readings, stores.reassessments, utc_now, Log("record"))
+
+
+def make_report_reader(stores: Stores) -> ReportReader:
+    """The service that reads the reports of readers."""
+    return ReportReader(stores.readings, stores.spool, stores.reassessments, utc_now, Log("record"))
 
 
 def make_step_scp(settings: Settings, stores: Stores) -> StepScp:
