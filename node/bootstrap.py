@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from shutil import disk_usage
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -17,14 +18,18 @@ from node import __version__
 from node.adapters.archive_index import ArchiveIndex
 from node.adapters.association import PeerAddress
 from node.adapters.commitment import CommitmentScu, commitment_service
+from node.adapters.exposition import LookedUp, exposition
 from node.adapters.front_door import Rules
+from node.adapters.heartbeat import Heartbeat
 from node.adapters.ledger import SqlLedger, open_engine
 from node.adapters.ledger_commitments import SqlCommitments
 from node.adapters.ledger_duties import SqlDuties
 from node.adapters.ledger_erasure import SqlErasure
 from node.adapters.ledger_files import SqlFiles
+from node.adapters.ledger_meters import SqlMeters
 from node.adapters.ledger_retention import SqlRetention
 from node.adapters.ledger_workflow import SqlWorkflow
+from node.adapters.meter_files import MeterFiles, MeterReader
 from node.adapters.query_retrieve import QueryRetrieveScu, Source
 from node.adapters.spool import FileSpool
 from node.adapters.steps.boards import OwnBoard, PeerBoard, Wanted, send_event
@@ -36,7 +41,7 @@ from node.adapters.stow import Archives, StowClient, WebArchive
 from node.adapters.threads import mapper
 from node.adapters.tls import Tls, TlsFiles
 from node.adapters.worklist import WorklistScu
-from node.errors import ConfigError
+from node.errors import ConfigError, TransientError
 from node.logs import Log
 from node.ports import Archive, Destination, StepBoard, StepEvent
 from node.services.assemble import Assembler
@@ -46,6 +51,7 @@ from node.services.notify import Notifier
 from node.services.orders import Orders
 from node.services.perform import Performer
 from node.services.prefetch import Prefetcher
+from node.services.readiness import Readiness, alive, enough_space
 from node.services.receive import Receiver
 from node.services.retain import Retainer, Terms
 from node.settings import Peer, Settings, read_secret
@@ -66,9 +72,12 @@ if TYPE_CHECKING:
 
     from node.adapters.queue_celery import CeleryQueue
     from node.services.process import Processor
+    from node.web.monitor import Monitor
     from pipelines.base import Pipeline
 
 PIPELINE: Final = "nsclc-immunotherapy"
+_SILENT_S: Final = 20.0
+"""Without a sign of life for which a process counts as hanging; one comes every few seconds."""
 
 
 def utc_now() -> datetime:
@@ -91,6 +100,9 @@ class Stores:
     files: SqlFiles
     retention: SqlRetention
     erasure: SqlErasure
+    counted: SqlMeters
+    meters: MeterFiles
+    heartbeat: Heartbeat
 
 
 def packaged_config() -> Path:
@@ -138,6 +150,9 @@ def open_stores(settings: Settings) -> Stores:
         SqlFiles(engine),
         SqlRetention(engine, committing=[p.name for p in settings.peers if p.commitment and not p.stow_url]),
         SqlErasure(engine),
+        SqlMeters(engine),
+        MeterFiles(data_dir / "meters", sop_classes=sorted(storage_classes(settings))),
+        Heartbeat(data_dir / "alive"),
     )
 
 
@@ -166,7 +181,7 @@ def make_scp(settings: Settings, stores: Stores) -> StorageScp:
     commitment = commitment_service(make_custodian(settings, stores), take, Log("commit"))
     steps = make_step_scp(settings, stores)
     return StorageScp(
-        Receiver(stores.spool, stores.ledger, utc_now, Log("receive")),
+        Receiver(stores.spool, stores.ledger, utc_now, Log("receive"), meters=stores.meters),
         Log("receive"),
         Rules(
             ae_title=settings.node.ae_title,
@@ -182,6 +197,7 @@ def make_scp(settings: Settings, stores: Stores) -> StorageScp:
         storage_classes=storage_classes(settings),
         services=[commitment, *(steps.services if settings.tasks.serve else steps.notified_services)],
         turned_away=lambda refused: stores.workflow.turned_away(refused, at=utc_now()),
+        meters=stores.meters,
         tls=make_tls(settings) if receive.tls else None,
     )
 
@@ -192,14 +208,47 @@ def make_web(settings: Settings, stores: Stores) -> "Starlette":
     from node.web.dicomweb import DicomWeb
 
     log = Log("web")
+    monitor = make_monitor(settings, stores)
     service = DicomWeb(
         stores.index,
-        Receiver(stores.spool, stores.ledger, utc_now, log),
+        Receiver(stores.spool, stores.ledger, utc_now, log, meters=stores.meters),
         stores.spool.path,
         log,
         max_request_bytes=settings.web.max_request_mb * 2**20,
     )
-    return make_web_app(service.routes(), token=read_secret(settings.web.token_file))
+    return make_web_app(service.routes(), monitor.routes(), token=read_secret(settings.web.token_file))
+
+
+def make_monitor(settings: Settings, stores: Stores) -> "Monitor":
+    """What is told to those who watch over the node."""
+    from node.web.monitor import Monitor
+
+    queue = make_queue(settings)
+    spool = settings.data_dir / "spool"
+    least = settings.receive.min_free_mb * 2**20
+
+    def ledger() -> str:
+        stores.counted.alive()
+        return "answers"
+
+    def writable() -> str:
+        if not os.access(spool if spool.exists() else settings.data_dir, os.W_OK):
+            raise TransientError("RCV-005", "The spool is not writable.")
+        return "writable"
+
+    readiness = Readiness(
+        {
+            "ledger": ledger,
+            "spool": writable,
+            "queue": lambda: f"{queue.depth()} cases wait",
+            "receiver": lambda: alive("receiver", stores.heartbeat.age_s("receiver"), longest_s=_SILENT_S),
+            "dispatcher": lambda: alive("dispatcher", stores.heartbeat.age_s("dispatcher"), longest_s=_SILENT_S),
+            "disk": lambda: enough_space(disk_usage(settings.data_dir).free, least_bytes=least),
+        }
+    )
+    looked_up = LookedUp(stores.counted, queue.depth, settings.data_dir, utc_now, version=__version__)
+    collectors = [looked_up, MeterReader(settings.data_dir / "meters")]
+    return Monitor(readiness.look, lambda: exposition(collectors))
 
 
 def make_step_scp(settings: Settings, stores: Stores) -> StepScp:
@@ -305,6 +354,7 @@ def make_assembler(settings: Settings, stores: Stores, queue: "CeleryQueue") -> 
         max_attempts=settings.queue.max_attempts,
         resubmit_after=timedelta(seconds=settings.queue.resubmit_after_s),
         tolerances=tolerances(settings),
+        meters=stores.meters,
     )
 
 
@@ -331,6 +381,7 @@ def make_deliverer(settings: Settings, stores: Stores) -> Deliverer:
         retry_first=timedelta(seconds=delivery.retry_first_s),
         retry_max=timedelta(seconds=delivery.retry_max_s),
         give_up_after=timedelta(hours=delivery.give_up_after_h),
+        meters=stores.meters,
     )
 
 
@@ -349,7 +400,7 @@ def make_query(settings: Settings, stores: Stores) -> QueryRetrieveScu:
     return QueryRetrieveScu(
         node,
         sources,
-        Receiver(stores.spool, stores.ledger, utc_now, Log("receive")),
+        Receiver(stores.spool, stores.ledger, utc_now, Log("receive"), meters=stores.meters),
         Log("query"),
         storage_classes=CT_IMAGES,
         transfer_syntaxes=TRANSFER_SYNTAXES,
@@ -370,6 +421,7 @@ def make_committer(settings: Settings, stores: Stores) -> Committer:
         timeout=timedelta(seconds=delivery.commitment_timeout_s),
         retry_first=timedelta(seconds=delivery.retry_first_s),
         retry_max=timedelta(seconds=delivery.retry_max_s),
+        meters=stores.meters,
     )
 
 
@@ -453,6 +505,7 @@ def make_processor(settings: Settings, stores: Stores) -> "Processor":
         out_of_time=OutOfTime,
         orders=make_orders(settings, stores),
         tolerances=tolerances(settings),
+        meters=stores.meters,
     )
 
 

@@ -607,6 +607,18 @@ class WebSettings(_Section):
         return self
 
 
+class MonitoringSettings(_Section):
+    """A port for those who watch over the node: /metrics, /healthz and /readyz, without any patient's data."""
+
+    enabled: bool = Field(True, description="Serve them.")
+    bind: str = Field(
+        "127.0.0.1",
+        description="Address on which they are served. Whoever reaches it reads AE titles, names of peers and counts; "
+        "nobody can change anything.",
+    )
+    port: int = Field(9180, ge=0, le=65535, description="TCP port. 0 takes any free port.")
+
+
 class LogSettings(_Section):
     """What is logged, on standard error."""
 
@@ -640,6 +652,7 @@ class Settings(BaseSettings):
     delivery: DeliverySettings = DeliverySettings()
     web: WebSettings = WebSettings()
     prefetch: PrefetchSettings = PrefetchSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
     retain: RetainSettings = RetainSettings()
     log: LogSettings = LogSettings()
     peers: tuple[Peer, ...] = ()

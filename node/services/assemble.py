@@ -6,6 +6,7 @@ from typing import assert_never
 
 from node.errors import TransientError
 from node.logs import Log
+from node.meters import SILENT, Meters
 from node.ports import Clock, CollectingCase, JobQueue, Ledger
 from pipelines.domain.identifiers import CaseId
 from pipelines.domain.reasons import Rejected
@@ -37,6 +38,7 @@ class Assembler:
         max_attempts: int,
         resubmit_after: timedelta,
         tolerances: Tolerances = TOLERANCES,
+        meters: Meters = SILENT,
     ) -> None:
         self._ledger = ledger
         self._queue = queue
@@ -46,10 +48,15 @@ class Assembler:
         self._max_attempts = max_attempts
         self._resubmit_after = resubmit_after
         self._tolerances = tolerances
+        self._meters = meters
         self._started = False
 
     def tick(self) -> None:
         """Reconcile ledger and queue, then decide on every collecting case."""
+        with self._meters.timing("assemble"):
+            self._look()
+
+    def _look(self) -> None:
         again = self._ledger.reconcile(
             at=self._clock(), max_attempts=self._max_attempts, resubmit_after=self._lost_after()
         )

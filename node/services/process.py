@@ -12,6 +12,7 @@ from pydicom import Dataset, dcmread
 
 from node.errors import TransientError
 from node.logs import Log
+from node.meters import SILENT, Meters
 from node.ports import (
     Claim,
     Clock,
@@ -85,6 +86,7 @@ class Processor:
         out_of_time: type[Exception] = TimeoutError,
         orders: Orders | None = None,
         tolerances: Tolerances = TOLERANCES,
+        meters: Meters = SILENT,
     ) -> None:
         self._pipeline = pipeline
         self._spool = spool
@@ -102,6 +104,7 @@ class Processor:
         self._out_of_time = out_of_time
         self._orders = orders
         self._tolerances = tolerances
+        self._meters = meters
 
     def process(self, case: CaseId) -> None:
         """Run `case` if nobody else does; safe to call any number of times."""
@@ -175,10 +178,38 @@ class Processor:
         return recorded
 
     def _run(self, claim: Claim) -> Report | Rejected:
+        with self._meters.timing("read"):
+            case = self._read_case(claim)
+        if isinstance(case, Rejected):
+            return case
+        if self._orders is not None:
+            case = self._orders.filled_in(claim.case, case)
+        try:
+            with self._meters.timing("measure"):
+                measured = self._measure(claim, case)
+        except UnreadableVoxels as fault:
+            return fault.reason
+        if isinstance(measured, Rejected):
+            return measured
+        findings, record = measured
+        with self._meters.timing("outputs"):
+            results = self._results(claim, findings)
+        if isinstance(results, Rejected):
+            return results
+        return Report(
+            tuple(_measurement(measured, findings) for measured in findings.lesions),
+            _score(findings.score),
+            tuple(results),
+            _summary(findings, len(results)),
+            record,
+            findings.case.notes,
+        )
+
+    def _read_case(self, claim: Claim) -> Case | Rejected:
         images = [self._read(image) for image in claim.images]
         segmentation = self._read(claim.segmentation)
         digest = inputs_digest((*claim.images, claim.segmentation))
-        case = read_case(
+        return read_case(
             images,
             segmentation,
             inputs_digest=digest,
@@ -186,18 +217,8 @@ class Processor:
             assume_charset=self._assume_charset,
             tolerances=self._tolerances,
         )
-        del images
-        if isinstance(case, Rejected):
-            return case
-        if self._orders is not None:
-            case = self._orders.filled_in(claim.case, case)
-        try:
-            measured = self._measure(claim, case)
-        except UnreadableVoxels as fault:
-            return fault.reason
-        if isinstance(measured, Rejected):
-            return measured
-        findings, record = measured
+
+    def _results(self, claim: Claim, findings: Findings) -> Sequence[StoredResult] | Rejected:
         # DICOM dates and times are those of the place where the device stands
         produced_at = claim.completed_at.astimezone()
         producer = Producer(self._station, self._device_uid, self._software_version, produced_at)
@@ -218,14 +239,7 @@ class Processor:
                     file,
                 )
             )
-        return Report(
-            tuple(_measurement(measured, findings) for measured in findings.lesions),
-            _score(findings.score),
-            tuple(results),
-            _summary(findings, len(results)),
-            record,
-            findings.case.notes,
-        )
+        return results
 
     def _measure(self, claim: Claim, case: Case) -> tuple[Findings, VerificationRecord | None] | Rejected:
         verifiable = self._pipeline.verifiable

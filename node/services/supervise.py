@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from node.logs import Log
+from node.meters import SILENT, Meters
 
 _PR_SET_PDEATHSIG: Final = 1
 _LOOK_EVERY_S: Final = 0.2
@@ -43,10 +44,13 @@ class Supervisor:
         Time that the processes have to end after SIGTERM before they are killed.
     """
 
-    def __init__(self, commands: Mapping[str, Sequence[str]], log: Log, *, grace_s: float = 60.0) -> None:
+    def __init__(
+        self, commands: Mapping[str, Sequence[str]], log: Log, *, grace_s: float = 60.0, meters: Meters = SILENT
+    ) -> None:
         self._children = {name: _Child(command) for name, command in commands.items()}
         self._log = log
         self._grace_s = grace_s
+        self._meters = meters
 
     def run(self, stop: threading.Event) -> int:
         """Keep all processes running until `stop` is set, then end them in reverse order.
@@ -77,6 +81,7 @@ class Supervisor:
             return None
         child.failures = 0 if now - child.started_at > _HEALTHY_AFTER_S else child.failures + 1
         child.process = None
+        self._meters.restarted(name)
         self._log.error("process_ended", process=name, exit_code=code, restart_in_s=_pause(child, now))
         return code
 

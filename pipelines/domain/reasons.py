@@ -116,5 +116,7 @@ CODES: Final[dict[str, str]] = {
     "RUN-002": "Internal error",
     "RUN-003": "The queue cannot be reached",
     "RUN-004": "The computation took too long",
+    "RUN-005": "A process gives no sign of life",
+    "RUN-006": "The monitoring port cannot be opened",
 }
 """Every message code with its meaning. A code is never used again for something else."""
