@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from shutil import disk_usage
 from typing import TYPE_CHECKING, Final
@@ -27,8 +28,10 @@ from node.adapters.ledger_duties import SqlDuties
 from node.adapters.ledger_erasure import SqlErasure
 from node.adapters.ledger_files import SqlFiles
 from node.adapters.ledger_meters import SqlMeters
+from node.adapters.ledger_priorities import SqlPriorities
 from node.adapters.ledger_retention import SqlRetention
 from node.adapters.ledger_workflow import SqlWorkflow
+from node.adapters.memory import limit_memory
 from node.adapters.meter_files import MeterFiles, MeterReader
 from node.adapters.query_retrieve import QueryRetrieveScu, Source
 from node.adapters.spool import FileSpool
@@ -44,7 +47,7 @@ from node.adapters.worklist import WorklistScu
 from node.errors import ConfigError, TransientError
 from node.logs import Log
 from node.ports import Archive, Destination, StepBoard, StepEvent
-from node.services.assemble import Assembler
+from node.services.assemble import Assembler, may_start
 from node.services.commit import Committer, Custodian
 from node.services.deliver import Deliverer
 from node.services.notify import Notifier
@@ -58,6 +61,7 @@ from node.settings import Peer, Settings, read_secret
 from pipelines.domain.feature_codes import can_be_mapped
 from pipelines.domain.identifiers import CaseId, SopClassUID
 from pipelines.domain.lesion_rule import LesionRule
+from pipelines.domain.priority import Precedence, precedence
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
 from pipelines.extraction.settings import ExtractionSettings, load_profile
@@ -71,9 +75,12 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from node.adapters.queue_celery import CeleryQueue
+    from node.services.models import Models
     from node.services.process import Processor
     from node.web.monitor import Monitor
     from pipelines.base import Pipeline
+    from pipelines.scoring.keys import TrustedKey
+    from pipelines.scoring.model import Model
 
 PIPELINE: Final = "nsclc-immunotherapy"
 _SILENT_S: Final = 20.0
@@ -98,6 +105,7 @@ class Stores:
     tasks: SqlTasks
     index: ArchiveIndex
     files: SqlFiles
+    priorities: SqlPriorities
     retention: SqlRetention
     erasure: SqlErasure
     counted: SqlMeters
@@ -128,8 +136,7 @@ def open_stores(settings: Settings) -> Stores:
         raise ConfigError([f"node.data_dir: {data_dir} cannot be created: {fault.strerror}"]) from fault
     if not os.access(data_dir, os.W_OK):
         raise ConfigError([f"node.data_dir: {data_dir} is not writable"])
-    url = settings.ledger.url or f"sqlite:///{data_dir / 'ledger.sqlite3'}"
-    engine = open_engine(url, password=read_secret(settings.ledger.password_file))
+    engine = open_engine(ledger_url(settings), password=read_secret(settings.ledger.password_file))
     spool = FileSpool(data_dir / "spool", min_free_bytes=settings.receive.min_free_mb * 2**20)
     delivery = settings.delivery
     commitments = SqlCommitments(
@@ -148,12 +155,18 @@ def open_stores(settings: Settings) -> Stores:
         SqlTasks(engine),
         ArchiveIndex(engine),
         SqlFiles(engine),
+        SqlPriorities(engine),
         SqlRetention(engine, committing=[p.name for p in settings.peers if p.commitment and not p.stow_url]),
         SqlErasure(engine),
         SqlMeters(engine),
         MeterFiles(data_dir / "meters", sop_classes=sorted(storage_classes(settings))),
         Heartbeat(data_dir / "alive"),
     )
+
+
+def ledger_url(settings: Settings) -> str:
+    """URL of the ledger's database, without its password."""
+    return settings.ledger.url or f"sqlite:///{settings.data_dir / 'ledger.sqlite3'}"
 
 
 def device_uid(settings: Settings) -> str:
@@ -355,7 +368,15 @@ def make_assembler(settings: Settings, stores: Stores, queue: "CeleryQueue") -> 
         resubmit_after=timedelta(seconds=settings.queue.resubmit_after_s),
         tolerances=tolerances(settings),
         meters=stores.meters,
+        priorities=stores.priorities,
+        rule=precedence_rule(settings),
     )
+
+
+def precedence_rule(settings: Settings) -> Precedence:
+    """Which cases go first at this site."""
+    queue = settings.queue
+    return precedence(queue.urgent_from, queue.off_peak_from, queue.off_peak_hours)
 
 
 def make_archive(settings: Settings, locate: Callable[..., Path]) -> Archive:
@@ -483,13 +504,18 @@ def make_retainer(settings: Settings, stores: Stores) -> Retainer:
     )
 
 
-def make_processor(settings: Settings, stores: Stores) -> "Processor":
-    """The service that runs cases."""
+def make_processor(settings: Settings, stores: Stores, model: "Model | Rejected | None") -> "Processor":
+    """The service that runs cases and scores them with `model`, or tells why it does not."""
     from node.adapters.queue_celery import OutOfTime
     from node.services.process import Processor
 
+    pipeline = pipeline_with(settings, model)
+    if isinstance(pipeline, Rejected):
+        # a case is measured whatever became of the model
+        pipeline = pipeline_with(settings, pipeline)
+        assert not isinstance(pipeline, Rejected)
     return Processor(
-        load_pipeline(settings),
+        pipeline,
         stores.spool,
         stores.ledger,
         utc_now,
@@ -506,7 +532,36 @@ def make_processor(settings: Settings, stores: Stores) -> "Processor":
         orders=make_orders(settings, stores),
         tolerances=tolerances(settings),
         meters=stores.meters,
+        may_start=partial(may_start, stores.priorities, precedence_rule(settings), utc_now),
     )
+
+
+def process_with_current_model(settings: Settings, stores: Stores) -> Callable[[CaseId], None]:
+    """What runs a case with the model as it is when the case is run: retired since the start, altered, or another."""
+    log = Log("models")
+    current = _model_now(settings)
+    processor = make_processor(settings, stores, current)
+
+    def process(case: CaseId) -> None:
+        nonlocal current, processor
+        found = _model_now(settings)
+        if found != current:
+            if isinstance(found, Rejected):
+                log.error("model_refused", code=found.code, reason=found.detail)
+            elif found is not None:
+                log.info("model_changed", model=found.name, version=found.version, sha256=found.sha256)
+            current, processor = found, make_processor(settings, stores, found)
+        processor.process(case)
+
+    return process
+
+
+def _model_now(settings: Settings) -> "Model | Rejected | None":
+    """The model that is configured; a key that was removed since the start stops no case."""
+    try:
+        return scoring_model(settings)
+    except ConfigError as fault:
+        return Rejected("MODEL-010", f"{'; '.join(fault.problems)}.", "Run pulmonode config check, and mend it.")
 
 
 def make_orders(settings: Settings, stores: Stores) -> Orders | None:
@@ -576,22 +631,61 @@ def pyradiomics_identity() -> str:
     return str(found.identity)
 
 
-def model_package(settings: Settings) -> str | None:
-    """Text of the configured model package; None when the node shall not score.
+def make_models(settings: Settings) -> "Models":
+    """The service that knows which model scores.
 
     Raises
     ------
     ConfigError
-        If the file cannot be read.
+        If a trusted key cannot be used.
+    """
+    from node.adapters.model_folder import read_folder
+    from node.adapters.model_record import ModelRecord
+    from node.services.models import Models
+
+    return Models(ModelRecord(settings.data_dir / "models"), read_folder, trusted_keys(settings), utc_now)
+
+
+def trusted_keys(settings: Settings) -> list["TrustedKey"]:
+    """The keys whose signatures are believed, the one for demonstrations among them.
+
+    Raises
+    ------
+    ConfigError
+        If one cannot be used.
+    """
+    from node.adapters.key_file import public_keys
+    from pipelines.scoring.keys import demonstration_trust
+
+    found = public_keys([path.expanduser() for path in settings.scoring.trusted_keys])
+    wrong = [f"scoring.trusted_keys: {key}" for key in found if isinstance(key, Rejected)]
+    if wrong:
+        raise ConfigError(wrong)
+    return [demonstration_trust(), *(key for key in found if not isinstance(key, Rejected))]
+
+
+def scoring_model(settings: Settings) -> "Model | Rejected | None":
+    """The model that is configured, verified anew; None when the node shall not score.
+
+    Raises
+    ------
+    ConfigError
+        If a trusted key cannot be used.
     """
     chosen = settings.scoring.model
     if not chosen:
         return None
-    path = packaged_config() / "models" / "demo.json" if chosen == "demo" else Path(chosen).expanduser()
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as fault:
-        raise ConfigError([f"scoring.model: MODEL-004 {path} cannot be read: {fault}"]) from fault
+    models = make_models(settings)
+    if chosen == "active":
+        package = models.active()
+    else:
+        package = models.verify(demo_model() if chosen == "demo" else Path(chosen).expanduser())
+    return package if isinstance(package, Rejected) else package.model
+
+
+def demo_model() -> Path:
+    """Folder of the packaged demonstration model."""
+    return packaged_config() / "models" / "demo"
 
 
 def lesion_rule(settings: Settings) -> LesionRule:
@@ -608,12 +702,33 @@ def lesion_rule(settings: Settings) -> LesionRule:
 
 
 def load_pipeline(settings: Settings) -> "Pipeline":
-    """Import and set up the pipeline.
+    """Import and set up the pipeline, with the model that is configured.
 
     Raises
     ------
     ConfigError
         If PyRadiomics is not the right one, or the parameter file, the model package or the maps do not fit.
+    """
+    model = scoring_model(settings)
+    wrong = [f"scoring.model: {model}"] if isinstance(model, Rejected) else []
+    try:
+        made = pipeline_with(settings, model)
+    except ConfigError as fault:
+        raise ConfigError([*fault.problems, *wrong]) from fault
+    if isinstance(made, Rejected):
+        raise ConfigError([f"scoring.model: {made}"])
+    if wrong:
+        raise ConfigError(wrong)
+    return made
+
+
+def pipeline_with(settings: Settings, model: "Model | Rejected | None") -> "Pipeline | Rejected":
+    """Import and set up the pipeline with `model`; `Rejected` when that one does not fit.
+
+    Raises
+    ------
+    ConfigError
+        If PyRadiomics is not the right one, or the parameter file or the maps do not fit.
     """
     pyradiomics_identity()
     module = importlib.import_module(f"pipelines.{PIPELINE.replace('-', '_')}")
@@ -633,7 +748,7 @@ def load_pipeline(settings: Settings) -> "Pipeline":
         ]
     made: Pipeline | Rejected = module.pipeline(
         extraction,
-        model_package=model_package(settings),
+        model=model,
         maps=module.MapSettings(
             settings.maps.features,
             settings.maps.model_features,
@@ -647,11 +762,10 @@ def load_pipeline(settings: Settings) -> "Pipeline":
         mapper=mapper(settings.extraction.threads),
         lesions=lesion_rule(settings),
         page=PageSettings(settings.page.format, settings.page.language),
+        strict=settings.scoring.strict,
     )
-    if isinstance(made, Rejected):
-        raise ConfigError([*problems, f"scoring.model: {made}"])
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError([*problems, *([f"scoring.model: {made}"] if isinstance(made, Rejected) else [])])
     return made
 
 
@@ -680,12 +794,16 @@ def make_app(settings: Settings) -> "Celery":
     from node.adapters.queue_celery import QueueSettings, create_app
     from node.tasks import register
 
+    authorities = settings.queue.broker_ca_file
     limits = QueueSettings(
         soft_time_limit_s=settings.queue.time_limit_s,
         time_limit_s=settings.queue.time_limit_s + 60,
         max_tasks_per_child=100,
+        # a process that has grown is replaced before the next case meets its limit
+        max_memory_per_child_kb=settings.queue.max_memory_mb * 1024 or None,
         sqlite_lease_s=settings.queue.lease_s,
         redis_visibility_timeout_s=settings.queue.time_limit_s + 600,
+        redis_ca_file=str(authorities.expanduser()) if authorities else None,
     )
     try:
         app = create_app(broker_url(settings), settings=limits)
@@ -693,7 +811,10 @@ def make_app(settings: Settings) -> "Celery":
         raise ConfigError([f"queue.broker: {fault}"]) from fault
 
     def services() -> Callable[[CaseId], None]:
-        return make_processor(settings, open_stores(settings)).process
+        process = process_with_current_model(settings, open_stores(settings))
+        # in the child that computes, once it has loaded what it computes with
+        limit_memory(settings.queue.max_memory_mb)
+        return process
 
     register(app, services)
     return app

@@ -20,6 +20,7 @@ from pydantic_settings import (
 
 from node.errors import ConfigError
 from pipelines.domain.outcome import OUTPUT_KINDS, OutputKind
+from pipelines.domain.priority import read_hours
 from pipelines.outputs.page.settings import PageFormat, PageLanguage
 
 ENVIRONMENT_PREFIX: Final = "PULMONODE_"
@@ -44,6 +45,11 @@ def _compiles(pattern: str) -> str:
     except re.error as fault:
         raise ValueError(f"is no regular expression: {fault}") from fault
     return pattern
+
+
+def _are_hours(text: str) -> str:
+    read_hours(text)
+    return text
 
 
 AssumedCharset = Literal[
@@ -229,6 +235,11 @@ class QueueSettings(_Section):
         "that workers on many machines share. A password goes into broker_password_file.",
     )
     broker_password_file: Path | None = Field(None, description="File that holds the broker's password.")
+    broker_ca_file: Path | None = Field(
+        None,
+        description="File with the certificates (PEM) of the authorities that may vouch for a rediss broker. Not set: "
+        "those that the system trusts.",
+    )
     worker_processes: int = Field(
         0, ge=0, le=256, description="Cases computed at the same time on this machine. 0: one for each CPU core."
     )
@@ -254,6 +265,27 @@ class QueueSettings(_Section):
     time_limit_s: int = Field(
         3600, ge=10, le=86400, description="Seconds after which the computation of one case is stopped."
     )
+    max_memory_mb: int = Field(
+        0,
+        ge=0,
+        description="Megabytes that the computation of one case may take, beside the programs themselves; beyond, the "
+        "case fails with RUN-005 and the others go on. 1000 at least. 0: no limit but that of the machine.",
+    )
+    urgent_from: tuple[AeTitle, ...] = Field(
+        (), description="AE titles of senders whose cases are computed before all others."
+    )
+    off_peak_from: tuple[AeTitle, ...] = Field(
+        (), description="AE titles of senders whose cases are computed in the off-peak hours alone."
+    )
+    off_peak_hours: Annotated[str, AfterValidator(_are_hours)] = Field(
+        "20:00-06:00", description="Off-peak hours, in the time of this machine."
+    )
+
+    @model_validator(mode="after")
+    def _enough_memory(self) -> "QueueSettings":
+        if 0 < self.max_memory_mb < 1000:
+            raise ValueError("max_memory_mb must be 1000 at least, or 0")
+        return self
 
 
 class LedgerSettings(_Section):
@@ -348,9 +380,18 @@ class ScoringSettings(_Section):
 
     model: str = Field(
         "demo",
-        description="Path of a model package; demo: the packaged demonstration model, not for clinical use; "
-        "empty: measure "
-        "without scoring.",
+        description="Folder of a signed model package; active: the one that pulmonode model activate named last; demo: "
+        "the packaged demonstration model, not for clinical use; empty: measure without scoring.",
+    )
+    trusted_keys: tuple[Path, ...] = Field(
+        (),
+        description="Files of public keys (PEM), or folders of *.pub, whose signatures are believed. Without one only "
+        "demonstration models score.",
+    )
+    strict: bool = Field(
+        False,
+        description="Give no score to a case that is unlike the training data of the model, in place of a score with a "
+        "warning.",
     )
 
 

@@ -5,13 +5,14 @@
 
 import argparse
 import ast
+import hashlib
 import inspect
 import json
 import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +30,8 @@ from node.conformance.network import class_name
 from node.conformance.sample import sample_objects, sample_tasks
 from node.conformance.statement import facts, statement
 from node.settings import Settings
+from pipelines.cohort.dictionary import Dictionary
+from pipelines.cohort.huang.columns import LESIONS, PATIENTS
 from pipelines.domain import case_state, feature_codes
 from pipelines.domain.case_state import TRANSITIONS, CaseEvent, CaseState
 from pipelines.domain.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -255,11 +258,13 @@ def fast_settings() -> str:
 
 def demo_model() -> str:
     """The facts that the packaged demonstration model states about itself."""
-    facts: dict[str, Any] = json.loads((ROOT / "config" / "models" / "demo.json").read_text("utf-8"))
+    path = ROOT / "config" / "models" / "demo" / "model.json"
+    facts: dict[str, Any] = json.loads(path.read_text("utf-8"))
     training = facts["training"]
+    apparent, internal = facts["performance"]
     rows = [
         ("Name and version", f"{facts['name']} {facts['version']}"),
-        ("SHA-256", code(facts["sha256"])),
+        ("SHA-256", code(hashlib.sha256(path.read_bytes()).hexdigest())),
         ("Intended use", facts["intended_use"]),
         ("Trained on", training["data"]),
         ("Cases, of them positive", f"{training['n']}, {training['events']}"),
@@ -267,8 +272,8 @@ def demo_model() -> str:
         ("Estimator", training["estimator"]),
         ("Cut-off", f"{facts['cut_off']['value']:g} ({facts['cut_off']['rule']})"),
         ("Extraction profile", facts["extraction"]["profile"]),
-        ("AUC on the training data", f"{training['apparent_auc']:g}"),
-        ("AUC in validation", f"{training['validation']['auc']:g} ({training['validation']['method']})"),
+        ("AUC on the training data", f"{apparent['value']:g}"),
+        ("AUC in validation", f"{internal['value']:g} ({internal['method']})"),
         ("Features", ", ".join(code(feature["name"]) for feature in facts["features"])),
     ]
     return table(("Fact", "Value"), rows)
@@ -299,6 +304,20 @@ def _contract(contract: dict[str, Any]) -> str:
             raise ValueError(f"no words for a contract of type {other}")
 
 
+def cohort_columns(dictionary: Dictionary) -> str:
+    """The columns of a cohort's table."""
+    rows = [
+        (
+            code(column.name) + (", required" if column.required else ""),
+            column.meaning,
+            column.allowed.removesuffix(", or nothing"),
+            ", ".join(column.aliases),
+        )
+        for column in dictionary.columns
+    ]
+    return table(("Column", "Meaning", "Allowed", "Also"), rows)
+
+
 def _modules(layer: str) -> str:
     return " or ".join(code(module.strip()) for module in layer.split("|"))
 
@@ -326,6 +345,8 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "ibsi-profile": ibsi_profile,
     "demo-model": demo_model,
     "import-rules": import_rules,
+    "cohort-patients": partial(cohort_columns, PATIENTS),
+    "cohort-lesions": partial(cohort_columns, LESIONS),
 }
 """What makes the text of each block; a block stands between `<!-- generated: NAME -->` and `<!-- end -->`."""
 

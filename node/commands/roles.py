@@ -151,7 +151,7 @@ def monitor(settings: Settings) -> None:
         listening = _listening(watched.bind, watched.port)
     except OSError as fault:
         told = f"monitoring.port: {watched.bind}:{watched.port}: {fault.strerror}"
-        raise TransientError("RUN-006", told) from fault
+        raise TransientError("MON-002", told) from fault
     _serve(app, listening, Log("monitor"))
 
 

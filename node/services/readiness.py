@@ -40,9 +40,9 @@ def _finding(name: str, probe: Probe) -> Finding:
 def alive(role: str, age_s: float | None, *, longest_s: float) -> str:
     """What a sign of life says; raises `TransientError` when there was none for too long."""
     if age_s is None:
-        raise TransientError("RUN-005", f"No {role} has ever run.")
+        raise TransientError("MON-001", f"No {role} has ever run.")
     if age_s > longest_s:
-        raise TransientError("RUN-005", f"No {role} gave a sign of life for {age_s:.0f} s.")
+        raise TransientError("MON-001", f"No {role} gave a sign of life for {age_s:.0f} s.")
     return f"{age_s:.0f} s ago"
 
 

@@ -43,7 +43,7 @@ def test_a_node_without_a_receiver_is_alive_and_not_ready(settings: Settings) ->
     assert client.get("/healthz").text == "alive\n"
     answer = client.get("/readyz")
     assert answer.status_code == 503
-    assert answer.json()["checks"]["receiver"] == {"ok": False, "found": "RUN-005 No receiver has ever run."}
+    assert answer.json()["checks"]["receiver"] == {"ok": False, "found": "MON-001 No receiver has ever run."}
     assert answer.json()["checks"]["dispatcher"]["ok"]
 
 
