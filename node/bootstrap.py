@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import pwd
 import socket
 import sys
 import uuid
@@ -15,14 +16,23 @@ from shutil import disk_usage
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from pydicom import DataElement, Dataset, dcmread
+from pydicom.errors import InvalidDicomError
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
+from pydicom.uid import ImplicitVRLittleEndian
+from sqlalchemy import Engine
+
 from node import __version__
 from node.adapters.archive_index import ArchiveIndex
 from node.adapters.association import PeerAddress
+from node.adapters.audit_record import AuditRecord
 from node.adapters.commitment import CommitmentScu, commitment_service
 from node.adapters.exposition import LookedUp, exposition
 from node.adapters.front_door import Rules
 from node.adapters.heartbeat import Heartbeat
 from node.adapters.ledger import SqlLedger, open_engine
+from node.adapters.ledger_audit import SqlAudit, nobody
 from node.adapters.ledger_commitments import SqlCommitments
 from node.adapters.ledger_duties import SqlDuties
 from node.adapters.ledger_erasure import SqlErasure
@@ -41,13 +51,15 @@ from node.adapters.steps.store import SqlSteps, SqlTasks
 from node.adapters.storage_scp import TRANSFER_SYNTAXES, StorageScp
 from node.adapters.storage_scu import StorageScu
 from node.adapters.stow import Archives, StowClient, WebArchive
+from node.adapters.syslog import SyslogSender
 from node.adapters.threads import mapper
 from node.adapters.tls import Tls, TlsFiles
 from node.adapters.worklist import WorklistScu
 from node.errors import ConfigError, TransientError
 from node.logs import Log
-from node.ports import Archive, Destination, StepBoard, StepEvent
+from node.ports import Archive, Destination, RefusedAssociation, StepBoard, StepEvent
 from node.services.assemble import Assembler, may_start
+from node.services.audit_messages import AuditSource
 from node.services.commit import Committer, Custodian
 from node.services.deliver import Deliverer
 from node.services.notify import Notifier
@@ -57,13 +69,15 @@ from node.services.prefetch import Prefetcher
 from node.services.readiness import Readiness, alive, enough_space
 from node.services.receive import Receiver
 from node.services.retain import Retainer, Terms
+from node.services.ship import Shipper
+from node.services.trail import AuditedErasure, Trail
 from node.settings import Peer, Settings, read_secret
 from pipelines.domain.feature_codes import can_be_mapped
 from pipelines.domain.identifiers import CaseId, SopClassUID
 from pipelines.domain.lesion_rule import LesionRule
 from pipelines.domain.priority import Precedence, precedence
 from pipelines.domain.reasons import Rejected
-from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
+from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS, STUDY_ROOT_FIND
 from pipelines.extraction.settings import ExtractionSettings, load_profile
 from pipelines.imaging.assembly import Patience
 from pipelines.imaging.geometry import Tolerances
@@ -83,6 +97,7 @@ if TYPE_CHECKING:
     from pipelines.scoring.model import Model
 
 PIPELINE: Final = "nsclc-immunotherapy"
+_PATIENT_GROUP: Final = 0x0010
 _SILENT_S: Final = 20.0
 """Without a sign of life for which a process counts as hanging; one comes every few seconds."""
 
@@ -111,6 +126,7 @@ class Stores:
     counted: SqlMeters
     meters: MeterFiles
     heartbeat: Heartbeat
+    trail: Trail
 
 
 def packaged_config() -> Path:
@@ -161,6 +177,7 @@ def open_stores(settings: Settings) -> Stores:
         SqlMeters(engine),
         MeterFiles(data_dir / "meters", sop_classes=sorted(storage_classes(settings))),
         Heartbeat(data_dir / "alive"),
+        make_trail(settings, engine),
     )
 
 
@@ -191,6 +208,11 @@ def make_scp(settings: Settings, stores: Stores) -> StorageScp:
     """The receiving service."""
     receive = settings.receive
     take = make_committer(settings, stores).take
+
+    def turned_away(refused: RefusedAssociation) -> None:
+        stores.trail.turned_away(refused)
+        stores.workflow.turned_away(refused, at=utc_now())
+
     commitment = commitment_service(make_custodian(settings, stores), take, Log("commit"))
     steps = make_step_scp(settings, stores)
     return StorageScp(
@@ -209,7 +231,7 @@ def make_scp(settings: Settings, stores: Stores) -> StorageScp:
         ),
         storage_classes=storage_classes(settings),
         services=[commitment, *(steps.services if settings.tasks.serve else steps.notified_services)],
-        turned_away=lambda refused: stores.workflow.turned_away(refused, at=utc_now()),
+        turned_away=turned_away,
         meters=stores.meters,
         tls=make_tls(settings) if receive.tls else None,
     )
@@ -229,7 +251,68 @@ def make_web(settings: Settings, stores: Stores) -> "Starlette":
         log,
         max_request_bytes=settings.web.max_request_mb * 2**20,
     )
-    return make_web_app(service.routes(), monitor.routes(), token=read_secret(settings.web.token_file))
+    return make_web_app(
+        service.routes(), monitor.routes(), token=read_secret(settings.web.token_file), denied=stores.trail.denied
+    )
+
+
+def make_trail(settings: Settings, engine: Engine) -> Trail:
+    """The audit trail, as all processes add to it."""
+    audit = settings.audit
+    spool = settings.data_dir / "spool"
+
+    def identify(path: str) -> tuple[str, str]:
+        try:
+            tags = ["PatientID", "PatientName", "SpecificCharacterSet"]
+            header = dcmread(spool / path, stop_before_pixels=True, specific_tags=tags)
+        except (OSError, InvalidDicomError):
+            return "", ""
+        return str(header.get("PatientID", "")), str(header.get("PatientName", ""))
+
+    return Trail(
+        AuditRecord(settings.data_dir / "audit") if audit.enabled else None,
+        SqlAudit(engine, identify if audit.identify_patients else nobody),
+        utc_now,
+        Log("audit"),
+        source=AuditSource(settings.node.ae_title, socket.gethostname(), os.getpid(), audit.site),
+        ae_title=settings.node.ae_title,
+        user=account(),
+    )
+
+
+def account() -> str:
+    """Name of the account that this process runs under."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
+def make_shipper(settings: Settings) -> Shipper | None:
+    """The service that sends the audit trail to its repository; None without one."""
+    audit = settings.audit
+    if not audit.enabled or not audit.repository:
+        return None
+    sender = SyslogSender(audit.repository, make_tls(settings))
+    return Shipper(AuditRecord(settings.data_dir / "audit"), sender.send, Log("audit"))
+
+
+def make_erasure(stores: Stores) -> AuditedErasure:
+    """What deletes cases, and tells the audit trail."""
+    return AuditedErasure(stores.erasure, stores.trail)
+
+
+def _audit_query(trail: Trail, peer: str, keys: Dataset, *, identify: bool) -> None:
+    told = Dataset()
+    told.update(keys)
+    if not identify:
+        for element in told:
+            if element.tag.group == _PATIENT_GROUP:
+                told[element.tag] = DataElement(element.tag, element.VR, None)
+    buffer = DicomBytesIO()
+    buffer.is_little_endian, buffer.is_implicit_VR = True, True
+    write_dataset(buffer, told)
+    trail.queried(peer, STUDY_ROOT_FIND, buffer.getvalue(), ImplicitVRLittleEndian)
 
 
 def make_monitor(settings: Settings, stores: Stores) -> "Monitor":
@@ -403,6 +486,7 @@ def make_deliverer(settings: Settings, stores: Stores) -> Deliverer:
         retry_max=timedelta(seconds=delivery.retry_max_s),
         give_up_after=timedelta(hours=delivery.give_up_after_h),
         meters=stores.meters,
+        begins=stores.trail.sending,
     )
 
 
@@ -426,6 +510,7 @@ def make_query(settings: Settings, stores: Stores) -> QueryRetrieveScu:
         storage_classes=CT_IMAGES,
         transfer_syntaxes=TRANSFER_SYNTAXES,
         retrieve_timeout_s=settings.prefetch.retrieve_timeout_s,
+        queried=partial(_audit_query, stores.trail, identify=settings.audit.identify_patients),
     )
 
 
@@ -495,7 +580,7 @@ def make_retainer(settings: Settings, stores: Stores) -> Retainer:
     )
     return Retainer(
         stores.retention,
-        stores.erasure,
+        make_erasure(stores),
         stores.spool,
         utc_now,
         Log("retain"),
@@ -532,6 +617,7 @@ def make_processor(settings: Settings, stores: Stores, model: "Model | Rejected 
         orders=make_orders(settings, stores),
         tolerances=tolerances(settings),
         meters=stores.meters,
+        opened=stores.trail.opened,
         may_start=partial(may_start, stores.priorities, precedence_rule(settings), utc_now),
     )
 

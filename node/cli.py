@@ -127,7 +127,12 @@ def serve(node: Node, *, no_worker: bool) -> None:
     commands |= {name: [*base, name] for name in names}
     log = Log("serve")
     log.info("starting", version=__version__, ae=settings.node.ae_title, data=str(settings.data_dir))
-    sys.exit(Supervisor(commands, log, meters=stores.meters).run(roles.stop_on_signals()))
+    stores.trail.started()
+    try:
+        code = Supervisor(commands, log, meters=stores.meters).run(roles.stop_on_signals())
+    finally:
+        stores.trail.stopped()
+    sys.exit(code)
 
 
 @cli.command()

@@ -660,6 +660,24 @@ class MonitoringSettings(_Section):
     port: int = Field(9180, ge=0, le=65535, description="TCP port. 0 takes any free port.")
 
 
+class AuditSettings(_Section):
+    """The audit trail: who sent, read, sent on, asked for and deleted what, as DICOM audit messages (PS3.15 A.5)."""
+
+    enabled: bool = Field(True, description="Keep it, in data_dir/audit, one file a month, to which lines are added.")
+    repository: str = Field(
+        "",
+        pattern=r"^((tls|udp)://[^/@?#]+)?$",
+        description="Where it is sent, beside: tls://HOST:PORT (RFC 5425; needs the files in tls) or udp://HOST:PORT. "
+        "What cannot be sent now waits in data_dir. Empty: nowhere.",
+    )
+    identify_patients: bool = Field(
+        False,
+        description="Write Patient IDs and names into the trail, as the standard has it. False: a digest of the ID "
+        "stands in their place, the same for all studies of a patient.",
+    )
+    site: str = Field("", max_length=64, description="Name of the hospital or department that the messages bear.")
+
+
 class LogSettings(_Section):
     """What is logged, on standard error."""
 
@@ -694,6 +712,7 @@ class Settings(BaseSettings):
     web: WebSettings = WebSettings()
     prefetch: PrefetchSettings = PrefetchSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
+    audit: AuditSettings = AuditSettings()
     retain: RetainSettings = RetainSettings()
     log: LogSettings = LogSettings()
     peers: tuple[Peer, ...] = ()
@@ -714,6 +733,7 @@ class Settings(BaseSettings):
     def _tls_has_its_files(self) -> "Settings":
         wanted = ["receive.tls"] if self.receive.tls else []
         wanted += [f"tls of peer {peer.name}" for peer in self.peers if peer.tls]
+        wanted += ["audit.repository"] if self.audit.repository.startswith("tls:") else []
         keys = ("certificate_file", "key_file", "authorities_file")
         missing = [f"tls.{key}" for key in keys if getattr(self.tls, key) is None]
         if wanted and missing:

@@ -19,9 +19,12 @@ from node.settings import Settings
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
+    from node.services.ship import Shipper
+
 # no file takes that long to be written, so whoever began it is dead
 _UNFINISHED_AFTER_S: Final = 3600.0
 _BEAT_EVERY_S: Final = 3.0
+_AUDIT_EVERY: Final = timedelta(seconds=30)
 
 
 def stop_on_signals() -> threading.Event:
@@ -60,6 +63,12 @@ def receiver(settings: Settings) -> None:
             break
     scp.stop()
     log.info("stopped")
+
+
+def _audit(stores: bootstrap.Stores, shipper: "Shipper | None") -> None:
+    stores.trail.received()
+    if shipper is not None:
+        shipper.tick()
 
 
 def _beat(stores: bootstrap.Stores, role: str, log: Log) -> None:
@@ -105,6 +114,8 @@ def dispatcher(settings: Settings) -> None:
     threads.append(threading.Thread(target=_worklist, args=(settings, stores, stop, log), name="worklist"))
     retainer, seldom = bootstrap.make_retainer(settings, stores), timedelta(seconds=settings.retain.look_s)
     threads.append(threading.Thread(target=_repeat, args=(retainer.tick, stop, seldom, log), name="retain"))
+    audit = partial(_audit, stores, bootstrap.make_shipper(settings))
+    threads.append(threading.Thread(target=_repeat, args=(audit, stop, _AUDIT_EVERY, log), name="audit"))
     for thread in threads:
         thread.start()
     log.info("dispatching", destinations=", ".join(settings.delivery.destinations) or "none")

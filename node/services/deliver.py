@@ -1,5 +1,6 @@
 """Bring results to their destinations, again and again until they are there or hope is lost."""
 
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from node.logs import Log
@@ -30,6 +31,8 @@ class Deliverer:
         Objects sent over one association.
     give_up_after
         Age of a delivery from which on a failure is final.
+    begins
+        Hears of what is about to be offered.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Deliverer:
         give_up_after: timedelta,
         batch: int = 50,
         meters: Meters = SILENT,
+        begins: Callable[[str, Sequence[Delivery]], None] = lambda destination, due: None,
     ) -> None:
         self._ledger = ledger
         self._archive = archive
@@ -54,12 +58,14 @@ class Deliverer:
         self._give_up_after = give_up_after
         self._batch = batch
         self._meters = meters
+        self._begins = begins
 
     def deliver(self, destination: str) -> int:
         """Send everything that is due for `destination`; how many objects were offered."""
         due = self._ledger.due(destination, at=self._clock(), limit=self._batch)
         if not due:
             return 0
+        self._begins(destination, due)
         waiting = {delivery.result: delivery for delivery in due}
         with self._meters.timing("deliver"):
             for result, sent in self._archive.send(destination, list(waiting)):

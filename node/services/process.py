@@ -69,6 +69,8 @@ class Processor:
         How long a claim lasts; renewed while the work goes on.
     tolerances
         How exactly the slices of a CT have to stack up.
+    opened
+        Hears of every case whose images are about to be read.
     may_start
         Tells whether a case may be computed at this time of the day.
     """
@@ -93,6 +95,7 @@ class Processor:
         orders: Orders | None = None,
         tolerances: Tolerances = TOLERANCES,
         meters: Meters = SILENT,
+        opened: Callable[[Claim], None] = lambda claim: None,
         may_start: Callable[[CaseId], bool] = _always,
     ) -> None:
         self._pipeline = pipeline
@@ -112,6 +115,7 @@ class Processor:
         self._orders = orders
         self._tolerances = tolerances
         self._meters = meters
+        self._opened = opened
         self._may_start = may_start
 
     def process(self, case: CaseId) -> None:
@@ -128,6 +132,7 @@ class Processor:
         self._log.info("case_started", case=case, attempt=claim.attempt, images=len(claim.images))
         try:
             with self._renewed(claim):
+                self._opened(claim)
                 outcome = self._run(claim)
         except TransientError as fault:
             recorded = self._postpone(claim, fault)
