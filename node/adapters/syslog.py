@@ -1,6 +1,7 @@
 """Bring audit messages to a repository: syslog over TLS with counted octets (RFC 5425), or over UDP (RFC 5426)."""
 
 import socket
+import ssl
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
@@ -50,8 +51,9 @@ class SyslogSender:
         ):
             for line in lines:
                 connection.sendall(b"%d %s" % (len(line), line))
-            # syslog has no receipts: that the other side takes its leave shows that it was there to the end
-            with suppress(TimeoutError):
+            # syslog has no receipts: that the other side closes, in whatever form, and does not reset the connection
+            # shows that it was there to the end
+            with suppress(TimeoutError, ssl.SSLEOFError):
                 connection.unwrap()
 
     def _over_udp(self, lines: Sequence[bytes]) -> None:
