@@ -24,6 +24,7 @@ from pydicom.uid import ImplicitVRLittleEndian
 from sqlalchemy import Engine
 
 from node import __version__
+from node.adapters.alert_channels import AlertFile, Mail, MailServer, Webhook
 from node.adapters.archive_index import ArchiveIndex
 from node.adapters.association import PeerAddress
 from node.adapters.audit_record import AuditRecord
@@ -58,6 +59,7 @@ from node.adapters.worklist import WorklistScu
 from node.errors import ConfigError, TransientError
 from node.logs import Log
 from node.ports import Archive, Destination, RefusedAssociation, StepBoard, StepEvent
+from node.services.alert import Alerter, Channel
 from node.services.assemble import Assembler, may_start
 from node.services.audit_messages import AuditSource
 from node.services.commit import Committer, Custodian
@@ -71,6 +73,7 @@ from node.services.receive import Receiver
 from node.services.retain import Retainer, Terms
 from node.services.ship import Shipper
 from node.services.trail import AuditedErasure, Trail
+from node.services.troubles import Troubles
 from node.settings import Peer, Settings, read_secret
 from pipelines.domain.feature_codes import can_be_mapped
 from pipelines.domain.identifiers import CaseId, SopClassUID
@@ -295,6 +298,36 @@ def make_shipper(settings: Settings) -> Shipper | None:
         return None
     sender = SyslogSender(audit.repository, make_tls(settings))
     return Shipper(AuditRecord(settings.data_dir / "audit"), sender.send, Log("audit"))
+
+
+def make_alerter(settings: Settings, stores: Stores) -> Alerter | None:
+    """The service that tells people what needs them; None when nobody is to be told."""
+    alerts = settings.alerts
+    channels: list[Channel] = []
+    if alerts.webhook_url:
+        channels.append(Webhook(alerts.webhook_url, read_secret(alerts.webhook_token_file)))
+    if alerts.mail_to:
+        server = MailServer(
+            alerts.smtp_host,
+            alerts.smtp_port,
+            alerts.smtp_security,
+            alerts.smtp_user,
+            read_secret(alerts.smtp_password_file),
+            alerts.smtp_authorities_file,
+        )
+        channels.append(Mail(server, alerts.mail_from, alerts.mail_to))
+    if not channels:
+        return None
+    troubles = Troubles(
+        stores.counted,
+        utc_now,
+        stuck_after=timedelta(seconds=alerts.stuck_after_s),
+        least_free_bytes=alerts.free_mb * 2**20,
+        free_bytes=stores.spool.free_bytes,
+        restarting=stores.heartbeat.restarting,
+    )
+    book = AlertFile(settings.data_dir / "alerts.json")
+    return Alerter(troubles.look, channels, book, utc_now, Log("alert"), node=settings.node.ae_title)
 
 
 def make_erasure(stores: Stores) -> AuditedErasure:

@@ -129,7 +129,9 @@ def serve(node: Node, *, no_worker: bool) -> None:
     log.info("starting", version=__version__, ae=settings.node.ae_title, data=str(settings.data_dir))
     stores.trail.started()
     try:
-        code = Supervisor(commands, log, meters=stores.meters).run(roles.stop_on_signals())
+        code = Supervisor(commands, log, meters=stores.meters, unwell=stores.heartbeat.set_restarting).run(
+            roles.stop_on_signals()
+        )
     finally:
         stores.trail.stopped()
     sys.exit(code)
@@ -316,6 +318,20 @@ def delete(node: Node, case: int, *, patient: bool, yes: bool) -> None:
     if not done:
         _fail(1, told)
     click.echo(told)
+
+
+@cli.command()
+def sbom() -> None:
+    """List what this installation is made of, as CycloneDX JSON.
+
+    \b
+    Example: pulmonode sbom > sbom.json
+    """
+    from uuid import uuid4
+
+    from node.commands.sbom import bill_of_materials
+
+    click.echo(json.dumps(bill_of_materials(utc_now(), uuid4()), indent=2))
 
 
 @cli.command()

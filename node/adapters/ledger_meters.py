@@ -1,7 +1,6 @@
 """The part of the ledger that is counted: how many cases stand where, and since when."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, func, select
@@ -11,6 +10,7 @@ from node.adapters import workflow_schema as w
 from node.adapters.ledger import reading
 from node.adapters.ledger_schema import UtcDateTime
 from node.ports import DeliveryState
+from node.services.troubles import FailedCase, StuckCase
 from pipelines.domain.case_state import CaseState
 from pipelines.domain.identifiers import CaseId
 
@@ -29,23 +29,6 @@ _MOVED = (
     .group_by(t.case.c.id, t.case.c.state, t.case.c.created_at)
     .subquery()
 )
-
-
-@dataclass(frozen=True, slots=True)
-class FailedCase:
-    """A case that needs a person."""
-
-    case: CaseId
-    code: str
-
-
-@dataclass(frozen=True, slots=True)
-class StuckCase:
-    """A case that has been in a state for long."""
-
-    case: CaseId
-    state: CaseState
-    since: datetime
 
 
 class SqlMeters:

@@ -116,6 +116,9 @@ def dispatcher(settings: Settings) -> None:
     threads.append(threading.Thread(target=_repeat, args=(retainer.tick, stop, seldom, log), name="retain"))
     audit = partial(_audit, stores, bootstrap.make_shipper(settings))
     threads.append(threading.Thread(target=_repeat, args=(audit, stop, _AUDIT_EVERY, log), name="audit"))
+    alerter, looked = bootstrap.make_alerter(settings, stores), timedelta(seconds=settings.alerts.look_s)
+    if alerter is not None:
+        threads.append(threading.Thread(target=_repeat, args=(alerter.tick, stop, looked, log), name="alert"))
     for thread in threads:
         thread.start()
     log.info("dispatching", destinations=", ".join(settings.delivery.destinations) or "none")
