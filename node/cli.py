@@ -120,16 +120,24 @@ def serve(node: Node, *, no_worker: bool) -> None:
     Example: pulmonode --config /etc/pulmonode/node.toml serve
     """
     settings = node.settings()
-    open_stores(settings)
+    stores = open_stores(settings)
     load_pipeline(settings)
     roles.require_free_port(settings)
     base = [sys.executable, "-m", "node", *(["--config", str(node.config)] if node.config else []), "role"]
     commands = {f"receiver-{number}": [*base, "receiver"] for number in range(1, settings.receive.processes + 1)}
     names = ["dispatcher", *([] if no_worker else ["worker"]), *(["web"] if settings.web.enabled else [])]
+    names += ["monitor"] if settings.monitoring.enabled else []
     commands |= {name: [*base, name] for name in names}
     log = Log("serve")
     log.info("starting", version=__version__, ae=settings.node.ae_title, data=str(settings.data_dir))
-    sys.exit(Supervisor(commands, log).run(roles.stop_on_signals()))
+    stores.trail.started()
+    try:
+        code = Supervisor(commands, log, meters=stores.meters, unwell=stores.heartbeat.set_restarting).run(
+            roles.stop_on_signals()
+        )
+    finally:
+        stores.trail.stopped()
+    sys.exit(code)
 
 
 @cli.command()
@@ -145,7 +153,7 @@ def worker(node: Node) -> None:
 
 
 @cli.command(hidden=True)
-@click.argument("name", type=click.Choice(["receiver", "dispatcher", "worker", "web"]))
+@click.argument("name", type=click.Choice(["receiver", "dispatcher", "worker", "web", "monitor"]))
 @click.pass_obj
 @reporting_errors
 def role(node: Node, name: str) -> None:
@@ -153,7 +161,13 @@ def role(node: Node, name: str) -> None:
     settings = node.settings()
     if name == "worker":
         sys.exit(roles.worker(settings))
-    {"receiver": roles.receiver, "dispatcher": roles.dispatcher, "web": roles.web}[name](settings)
+    ways = {
+        "receiver": roles.receiver,
+        "dispatcher": roles.dispatcher,
+        "web": roles.web,
+        "monitor": roles.monitor,
+    }
+    ways[name](settings)
 
 
 @cli.command()
@@ -307,6 +321,20 @@ def delete(node: Node, case: int, *, patient: bool, yes: bool) -> None:
     if not done:
         _fail(1, told)
     click.echo(told)
+
+
+@cli.command()
+def sbom() -> None:
+    """List what this installation is made of, as CycloneDX JSON.
+
+    \b
+    Example: pulmonode sbom > sbom.json
+    """
+    from uuid import uuid4
+
+    from node.commands.sbom import bill_of_materials
+
+    click.echo(json.dumps(bill_of_materials(utc_now(), uuid4()), indent=2))
 
 
 @cli.command()

@@ -295,6 +295,7 @@ def write_config(
     values: dict[str, dict[str, Any]] = {
         "node": {"port": free_port(), "data_dir": str(folder / "data")},
         "receive": {"min_free_mb": 10, "processes": 1},
+        "monitoring": {"enabled": False},
         "assembly": {"series_quiet_s": 1, "tick_s": 0.2},
         "queue": {"worker_processes": 1},
         "delivery": {"destinations": list(peers), "retry_first_s": 0.5, "retry_max_s": 1},

@@ -147,5 +147,10 @@ CODES: Final[dict[str, str]] = {
     "RUN-003": "The queue cannot be reached",
     "RUN-004": "The computation took too long",
     "RUN-005": "The computation needed too much memory",
+    "MON-001": "A process gives no sign of life",
+    "MON-002": "The monitoring port cannot be opened",
+    "MON-003": "An audit message could not be recorded",
+    "MON-004": "The audit repository cannot be reached",
+    "MON-005": "An alert could not be sent",
 }
 """Every message code with its meaning. A code is never used again for something else."""
