@@ -453,3 +453,22 @@ def test_no_number_in_the_header_is_an_unhandled_exception(attribute: str, numbe
 
 def test_the_largest_frame_bounds_the_memory() -> None:
     assert MAX_FRAME_PIXELS == 8192**2
+
+
+def test_what_a_segment_says_of_place_and_identity_is_kept_apart_from_what_is_derived() -> None:
+    segmentation = seg_of(CT, {1: BALL, 2: SMALL})
+    first, second = segmentation.SegmentSequence
+    region = Dataset()
+    region.CodeValue, region.CodingSchemeDesignator, region.CodeMeaning = "44029006", "SCT", "Left lung"
+    first.TrackingID, first.TrackingUID, first.AnatomicRegionSequence = "T1", "1.2.3", [region]
+    for keyword in ("TrackingID", "TrackingUID", "AnatomicRegionSequence"):
+        if keyword in second:
+            delattr(second, keyword)
+    one, other = drawn(segmentation).lesions
+    assert (one.tracking_id_sent, one.tracking_uid_sent, [code.value for code in one.regions]) == (
+        True,
+        True,
+        ["44029006"],
+    )
+    assert (other.tracking_id_sent, other.tracking_uid_sent, other.regions) == (False, False, ())
+    assert other.tracking_uid.startswith("2.25.")

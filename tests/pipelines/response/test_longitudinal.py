@@ -8,7 +8,7 @@ from pipelines.domain.organs import Organ
 from pipelines.domain.progression import Course
 from pipelines.domain.recist import Decisions, LesionId, LesionObservation, LesionRole, LesionState, TimePoint, tenths
 from pipelines.domain.scan_date import ScanDate, days_between
-from tests.pipelines.response.longitudinal import TrueLesion, dates, truth
+from tests.pipelines.response.longitudinal import TrueLesion, dates, followed, placed, read, truth
 from tests.pipelines.response.patients import assessed, rows
 
 ORGANS = {
@@ -74,3 +74,20 @@ def test_the_truth_of_every_time_point_and_of_the_patient_is_found(shared_data: 
     assert result.resistance.resistance.value == told["resistance"]
     pfs = result.endpoints[0]
     assert (pfs.days, pfs.event) == (int(told["pfs_days"]), told["pfs_event"] == "1")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "patient", [name if name == "SYN-D06" else pytest.param(name, marks=pytest.mark.slow) for name in PATIENTS]
+)
+def test_dicom_files_alone_lead_to_the_same_answers(shared_data: Path, patient: str) -> None:
+    """From CT and SEG, with proposed targets and matches by place, and no reader at all."""
+    root = shared_data / "longitudinal"
+    (told,) = [row for row in rows(root / "truth_patients.csv") if row["patient"] == patient]
+    visits = [row for row in rows(root / "truth_timepoints.csv") if row["patient"] == patient]
+    time_points = read(root, patient)
+    points = followed(time_points, placed(time_points)).time_points
+    result = assessed(points, Decisions(), Course(start=ScanDate.parse(told["first_dose"])))
+    assert [said.overall.value for said in result.visits] == [row["overall_recist11"] for row in visits[1:]]
+    assert result.pattern.pattern.value == told["progression_pattern"]
+    assert result.resistance.resistance.value == told["resistance"]
+    assert len(result.pattern.lesions) == int(told["n_progressing_lesions"])
