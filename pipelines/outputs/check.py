@@ -119,7 +119,7 @@ def check(made: ResultObject, findings: Findings) -> Rejected | None:
 
 
 def check_with(
-    made: ResultObject, findings: Findings, compare: Callable[["Read", ResultObject, Findings], Iterator[str]]
+    made: ResultObject, findings: Findings, compare: "Comparison"
 ) -> Rejected | None:
     """As `check`, where `compare` yields what differs in the content."""
     fault = next(_faults(made, findings, compare), None)
@@ -149,8 +149,12 @@ class Read:
     pixels: memoryview
 
 
+Comparison = Callable[[Read, ResultObject, Findings], Iterator[str]]
+"""Yields what differs between the content of a result and the findings."""
+
+
 def _faults(
-    made: ResultObject, findings: Findings, compare: Callable[["Read", ResultObject, Findings], Iterator[str]]
+    made: ResultObject, findings: Findings, compare: "Comparison"
 ) -> Iterator[str]:
     try:
         read = _read_back(made.data)
@@ -311,6 +315,7 @@ def _lesion_faults(items: Iterable[Dataset], measured: MeasuredLesion) -> Iterat
 
 
 def named_items(items: Iterable[Dataset], name: Code) -> Iterator[Dataset]:
+    """The content items that bear a name."""
     for item in items:
         names = [(code.CodeValue, code.CodingSchemeDesignator) for code in item.get("ConceptNameCodeSequence", ())]
         if names == [(name.value, name.scheme)]:
@@ -318,10 +323,12 @@ def named_items(items: Iterable[Dataset], name: Code) -> Iterator[Dataset]:
 
 
 def numbers_named(items: Iterable[Dataset], name: Code) -> list[float]:
+    """The values of the numbers that bear a name, exact."""
     return [float(item.MeasuredValueSequence[0].FloatingPointValue) for item in named_items(items, name)]
 
 
 def texts_named(items: Iterable[Dataset], name: Code) -> list[str]:
+    """The texts that bear a name."""
     return [str(item.TextValue) for item in named_items(items, name)]
 
 
@@ -431,7 +438,7 @@ def _slices(dataset: Dataset, grid: Grid) -> Iterator[int | None]:
         yield index if on_plane else None
 
 
-_COMPARISONS: Final[dict[str, Callable[[Read, ResultObject, Findings], Iterator[str]]]] = {
+_COMPARISONS: Final[dict[str, Comparison]] = {
     measurement_report.KIND: _feature_faults,
     case_report.KIND: _case_faults,
     parametric_map.KIND: _map_faults,

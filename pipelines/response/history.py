@@ -86,7 +86,9 @@ def _joined(scans: Sequence[Scan]) -> list[Scan]:
         first, *others = of_ct
         seen = [*first.sightings, *(one for other in others for one in other.sightings)]
         joined.append(
-            first if not others else replace(first, sightings=tuple(replace(s, number=n) for n, s in enumerate(seen, 1)))
+            first
+            if not others
+            else replace(first, sightings=tuple(replace(s, number=n) for n, s in enumerate(seen, 1)))
         )
     return joined
 
