@@ -19,10 +19,13 @@ from node.adapters.association import PeerAddress
 from node.adapters.commitment import CommitmentScu, commitment_service
 from node.adapters.front_door import Rules
 from node.adapters.ledger import SqlLedger, open_engine
+from node.adapters.ledger_clinical import SqlClinical
 from node.adapters.ledger_commitments import SqlCommitments
 from node.adapters.ledger_duties import SqlDuties
 from node.adapters.ledger_erasure import SqlErasure
 from node.adapters.ledger_files import SqlFiles
+from node.adapters.ledger_readings import SqlReadings
+from node.adapters.ledger_reassessment import SqlReassessments
 from node.adapters.ledger_retention import SqlRetention
 from node.adapters.ledger_workflow import SqlWorkflow
 from node.adapters.query_retrieve import QueryRetrieveScu, Source
@@ -52,7 +55,7 @@ from pipelines.domain.feature_codes import can_be_mapped
 from pipelines.domain.identifiers import CaseId, SopClassUID
 from pipelines.domain.lesion_rule import LesionRule
 from pipelines.domain.reasons import Rejected
-from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
+from pipelines.domain.sop_classes import CT_IMAGES, READER_REPORTS, SEGMENTATIONS
 from pipelines.extraction.settings import ExtractionSettings, load_profile
 from pipelines.imaging.assembly import Patience
 from pipelines.imaging.geometry import Tolerances
@@ -90,6 +93,9 @@ class Stores:
     files: SqlFiles
     retention: SqlRetention
     erasure: SqlErasure
+    clinical: SqlClinical
+    readings: SqlReadings
+    reassessments: SqlReassessments
 
 
 def packaged_config() -> Path:
@@ -137,6 +143,9 @@ def open_stores(settings: Settings) -> Stores:
         SqlFiles(engine),
         SqlRetention(engine, committing=[p.name for p in settings.peers if p.commitment and not p.stow_url]),
         SqlErasure(engine),
+        SqlClinical(engine),
+        SqlReadings(engine),
+        SqlReassessments(engine, utc_now),
     )
 
 
@@ -155,7 +164,12 @@ def device_uid(settings: Settings) -> str:
 
 def storage_classes(settings: Settings) -> frozenset[SopClassUID]:
     """SOP classes that the node accepts."""
-    return CT_IMAGES | SEGMENTATIONS | {SopClassUID(uid) for uid in settings.receive.extra_storage_classes}
+    return (
+        CT_IMAGES
+        | SEGMENTATIONS
+        | READER_REPORTS
+        | {SopClassUID(uid) for uid in settings.receive.extra_storage_classes}
+    )
 
 
 def make_scp(settings: Settings, stores: Stores) -> StorageScp:

@@ -94,6 +94,10 @@ CODES: Final[dict[str, str]] = {
     "RSP-003": "The choice of lesions contradicts what was seen",
     "RSP-004": "Lesions were measured in different ways",
     "RSP-005": "A decision of a reader is missing",
+    "RSP-006": "A decision of a reader cannot be used",
+    # what people enter about patients
+    "CLN-001": "A table of clinical data cannot be imported",
+    "CLN-002": "A clinical record was not understood in full",
     # results and their delivery
     "OUT-001": "A result did not pass its self-check",
     "NET-001": "The peer cannot be reached",
