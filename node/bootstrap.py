@@ -24,6 +24,7 @@ from node.adapters.ledger_commitments import SqlCommitments
 from node.adapters.ledger_duties import SqlDuties
 from node.adapters.ledger_erasure import SqlErasure
 from node.adapters.ledger_files import SqlFiles
+from node.adapters.ledger_history import SqlHistory
 from node.adapters.ledger_readings import SqlReadings
 from node.adapters.ledger_reassessment import SqlReassessments
 from node.adapters.ledger_retention import SqlRetention
@@ -68,9 +69,14 @@ if TYPE_CHECKING:
 
     from node.adapters.queue_celery import CeleryQueue
     from node.services.process import Processor
+    from node.services.respond import Responder
+    from node.services.respond_watch import ResponseWatch
     from pipelines.base import Pipeline
+    from pipelines.nsclc_progression import Progression
 
 PIPELINE: Final = "nsclc-immunotherapy"
+RESPONSE: Final = "sr-response"
+"""The result that has patients assessed over time, where `outputs.kinds` names it."""
 
 
 def utc_now() -> datetime:
@@ -96,6 +102,7 @@ class Stores:
     clinical: SqlClinical
     readings: SqlReadings
     reassessments: SqlReassessments
+    history: SqlHistory
 
 
 def packaged_config() -> Path:
@@ -146,6 +153,7 @@ def open_stores(settings: Settings) -> Stores:
         SqlClinical(engine),
         SqlReadings(engine),
         SqlReassessments(engine, utc_now),
+        SqlHistory(engine),
     )
 
 
@@ -439,6 +447,65 @@ def make_processor(settings: Settings, stores: Stores) -> "Processor":
     )
 
 
+def make_responder(settings: Settings, stores: Stores) -> "Responder":
+    """The service that assesses patients over all their scans."""
+    from node.services.respond import CaseReading, Responder
+
+    return Responder(
+        progression(settings),
+        stores.history,
+        stores.clinical,
+        stores.readings,
+        stores.spool,
+        utc_now,
+        Log("respond"),
+        reading=CaseReading(lesion_rule(settings), settings.receive.assume_charset, tolerances(settings)),
+        station=settings.node.ae_title,
+        device_uid=device_uid(settings),
+        software_version=__version__,
+        destinations=[destination(settings, name) for name in settings.delivery.destinations],
+        orders=make_orders(settings, stores),
+    )
+
+
+def progression(settings: Settings) -> "Progression":
+    """The pipeline that follows lesions over time, with the rules of the site."""
+    from pipelines.domain.identity import Gates
+    from pipelines.domain.progression import PatternRules
+    from pipelines.domain.recist import RecistRules
+    from pipelines.nsclc_progression import Progression
+    from pipelines.response.assess import RuleSet
+    from pipelines.response.follow_up import HUANG_2025, FollowUpTable
+    from pipelines.response.resistance import RULE_SETS
+
+    chosen = settings.response
+    rules = RuleSet(
+        recist=RecistRules(
+            pr_carry=chosen.pr_carry,
+            relapse_after_cr=chosen.relapse_after_cr,
+            confirm=chosen.confirm,
+            least_sd_days=chosen.least_sd_days,
+        ),
+        pattern=PatternRules(most_lesions=chosen.oligo_lesions),
+        resistance=RULE_SETS[chosen.resistance],
+        follow_up=FollowUpTable(HUANG_2025.rows, chosen.protocol_weeks),
+    )
+    return Progression(rules, Gates(distance_mm=chosen.match_distance_mm))
+
+
+def make_respond_watch(settings: Settings, stores: Stores, queue: "CeleryQueue") -> "ResponseWatch":
+    """The service that finds the patients who wait for an assessment."""
+    from node.services.respond_watch import ResponseWatch
+
+    return ResponseWatch(
+        stores.history,
+        queue,
+        utc_now,
+        Log("respond"),
+        again_after=timedelta(seconds=settings.queue.resubmit_after_s),
+    )
+
+
 def make_orders(settings: Settings, stores: Stores) -> Orders | None:
     """The service that fills in what the worklist knows; None when no peer has one."""
     peer = next((peer for peer in settings.peers if peer.worklist), None)
@@ -623,7 +690,17 @@ def make_app(settings: Settings) -> "Celery":
         raise ConfigError([f"queue.broker: {fault}"]) from fault
 
     def services() -> Callable[[CaseId], None]:
-        return make_processor(settings, open_stores(settings)).process
+        stores = open_stores(settings)
+        process = make_processor(settings, stores).process
+        if RESPONSE not in settings.outputs.kinds:
+            return process
+        respond = make_responder(settings, stores).respond
+
+        def process_and_respond(case: CaseId) -> None:
+            process(case)
+            respond(case)
+
+        return process_and_respond
 
     register(app, services)
     return app

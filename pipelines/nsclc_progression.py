@@ -4,7 +4,7 @@ Huang et al. 2025: patterns of progression and resistance under immune checkpoin
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from importlib import metadata
 from typing import Final
 
@@ -13,19 +13,28 @@ from pydicom import Dataset
 from pipelines.domain.assessment import Assessment
 from pipelines.domain.case import Case, Method
 from pipelines.domain.history import DocumentRef, Scan, canonical
-from pipelines.domain.identifiers import FrameOfReferenceUID, digest_of
+from pipelines.domain.identifiers import FrameOfReferenceUID, StudyUID, digest_of
 from pipelines.domain.identity import Followed, Gates
 from pipelines.domain.outcome import Producer, ResultObject
 from pipelines.domain.progression import Course
+from pipelines.domain.readings import Reading, identities
 from pipelines.domain.reasons import Rejected
-from pipelines.domain.recist import Decisions, LesionId
+from pipelines.domain.recist import LesionId, RecistRules
 from pipelines.domain.scan_date import ScanDate
 from pipelines.imaging.diameter import diameters
 from pipelines.imaging.registration import Rigid
 from pipelines.outputs.response_check import check_response
-from pipelines.outputs.response_report import ResponseFindings, response_report
+from pipelines.outputs.response_report import ResponseFindings, notes_of, response_lines, response_report
 from pipelines.response.assess import RuleSet, assess
-from pipelines.response.history import Visit, as_of, followed_over, in_terms_of, names_of
+from pipelines.response.history import (
+    Visit,
+    as_of,
+    followed_over,
+    named_anew,
+    names_of,
+    read_at,
+    with_natures,
+)
 from pipelines.response.sightings import sighted
 
 NAME: Final = "nsclc-progression"
@@ -66,8 +75,15 @@ class Progression:
         )
 
 
-def _options(rules: object) -> str:
-    return canonical(rules)
+def _options(rules: RecistRules) -> str:
+    """What was chosen otherwise than is the rule."""
+    usual = RecistRules()
+    chosen = [
+        f"{one.name} {getattr(rules, one.name)}"
+        for one in fields(rules)
+        if getattr(rules, one.name) != getattr(usual, one.name)
+    ]
+    return ", ".join(chosen) or "all as delivered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +144,11 @@ def _thickness(header: Dataset) -> float | None:
 def tell(
     visits: Sequence[Visit],
     places: Mapping[str, Rigid],
-    decisions: Decisions,
+    readings: Sequence[Reading],
     course: Course,
     pipeline: Progression,
+    *,
+    later: frozenset[StudyUID] = frozenset(),
 ) -> Told | Rejected:
     """Assess a patient at the last of `visits`, from these and nothing later.
 
@@ -140,22 +158,52 @@ def tell(
         From the baseline on, in order.
     places
         By name of the scan: lays its CT on that of the first scan. A scan without one is compared by names alone.
+    readings
+        What readers decided, also what they took back.
+    later
+        Studies of later visits; what was decided about these does not count yet.
     """
-    followed = followed_over(visits, places, gates=pipeline.gates)
+    same, _ = identities(one for one in readings if one.decision.study not in later)
+    seen = named_anew(visits, same)
+    followed = followed_over(seen, places, gates=pipeline.gates)
     if isinstance(followed, Rejected):
         return followed
-    last = visits[-1].scans[-1][1].scanned_on.latest
-    decided, known = in_terms_of(decisions, visits, followed), as_of(course, last)
-    assessment = assess(followed.time_points, decided, known, pipeline.rules)
+    said = read_at(seen, followed, readings, later=later)
+    followed = replace(
+        followed,
+        time_points=with_natures(followed.time_points, said.natures),
+        notes=(*followed.notes, *said.notes),
+    )
+    known = as_of(course, visits[-1].scans[-1][1].scanned_on.latest)
+    assessment = assess(followed.time_points, said.decisions, known, pipeline.rules)
     if isinstance(assessment, Rejected):
         return assessment
-    scans = [f"{name} {scan.digest}" for visit in visits for name, scan in visit.scans]
-    used = {name: place for name, place in places.items() if any(name == n for v in visits for n, _ in v.scans)}
-    method = pipeline.method
+    scans = {name: scan.digest for visit in visits for name, scan in visit.scans}
     digest = digest_of(
-        NAME, pipeline.version, method.settings_digest, *scans, canonical(used), canonical(decided), canonical(known)
+        NAME,
+        pipeline.version,
+        pipeline.method.settings_digest,
+        canonical(scans),
+        canonical({name: place for name, place in places.items() if name in scans}),
+        canonical((said.decisions, said.natures, same, said.notes)),
+        canonical(known),
     )
-    return Told(visits[-1].label, assessment, followed, names_of(visits, followed), decisions.decided_by, digest)
+    names = names_of(seen, followed)
+    return Told(visits[-1].label, assessment, followed, names, said.decisions.decided_by, digest)
+
+
+def report_digest(told: Told, scan: Scan, priors: Sequence[DocumentRef]) -> str:
+    """SHA-256 over all that the report on `scan` says, but for the version that it replaces."""
+    return digest_of(told.digest, scan.digest, *(one.sop_instance for one in priors))
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The report of a visit, and what it says in lines for a terminal."""
+
+    report: ResultObject
+    lines: tuple[str, ...]
+    notes: tuple[Rejected, ...]
 
 
 def write_report(
@@ -166,7 +214,7 @@ def write_report(
     *,
     priors: Sequence[DocumentRef] = (),
     predecessor: DocumentRef | None = None,
-) -> ResultObject | Rejected:
+) -> Written | Rejected:
     """Write and check the report of a visit; the same arguments give the same bytes.
 
     Parameters
@@ -178,7 +226,7 @@ def write_report(
     predecessor
         The version of this report that it replaces.
     """
-    referred = [one.sop_instance for one in (*priors, *(() if predecessor is None else (predecessor,)))]
+    before = "" if predecessor is None else predecessor.sop_instance
     findings = ResponseFindings(
         case,
         told.label,
@@ -187,10 +235,12 @@ def write_report(
         told.names,
         told.decided_by,
         pipeline.method,
-        digest_of(told.digest, case.inputs_digest, *referred),
+        digest_of(told.digest, case.inputs_digest, *(one.sop_instance for one in priors), "replaces", before),
         tuple(priors),
         predecessor,
     )
     made = response_report(findings, producer)
     fault = check_response(made, findings)
-    return made if fault is None else fault
+    if fault is not None:
+        return fault
+    return Written(made, response_lines(findings), notes_of(findings))

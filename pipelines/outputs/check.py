@@ -118,9 +118,7 @@ def check(made: ResultObject, findings: Findings) -> Rejected | None:
     return check_with(made, findings, _COMPARISONS[family(made.kind)])
 
 
-def check_with(
-    made: ResultObject, findings: Findings, compare: "Comparison"
-) -> Rejected | None:
+def check_with(made: ResultObject, findings: Findings, compare: "Comparison") -> Rejected | None:
     """As `check`, where `compare` yields what differs in the content."""
     fault = next(_faults(made, findings, compare), None)
     if fault is None:
@@ -153,9 +151,7 @@ Comparison = Callable[[Read, ResultObject, Findings], Iterator[str]]
 """Yields what differs between the content of a result and the findings."""
 
 
-def _faults(
-    made: ResultObject, findings: Findings, compare: "Comparison"
-) -> Iterator[str]:
+def _faults(made: ResultObject, findings: Findings, compare: "Comparison") -> Iterator[str]:
     try:
         read = _read_back(made.data)
         yield from _identity_faults(made, read.dataset)

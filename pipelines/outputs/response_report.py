@@ -21,6 +21,7 @@ from pipelines.domain.coding import (
 from pipelines.domain.history import DocumentRef
 from pipelines.domain.identity import Followed, MatchKind
 from pipelines.domain.outcome import Producer, ResultObject
+from pipelines.domain.reasons import Rejected
 from pipelines.domain.recist import LesionId, LesionObservation, LesionRole, LesionState, Tenths, TimePoint
 from pipelines.domain.responses import NonTargetResponse, TargetResponse
 from pipelines.outputs.content import CodeItem, Container, ContentItem, Num, Text
@@ -247,7 +248,7 @@ def _course_group(findings: ResponseFindings, shared: Findings) -> Container:
     return measurement_group("1501", "Response to treatment", result_uid(shared, KIND, "course"), items)
 
 
-def notes_of(findings: ResponseFindings) -> tuple[object, ...]:
+def notes_of(findings: ResponseFindings) -> tuple[Rejected, ...]:
     """What a reader has to look at: how lesions were known again, then what the rules left open."""
     return (*findings.followed.notes, *findings.assessment.notes)
 
@@ -369,3 +370,38 @@ def _change(name: Code, value: float | None, unit: Code) -> tuple[ContentItem, .
 def _texts(*named: tuple[Code, str]) -> tuple[ContentItem, ...]:
     """Text items; a text that is empty has nothing to say and may not be written (PS3.3 C.18.3)."""
     return tuple(Text(CONTAINS, name, value) for name, value in named if value)
+
+
+def response_lines(findings: ResponseFindings) -> tuple[str, ...]:
+    """The assessment as a person reads it on a terminal: the visits, the whole, then lesion by lesion."""
+    told = findings.assessment
+    base = told.baseline
+    lines = [f"{base.label}  baseline, sum {_mm(base.sum.total)}"]
+    for said in told.visits:
+        percent = said.percent_from_baseline
+        lines.append(
+            f"{said.label}  {said.overall.value}: target {said.target.value}, non-target {said.non_target.value}, "
+            f"{len(said.new_lesions)} new; sum {_mm(said.sum.measured)}"
+            + ("" if percent is None else f", {percent:+.1f} % from baseline")
+            + ("" if said.percent_from_nadir is None else f", {said.percent_from_nadir:+.1f} % from nadir")
+            + f"; iRECIST {said.immune.value}"
+        )
+    due = told.follow_up
+    lines += [
+        f"best overall response  {told.best.response.value} ({told.best.why})",
+        f"pattern  {told.pattern.pattern.value} ({told.pattern.why})",
+        f"resistance  {told.resistance.resistance.value} ({told.resistance.why})",
+        f"next scan  {due_text(due.due_from, due.due_until, due.why)}: decision support",
+    ]
+    for line in lesion_lines(findings):
+        how = known_by(findings, line.lesion)
+        lines.append(
+            f"{findings.names.get(line.lesion, 'Lesion')}, {line.seen.organ.value}, {line.role.value}: "
+            f"{line.seen.state.value} {_mm(line.now)}, baseline {_mm(line.at_baseline)}, "
+            f"smallest before {_mm(line.at_nadir)}" + (f"; {how}" if how else "")
+        )
+    return tuple(lines)
+
+
+def _mm(length: Tenths | None) -> str:
+    return "-" if length is None else f"{length / 10:.1f} mm"

@@ -9,10 +9,12 @@ from typing import Final
 import numpy as np
 
 from pipelines.domain.history import Scan
+from pipelines.domain.identifiers import SopInstanceUID, StudyUID
 from pipelines.domain.identity import Followed, Gates, Match, MatchKind, Sighted, Sighting
 from pipelines.domain.progression import Course
+from pipelines.domain.readings import Read, Reading, read
 from pipelines.domain.reasons import Rejected
-from pipelines.domain.recist import Decisions, LesionId, LesionObservation, LesionState, TimePoint
+from pipelines.domain.recist import LesionId, LesionNature, LesionObservation, LesionState, TimePoint
 from pipelines.domain.scan_date import ScanDate
 from pipelines.imaging.registration import Rigid
 from pipelines.response.identity import follow
@@ -42,10 +44,13 @@ class Visit:
         The day, ISO 8601: it stays the same whatever else arrives.
     scans
         (name, scan), where the name tells two CTs of a day apart.
+    segmentations
+        What the scans were read from; several may be joined to one scan.
     """
 
     label: str
     scans: tuple[tuple[str, Scan], ...]
+    segmentations: tuple[SopInstanceUID, ...]
 
 
 def visits_of(scans: Sequence[Scan]) -> tuple[Visit, ...]:
@@ -60,11 +65,13 @@ def visits_of(scans: Sequence[Scan]) -> tuple[Visit, ...]:
     kept = [scan for at, scan in enumerate(scans) if not any(_replaces(later, scan) for later in scans[at + 1 :])]
     kept.sort(key=lambda scan: (scan.scanned_on, scan.ct.series, scan.segmentation))
     visits = []
-    for day, of_day in groupby(kept, key=lambda scan: scan.scanned_on):
-        joined = list(_joined(list(of_day)))
+    for day, grouped in groupby(kept, key=lambda scan: scan.scanned_on):
+        of_day = list(grouped)
+        joined = _joined(of_day)
         label = str(day)
         names = [label if at == 0 else f"{label} ({at + 1})" for at in range(len(joined))]
-        visits.append(Visit(label, tuple(zip(names, joined, strict=True))))
+        segmentations = tuple(scan.segmentation for scan in of_day)
+        visits.append(Visit(label, tuple(zip(names, joined, strict=True)), segmentations))
     return tuple(visits)
 
 
@@ -151,41 +158,72 @@ def _lesions(matches: Sequence[Match]) -> list[LesionId]:
     return list(dict.fromkeys(match.lesion for match in matches if match.kind is MatchKind.FIRST_SEEN))
 
 
-def in_terms_of(decisions: Decisions, visits: Sequence[Visit], followed: Followed) -> Decisions:
-    """Decisions about the lesions as they are known now, and about these visits alone.
+def read_at(
+    visits: Sequence[Visit], followed: Followed, readings: Sequence[Reading], *, later: frozenset[StudyUID]
+) -> Read:
+    """What readers decided, about the lesions as they are known now.
 
     A lesion bears the UID of the segment that showed it first. When an earlier scan arrives it gets another one, and
     what was decided about it stays true.
+
+    Parameters
+    ----------
+    later
+        Studies of later visits, about which this one knows nothing.
     """
-    sightings = {name: scan.sightings for visit in visits for name, scan in visit.scans}
+    sightings = {name: scan for visit in visits for name, scan in visit.scans}
     known: dict[str, LesionId] = {}
     for match in followed.matches:
         known.setdefault(match.lesion, match.lesion)
-        for seen in sightings[match.time_point]:
+        for seen in sightings[match.time_point].sightings:
             if seen.number in match.segments:
                 known.setdefault(seen.own_uid, match.lesion)
                 known.setdefault(seen.tracking_uid, match.lesion)
-    labels = {visit.label for visit in visits}
+    known.pop("", None)
+    labels = {scan.ct.study: visit.label for visit in visits for _, scan in visit.scans}
+    return read(
+        [one for one in readings if one.decision.study not in later],
+        lesion_of=lambda _, uid: known.get(uid),
+        label_of=labels.get,
+    )
 
-    def of(lesion: LesionId) -> LesionId | None:
-        return known.get(lesion)
 
-    return replace(
-        decisions,
-        roles={now: role for lesion, role in decisions.roles.items() if (now := of(lesion))},
-        non_targets={
-            (label, now): call
-            for (label, lesion), call in decisions.non_targets.items()
-            if label in labels and (now := of(lesion))
-        },
-        new_lesions={
-            (label, now): call
-            for (label, lesion), call in decisions.new_lesions.items()
-            if label in labels and (now := of(lesion))
-        },
-        irradiated=frozenset(now for lesion in decisions.irradiated if (now := of(lesion))),
-        confirmed_nodes=frozenset(now for lesion in decisions.confirmed_nodes if (now := of(lesion))),
-        raised_markers=decisions.raised_markers & labels,
+def named_anew(visits: Sequence[Visit], same: Sequence[tuple[str, str]]) -> tuple[Visit, ...]:
+    """The visits where segments that a reader called the same lesion bear the same Tracking UID."""
+    if not same:
+        return tuple(visits)
+    names: dict[str, str] = {}
+    for one, other in same:
+        first = names.get(other, other)
+        names = {uid: first if name == one else name for uid, name in names.items()} | {one: first, other: first}
+
+    def named(seen: Sighting) -> Sighting:
+        name = names.get(seen.tracking_uid) if seen.tracking_uid else None
+        name = name or names.get(seen.own_uid)
+        return seen if name is None else replace(seen, tracking_uid=name)
+
+    return tuple(
+        replace(
+            visit,
+            scans=tuple(
+                (name, replace(scan, sightings=tuple(map(named, scan.sightings)))) for name, scan in visit.scans
+            ),
+        )
+        for visit in visits
+    )
+
+
+def with_natures(points: Sequence[TimePoint], natures: Mapping[LesionId, LesionNature]) -> tuple[TimePoint, ...]:
+    """The time points where lesions are what a reader called them."""
+    return tuple(
+        replace(
+            point,
+            observations=tuple(
+                replace(seen, nature=natures[seen.lesion]) if seen.lesion in natures else seen
+                for seen in point.observations
+            ),
+        )
+        for point in points
     )
 
 
