@@ -49,7 +49,9 @@ from node.services.notify import Notifier
 from node.services.orders import Orders
 from node.services.perform import Performer
 from node.services.prefetch import Prefetcher
+from node.services.read_reports import ReportReader
 from node.services.receive import Receiver
+from node.services.record import Recorder
 from node.services.retain import Retainer, Terms
 from node.settings import Peer, Settings, read_secret
 from pipelines.domain.feature_codes import can_be_mapped
@@ -208,6 +210,7 @@ def make_web(settings: Settings, stores: Stores) -> "Starlette":
     """The HTTP application."""
     from node.web.app import make_app as make_web_app
     from node.web.dicomweb import DicomWeb
+    from node.web.review import ReviewApi
 
     log = Log("web")
     service = DicomWeb(
@@ -217,7 +220,18 @@ def make_web(settings: Settings, stores: Stores) -> "Starlette":
         log,
         max_request_bytes=settings.web.max_request_mb * 2**20,
     )
-    return make_web_app(service.routes(), token=read_secret(settings.web.token_file))
+    review = ReviewApi(stores.readings, make_recorder(stores))
+    return make_web_app(service.routes(), token=read_secret(settings.web.token_file), api=review.routes())
+
+
+def make_recorder(stores: Stores) -> Recorder:
+    """The service that writes down what people know of patients and decide about them."""
+    return Recorder(stores.clinical, stores.readings, stores.reassessments, utc_now, Log("record"))
+
+
+def make_report_reader(stores: Stores) -> ReportReader:
+    """The service that reads the reports of readers."""
+    return ReportReader(stores.readings, stores.spool, stores.reassessments, utc_now, Log("record"))
 
 
 def make_step_scp(settings: Settings, stores: Stores) -> StepScp:

@@ -50,14 +50,17 @@ reading_undone = Table(
     Column("at", UtcDateTime, nullable=False),
 )
 
+# a line is made in the moment in which the report is received, so that nobody has to look through all instances
 reader_report = Table(
     "reader_report",
     metadata,
     Column("sop_instance", _UID, primary_key=True),
     Column("patient_key", String(64), nullable=False),
-    Column("decisions", Integer, nullable=False),
-    Column("notes", JSON, nullable=False),
-    Column("at", UtcDateTime, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("read_at", UtcDateTime),
+    Column("decisions", Integer),
+    Column("notes", JSON),
+    Index("reader_report_unread", "read_at"),
 )
 
 reassessment = Table(

@@ -58,6 +58,7 @@ class SqlErasure:
                 _erase(connection, one, Why.PERSON, detail, at)
             _drop_instances(connection, connection.scalars(drawn).all(), at)
             _drop_steps(connection, key)
+            _drop_clinical(connection, key)
         self._forget_pages()
         return cases
 
@@ -129,6 +130,14 @@ def _drop_instances(connection: Connection, instances: Iterable[str], at: dateti
             to_remove(connection, [row.path], at)
         drop_conflicts(connection, [sop_instance], at)
         connection.execute(t.instance.delete().where(here))
+
+
+def _drop_clinical(connection: Connection, patient_key: str) -> None:
+    """Delete what people told about a patient and decided."""
+    mine = select(c.reading.c.id).where(c.reading.c.patient_key == patient_key)
+    connection.execute(c.reading_undone.delete().where(c.reading_undone.c.reading.in_(mine)))
+    for table in (c.reading, c.clinical_entry, c.reader_report, c.reassessment):
+        connection.execute(table.delete().where(table.c.patient_key == patient_key))
 
 
 def _drop_steps(connection: Connection, patient_key: str) -> None:

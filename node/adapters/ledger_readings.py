@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Engine, exists, insert, select
+from sqlalchemy import Connection, Engine, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from node.adapters import clinical_schema as c
@@ -16,7 +16,6 @@ from pipelines.domain.clinical import PatientKey
 from pipelines.domain.identifiers import CaseId, SopInstanceUID, StudyUID
 from pipelines.domain.readings import Decision, Question, Reading, Source, TrackingUID
 from pipelines.domain.reasons import Rejected
-from pipelines.domain.sop_classes import READER_REPORTS
 
 
 class SqlReadings:
@@ -70,17 +69,14 @@ class SqlReadings:
         return True
 
     def unread_reports(self, *, most: int) -> Sequence[Report]:
-        instance = t.instance.c
+        instance, report = t.instance.c, c.reader_report.c
         wanted = (
             select(t.instance)
-            .where(
-                instance.sop_class.in_(sorted(READER_REPORTS)),
-                instance.released_at.is_(None),
-                ~exists().where(c.reader_report.c.sop_instance == instance.sop_instance),
-                # our own come back where a PACS sends on whatever it gets
-                ~exists().where(t.result.c.sop_instance == instance.sop_instance),
-            )
-            .order_by(instance.received_at, instance.sop_instance)
+            .join(c.reader_report, report.sop_instance == instance.sop_instance)
+            .where(report.read_at.is_(None), instance.released_at.is_(None))
+            # our own come back where a PACS sends on whatever it gets
+            .where(~exists().where(t.result.c.sop_instance == instance.sop_instance))
+            .order_by(report.received_at, report.sop_instance)
             .limit(most)
         )
         with reading(self._engine) as connection:
@@ -96,22 +92,13 @@ class SqlReadings:
     def report_read(
         self, report: Report, decisions: Sequence[Decision], origin: Origin, notes: Sequence[Rejected]
     ) -> None:
-        try:
-            with writing(self._engine) as connection:
-                connection.execute(
-                    insert(c.reader_report).values(
-                        sop_instance=report.sop_instance,
-                        patient_key=report.patient,
-                        decisions=len(decisions),
-                        notes=[asdict(note) for note in notes],
-                        at=origin.at,
-                    )
-                )
+        mine = (c.reader_report.c.sop_instance == report.sop_instance) & c.reader_report.c.read_at.is_(None)
+        told = {"read_at": origin.at, "decisions": len(decisions), "notes": [asdict(note) for note in notes]}
+        with writing(self._engine) as connection:
+            # another process may have been faster, and has written the same
+            if connection.execute(update(c.reader_report).where(mine).values(told)).rowcount:
                 for one in decisions:
                     _decide(connection, report.patient, one, Source.REPORT, origin, report.sop_instance, None)
-        except IntegrityError:
-            # another process was faster, and has written the same
-            return
 
 
 def _decide(

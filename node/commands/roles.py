@@ -87,6 +87,7 @@ def dispatcher(settings: Settings) -> None:
         f"deliver-{peer.name}": _delivery(deliverer, peer.name, stop) for peer in settings.peers
     }
     work |= _about_peers(settings, stores)
+    work["reports"] = bootstrap.make_report_reader(stores).tick
     threads = [threading.Thread(target=_repeat, args=(one, stop, pause, log), name=name) for name, one in work.items()]
     threads.append(threading.Thread(target=_worklist, args=(settings, stores, stop, log), name="worklist"))
     retainer, seldom = bootstrap.make_retainer(settings, stores), timedelta(seconds=settings.retain.look_s)

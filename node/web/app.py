@@ -10,10 +10,11 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
-def make_app(dicomweb: Sequence[Route], *, token: str | None) -> Starlette:
+def make_app(dicomweb: Sequence[Route], *, token: str | None, api: Sequence[Route] = ()) -> Starlette:
     """The application; with a `token` every request must carry it."""
     guards = [] if token is None else [Middleware(BearerToken, token=token)]
-    return Starlette(routes=[Mount("/dicom-web", routes=list(dicomweb))], middleware=guards)
+    mounts = [Mount("/dicom-web", routes=list(dicomweb)), Mount("/api", routes=list(api))]
+    return Starlette(routes=mounts, middleware=guards)
 
 
 class BearerToken:

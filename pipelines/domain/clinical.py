@@ -7,12 +7,24 @@ from enum import StrEnum
 from typing import NewType
 
 from pipelines.domain.agents import inhibitors
+from pipelines.domain.identifiers import digest_of
 from pipelines.domain.organs import Organ
 from pipelines.domain.progression import Course, Stop
 from pipelines.domain.scan_date import ScanDate
 
 PatientKey = NewType("PatientKey", str)
 """Digest of Patient ID and Issuer of Patient ID: what the ledger knows a patient by."""
+
+
+def patient_key(patient_id: str, issuer: str = "") -> PatientKey:
+    """The key of a patient, as the headers of their images give it.
+
+    Examples
+    --------
+    >>> patient_key("4711 ") == patient_key("4711")
+    True
+    """
+    return PatientKey(digest_of(patient_id.strip(), issuer.strip()))
 
 
 class LocalTherapyKind(StrEnum):

@@ -49,6 +49,26 @@ ANSWERS: Final[Mapping[Question, tuple[str, ...]]] = {
     Question.BASELINE: (_YES, NO),
 }
 """What may be answered; empty where a Tracking UID is."""
+
+
+def words_of(question: Question) -> dict[str, str]:
+    """What people write for each answer: one word, joined by hyphens.
+
+    Examples
+    --------
+    >>> words_of(Question.NATURE)["lymphangitis"], words_of(Question.ROLE)["non-target"]
+    ('lymphangitis', 'non-target')
+    """
+    named: dict[Question, type[StrEnum]] = {
+        Question.ROLE: LesionRole,
+        Question.NON_TARGET: NonTargetCall,
+        Question.NEW_LESION: NewLesionCall,
+        Question.NATURE: LesionNature,
+    }
+    words = {one.name.lower().replace("_", "-"): one.value for one in named.get(question, ())}
+    return {answer: answer for answer in ANSWERS[question] if answer not in words.values()} | words
+
+
 OF_THE_TIME_POINT: Final = frozenset({Question.MARKERS, Question.BASELINE})
 """Questions that concern no single lesion."""
 AT_A_TIME_POINT: Final = frozenset({Question.NON_TARGET, Question.NEW_LESION, *OF_THE_TIME_POINT})

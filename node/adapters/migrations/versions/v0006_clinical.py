@@ -55,11 +55,13 @@ def upgrade() -> None:
         "reader_report",
         sa.Column("sop_instance", sa.String(length=64), nullable=False),
         sa.Column("patient_key", sa.String(length=64), nullable=False),
-        sa.Column("decisions", sa.Integer(), nullable=False),
-        sa.Column("notes", sa.JSON(), nullable=False),
-        sa.Column("at", sa.DateTime(), nullable=False),
+        sa.Column("received_at", sa.DateTime(), nullable=False),
+        sa.Column("read_at", sa.DateTime(), nullable=True),
+        sa.Column("decisions", sa.Integer(), nullable=True),
+        sa.Column("notes", sa.JSON(), nullable=True),
         sa.PrimaryKeyConstraint("sop_instance"),
     )
+    op.create_index("reader_report_unread", "reader_report", ["read_at"], unique=False)
     op.create_table(
         "reassessment",
         sa.Column("patient_key", sa.String(length=64), nullable=False),
