@@ -102,7 +102,7 @@ def test_what_was_asked_for_again_meanwhile_is_not_answered(ledger: SqlLedger, e
     history, case, _ = kept(ledger, engine, clock)
     before = history.asked(PATIENT)
     assert before is not None
-    clock.advance(1)
+    clock.forward(1)
     history.ask(PATIENT, at=clock())
     told = Assessed("2024-02-03", "1", (), (), None, None, clock())
     assert not history.say(PATIENT, before, case, told, None, PACS, at=clock())
