@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -25,10 +26,12 @@ from node.adapters.ledger_duties import SqlDuties
 from node.adapters.ledger_erasure import SqlErasure
 from node.adapters.ledger_files import SqlFiles
 from node.adapters.ledger_history import SqlHistory
+from node.adapters.ledger_priorities import SqlPriorities
 from node.adapters.ledger_readings import SqlReadings
 from node.adapters.ledger_reassessment import SqlReassessments
 from node.adapters.ledger_retention import SqlRetention
 from node.adapters.ledger_workflow import SqlWorkflow
+from node.adapters.memory import limit_memory
 from node.adapters.query_retrieve import QueryRetrieveScu, Source
 from node.adapters.spool import FileSpool
 from node.adapters.steps.boards import OwnBoard, PeerBoard, Wanted, send_event
@@ -38,11 +41,12 @@ from node.adapters.storage_scp import TRANSFER_SYNTAXES, StorageScp
 from node.adapters.storage_scu import StorageScu
 from node.adapters.stow import Archives, StowClient, WebArchive
 from node.adapters.threads import mapper
+from node.adapters.tls import Tls, TlsFiles
 from node.adapters.worklist import WorklistScu
 from node.errors import ConfigError
 from node.logs import Log
 from node.ports import Archive, Destination, StepBoard, StepEvent
-from node.services.assemble import Assembler
+from node.services.assemble import Assembler, may_start
 from node.services.commit import Committer, Custodian
 from node.services.deliver import Deliverer
 from node.services.notify import Notifier
@@ -57,6 +61,7 @@ from node.settings import Peer, Settings, read_secret
 from pipelines.domain.feature_codes import can_be_mapped
 from pipelines.domain.identifiers import CaseId, SopClassUID
 from pipelines.domain.lesion_rule import LesionRule
+from pipelines.domain.priority import Precedence, precedence
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES, READER_REPORTS, SEGMENTATIONS
 from pipelines.extraction.settings import ExtractionSettings, load_profile
@@ -70,11 +75,14 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from node.adapters.queue_celery import CeleryQueue
+    from node.services.models import Models
     from node.services.process import Processor
     from node.services.respond import Responder
     from node.services.respond_watch import ResponseWatch
     from pipelines.base import Pipeline
     from pipelines.nsclc_progression import Progression
+    from pipelines.scoring.keys import TrustedKey
+    from pipelines.scoring.model import Model
 
 PIPELINE: Final = "nsclc-immunotherapy"
 RESPONSE: Final = "sr-response"
@@ -99,6 +107,7 @@ class Stores:
     tasks: SqlTasks
     index: ArchiveIndex
     files: SqlFiles
+    priorities: SqlPriorities
     retention: SqlRetention
     erasure: SqlErasure
     clinical: SqlClinical
@@ -130,8 +139,7 @@ def open_stores(settings: Settings) -> Stores:
         raise ConfigError([f"node.data_dir: {data_dir} cannot be created: {fault.strerror}"]) from fault
     if not os.access(data_dir, os.W_OK):
         raise ConfigError([f"node.data_dir: {data_dir} is not writable"])
-    url = settings.ledger.url or f"sqlite:///{data_dir / 'ledger.sqlite3'}"
-    engine = open_engine(url, password=read_secret(settings.ledger.password_file))
+    engine = open_engine(ledger_url(settings), password=read_secret(settings.ledger.password_file))
     spool = FileSpool(data_dir / "spool", min_free_bytes=settings.receive.min_free_mb * 2**20)
     delivery = settings.delivery
     commitments = SqlCommitments(
@@ -150,6 +158,7 @@ def open_stores(settings: Settings) -> Stores:
         SqlTasks(engine),
         ArchiveIndex(engine),
         SqlFiles(engine),
+        SqlPriorities(engine),
         SqlRetention(engine, committing=[p.name for p in settings.peers if p.commitment and not p.stow_url]),
         SqlErasure(engine),
         SqlClinical(engine),
@@ -157,6 +166,11 @@ def open_stores(settings: Settings) -> Stores:
         SqlReassessments(engine, utc_now),
         SqlHistory(engine),
     )
+
+
+def ledger_url(settings: Settings) -> str:
+    """URL of the ledger's database, without its password."""
+    return settings.ledger.url or f"sqlite:///{settings.data_dir / 'ledger.sqlite3'}"
 
 
 def device_uid(settings: Settings) -> str:
@@ -199,10 +213,13 @@ def make_scp(settings: Settings, stores: Stores) -> StorageScp:
             max_pdu_bytes=receive.max_pdu_bytes,
             max_object_bytes=receive.max_object_mb * 2**20,
             network_timeout_s=receive.network_timeout_s,
+            addresses=allowed_addresses(settings),
+            connections_per_minute=receive.connections_per_minute,
         ),
         storage_classes=storage_classes(settings),
         services=[commitment, *(steps.services if settings.tasks.serve else steps.notified_services)],
         turned_away=lambda refused: stores.workflow.turned_away(refused, at=utc_now()),
+        tls=make_tls(settings) if receive.tls else None,
     )
 
 
@@ -251,7 +268,7 @@ def make_performer(settings: Settings, stores: Stores) -> Performer:
     boards: dict[str, StepBoard] = {"": OwnBoard(stores.steps, utc_now, wanted)} if tasks.serve else {}
     for peer in settings.peers:
         if peer.tasks:
-            boards[peer.name] = PeerBoard(settings.node.ae_title, peer_address(peer), wanted)
+            boards[peer.name] = PeerBoard(settings.node.ae_title, peer_address(settings, peer), wanted)
     return Performer(
         boards,
         stores.tasks,
@@ -266,7 +283,7 @@ def make_performer(settings: Settings, stores: Stores) -> Performer:
 
 def make_notifier(settings: Settings, stores: Stores) -> Notifier:
     """The service that tells subscribers of procedure steps."""
-    addresses = {peer.ae_title: peer_address(peer) for peer in settings.peers}
+    addresses = {peer.ae_title: peer_address(settings, peer) for peer in settings.peers}
 
     def send(event: StepEvent) -> bool:
         address = addresses.get(event.receiving_ae_title)
@@ -275,8 +292,31 @@ def make_notifier(settings: Settings, stores: Stores) -> Notifier:
     return Notifier(stores.steps, send, utc_now, Log("worklist"))
 
 
-def peer_address(peer: Peer) -> PeerAddress:
-    """A configured peer as the sending adapter knows it."""
+def make_tls(settings: Settings, *, check_names: bool = True) -> Tls | None:
+    """TLS as it is configured; None when its files are not named."""
+    files = settings.tls
+    if files.certificate_file is None or files.key_file is None or files.authorities_file is None:
+        return None
+    return Tls(
+        TlsFiles(files.certificate_file, files.key_file, files.authorities_file),
+        require_client_certificate=files.require_client_certificate,
+        check_names=check_names,
+    )
+
+
+def allowed_addresses(settings: Settings) -> tuple[str, ...]:
+    """Who may connect: the networks that are configured, and the peers where their names are known."""
+    allowed = list(settings.receive.addresses)
+    for peer in settings.peers:
+        # a peer whose name nobody knows now can still be called later
+        with suppress(OSError):
+            found = socket.getaddrinfo(peer.host, None, type=socket.SOCK_STREAM)
+            allowed += sorted({str(address[0]).partition("%")[0] for *_, address in found})
+    return tuple(dict.fromkeys(allowed))
+
+
+def peer_address(settings: Settings, peer: Peer) -> PeerAddress:
+    """A configured peer as the sending adapters know it."""
     return PeerAddress(
         peer.name,
         peer.ae_title,
@@ -285,6 +325,8 @@ def peer_address(peer: Peer) -> PeerAddress:
         peer.timeout_s,
         deflate=peer.deflate,
         charset=peer.charset or "",
+        tls=make_tls(settings) if peer.tls else None,
+        tls_name=peer.tls_name,
         associations=peer.associations,
     )
 
@@ -297,7 +339,7 @@ def destination(settings: Settings, name: str) -> Destination:
 
 def make_scu(settings: Settings, locate: Callable[..., Path]) -> StorageScu:
     """The sending service; `locate` finds the file of a result."""
-    return StorageScu(settings.node.ae_title, [peer_address(peer) for peer in settings.peers], locate)
+    return StorageScu(settings.node.ae_title, [peer_address(settings, peer) for peer in settings.peers], locate)
 
 
 def make_assembler(settings: Settings, stores: Stores, queue: "CeleryQueue") -> Assembler:
@@ -312,7 +354,15 @@ def make_assembler(settings: Settings, stores: Stores, queue: "CeleryQueue") -> 
         max_attempts=settings.queue.max_attempts,
         resubmit_after=timedelta(seconds=settings.queue.resubmit_after_s),
         tolerances=tolerances(settings),
+        priorities=stores.priorities,
+        rule=precedence_rule(settings),
     )
+
+
+def precedence_rule(settings: Settings) -> Precedence:
+    """Which cases go first at this site."""
+    queue = settings.queue
+    return precedence(queue.urgent_from, queue.off_peak_from, queue.off_peak_hours)
 
 
 def make_archive(settings: Settings, locate: Callable[..., Path]) -> Archive:
@@ -343,14 +393,16 @@ def make_deliverer(settings: Settings, stores: Stores) -> Deliverer:
 
 def make_commitment_scu(settings: Settings) -> CommitmentScu:
     """The service that asks and answers about storage commitment on associations of its own."""
-    addresses = [peer_address(peer) for peer in settings.peers]
+    addresses = [peer_address(settings, peer) for peer in settings.peers]
     return CommitmentScu(settings.node.ae_title, addresses, hold_s=settings.delivery.commitment_hold_s)
 
 
 def make_query(settings: Settings, stores: Stores) -> QueryRetrieveScu:
     """The service that finds and retrieves."""
     node = settings.node.ae_title
-    sources = [Source(peer_address(peer), peer.retrieve, peer.move_destination or node) for peer in settings.peers]
+    sources = [
+        Source(peer_address(settings, peer), peer.retrieve, peer.move_destination or node) for peer in settings.peers
+    ]
     return QueryRetrieveScu(
         node,
         sources,
@@ -436,13 +488,18 @@ def make_retainer(settings: Settings, stores: Stores) -> Retainer:
     )
 
 
-def make_processor(settings: Settings, stores: Stores) -> "Processor":
-    """The service that runs cases."""
+def make_processor(settings: Settings, stores: Stores, model: "Model | Rejected | None") -> "Processor":
+    """The service that runs cases and scores them with `model`, or tells why it does not."""
     from node.adapters.queue_celery import OutOfTime
     from node.services.process import Processor
 
+    pipeline = pipeline_with(settings, model)
+    if isinstance(pipeline, Rejected):
+        # a case is measured whatever became of the model
+        pipeline = pipeline_with(settings, pipeline)
+        assert not isinstance(pipeline, Rejected)
     return Processor(
-        load_pipeline(settings),
+        pipeline,
         stores.spool,
         stores.ledger,
         utc_now,
@@ -458,6 +515,7 @@ def make_processor(settings: Settings, stores: Stores) -> "Processor":
         out_of_time=OutOfTime,
         orders=make_orders(settings, stores),
         tolerances=tolerances(settings),
+        may_start=partial(may_start, stores.priorities, precedence_rule(settings), utc_now),
     )
 
 
@@ -520,12 +578,40 @@ def make_respond_watch(settings: Settings, stores: Stores, queue: "CeleryQueue")
     )
 
 
+def process_with_current_model(settings: Settings, stores: Stores) -> Callable[[CaseId], None]:
+    """What runs a case with the model as it is when the case is run: retired since the start, altered, or another."""
+    log = Log("models")
+    current = _model_now(settings)
+    processor = make_processor(settings, stores, current)
+
+    def process(case: CaseId) -> None:
+        nonlocal current, processor
+        found = _model_now(settings)
+        if found != current:
+            if isinstance(found, Rejected):
+                log.error("model_refused", code=found.code, reason=found.detail)
+            elif found is not None:
+                log.info("model_changed", model=found.name, version=found.version, sha256=found.sha256)
+            current, processor = found, make_processor(settings, stores, found)
+        processor.process(case)
+
+    return process
+
+
+def _model_now(settings: Settings) -> "Model | Rejected | None":
+    """The model that is configured; a key that was removed since the start stops no case."""
+    try:
+        return scoring_model(settings)
+    except ConfigError as fault:
+        return Rejected("MODEL-010", f"{'; '.join(fault.problems)}.", "Run pulmonode config check, and mend it.")
+
+
 def make_orders(settings: Settings, stores: Stores) -> Orders | None:
     """The service that fills in what the worklist knows; None when no peer has one."""
     peer = next((peer for peer in settings.peers if peer.worklist), None)
     if peer is None:
         return None
-    worklist = WorklistScu(settings.node.ae_title, peer_address(peer))
+    worklist = WorklistScu(settings.node.ae_title, peer_address(settings, peer))
     return Orders(worklist, stores.workflow, stores.spool, utc_now, Log("worklist"))
 
 
@@ -587,22 +673,61 @@ def pyradiomics_identity() -> str:
     return str(found.identity)
 
 
-def model_package(settings: Settings) -> str | None:
-    """Text of the configured model package; None when the node shall not score.
+def make_models(settings: Settings) -> "Models":
+    """The service that knows which model scores.
 
     Raises
     ------
     ConfigError
-        If the file cannot be read.
+        If a trusted key cannot be used.
+    """
+    from node.adapters.model_folder import read_folder
+    from node.adapters.model_record import ModelRecord
+    from node.services.models import Models
+
+    return Models(ModelRecord(settings.data_dir / "models"), read_folder, trusted_keys(settings), utc_now)
+
+
+def trusted_keys(settings: Settings) -> list["TrustedKey"]:
+    """The keys whose signatures are believed, the one for demonstrations among them.
+
+    Raises
+    ------
+    ConfigError
+        If one cannot be used.
+    """
+    from node.adapters.key_file import public_keys
+    from pipelines.scoring.keys import demonstration_trust
+
+    found = public_keys([path.expanduser() for path in settings.scoring.trusted_keys])
+    wrong = [f"scoring.trusted_keys: {key}" for key in found if isinstance(key, Rejected)]
+    if wrong:
+        raise ConfigError(wrong)
+    return [demonstration_trust(), *(key for key in found if not isinstance(key, Rejected))]
+
+
+def scoring_model(settings: Settings) -> "Model | Rejected | None":
+    """The model that is configured, verified anew; None when the node shall not score.
+
+    Raises
+    ------
+    ConfigError
+        If a trusted key cannot be used.
     """
     chosen = settings.scoring.model
     if not chosen:
         return None
-    path = packaged_config() / "models" / "demo.json" if chosen == "demo" else Path(chosen).expanduser()
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as fault:
-        raise ConfigError([f"scoring.model: MODEL-004 {path} cannot be read: {fault}"]) from fault
+    models = make_models(settings)
+    if chosen == "active":
+        package = models.active()
+    else:
+        package = models.verify(demo_model() if chosen == "demo" else Path(chosen).expanduser())
+    return package if isinstance(package, Rejected) else package.model
+
+
+def demo_model() -> Path:
+    """Folder of the packaged demonstration model."""
+    return packaged_config() / "models" / "demo"
 
 
 def lesion_rule(settings: Settings) -> LesionRule:
@@ -619,12 +744,33 @@ def lesion_rule(settings: Settings) -> LesionRule:
 
 
 def load_pipeline(settings: Settings) -> "Pipeline":
-    """Import and set up the pipeline.
+    """Import and set up the pipeline, with the model that is configured.
 
     Raises
     ------
     ConfigError
         If PyRadiomics is not the right one, or the parameter file, the model package or the maps do not fit.
+    """
+    model = scoring_model(settings)
+    wrong = [f"scoring.model: {model}"] if isinstance(model, Rejected) else []
+    try:
+        made = pipeline_with(settings, model)
+    except ConfigError as fault:
+        raise ConfigError([*fault.problems, *wrong]) from fault
+    if isinstance(made, Rejected):
+        raise ConfigError([f"scoring.model: {made}"])
+    if wrong:
+        raise ConfigError(wrong)
+    return made
+
+
+def pipeline_with(settings: Settings, model: "Model | Rejected | None") -> "Pipeline | Rejected":
+    """Import and set up the pipeline with `model`; `Rejected` when that one does not fit.
+
+    Raises
+    ------
+    ConfigError
+        If PyRadiomics is not the right one, or the parameter file or the maps do not fit.
     """
     pyradiomics_identity()
     module = importlib.import_module(f"pipelines.{PIPELINE.replace('-', '_')}")
@@ -644,7 +790,7 @@ def load_pipeline(settings: Settings) -> "Pipeline":
         ]
     made: Pipeline | Rejected = module.pipeline(
         extraction,
-        model_package=model_package(settings),
+        model=model,
         maps=module.MapSettings(
             settings.maps.features,
             settings.maps.model_features,
@@ -658,11 +804,10 @@ def load_pipeline(settings: Settings) -> "Pipeline":
         mapper=mapper(settings.extraction.threads),
         lesions=lesion_rule(settings),
         page=PageSettings(settings.page.format, settings.page.language),
+        strict=settings.scoring.strict,
     )
-    if isinstance(made, Rejected):
-        raise ConfigError([*problems, f"scoring.model: {made}"])
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError([*problems, *([f"scoring.model: {made}"] if isinstance(made, Rejected) else [])])
     return made
 
 
@@ -691,12 +836,16 @@ def make_app(settings: Settings) -> "Celery":
     from node.adapters.queue_celery import QueueSettings, create_app
     from node.tasks import register
 
+    authorities = settings.queue.broker_ca_file
     limits = QueueSettings(
         soft_time_limit_s=settings.queue.time_limit_s,
         time_limit_s=settings.queue.time_limit_s + 60,
         max_tasks_per_child=100,
+        # a process that has grown is replaced before the next case meets its limit
+        max_memory_per_child_kb=settings.queue.max_memory_mb * 1024 or None,
         sqlite_lease_s=settings.queue.lease_s,
         redis_visibility_timeout_s=settings.queue.time_limit_s + 600,
+        redis_ca_file=str(authorities.expanduser()) if authorities else None,
     )
     try:
         app = create_app(broker_url(settings), settings=limits)
@@ -705,10 +854,12 @@ def make_app(settings: Settings) -> "Celery":
 
     def services() -> Callable[[CaseId], None]:
         stores = open_stores(settings)
-        process = make_processor(settings, stores).process
-        if RESPONSE not in settings.outputs.kinds:
+        process = process_with_current_model(settings, stores)
+        respond = make_responder(settings, stores).respond if RESPONSE in settings.outputs.kinds else None
+        # in the child that computes, once it has loaded what it computes with
+        limit_memory(settings.queue.max_memory_mb)
+        if respond is None:
             return process
-        respond = make_responder(settings, stores).respond
 
         def process_and_respond(case: CaseId) -> None:
             process(case)

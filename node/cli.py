@@ -17,6 +17,7 @@ from node.bootstrap import (
     destination,
     load_pipeline,
     make_archive,
+    make_queue,
     open_stores,
     packaged_config,
     parameter_file,
@@ -30,12 +31,16 @@ from node.logs import Log
 from node.services.compare import compare
 from node.services.supervise import Supervisor
 from node.settings import ExtractionConfig, Settings, load_settings
+from pipelines.domain.case_state import CaseState
 from pipelines.domain.clinical_fields import MOST_REPEATED
 from pipelines.domain.identifiers import CaseId
+from pipelines.domain.priority import Priority
 from pipelines.domain.readings import Question, words_of
+from pipelines.domain.reasons import Rejected
 from pipelines.extraction.settings import PROFILES, load_profile
 
 if TYPE_CHECKING:
+    from node.commands.models import Told
     from pipelines.extraction.engine import Engine
 
 ENGINES: Final = get_args(ExtractionConfig.model_fields["engine"].annotation)
@@ -229,6 +234,35 @@ def retry(node: Node, case: int) -> None:
 
 @cli.command()
 @click.argument("case", type=int)
+@click.option(
+    "--as",
+    "priority",
+    type=click.Choice([one.value for one in Priority]),
+    default=Priority.URGENT.value,
+    show_default=True,
+    help="How soon; off-peak cases wait for queue.off_peak_hours.",
+)
+@click.pass_obj
+@reporting_errors
+def prioritise(node: Node, case: int, priority: str) -> None:
+    """Have CASE computed before all others, or not before the off-peak hours.
+
+    \b
+    Example: pulmonode prioritise 17
+    """
+    settings, chosen = node.settings(), Priority(priority)
+    try:
+        state = open_stores(settings).priorities.prioritise(CaseId(case), chosen, at=utc_now())
+    except KeyError:
+        _fail(1, f"There is no case {case}.")
+    if state is CaseState.QUEUED and chosen is not Priority.OFF_PEAK:
+        # its first message stays where it is, and finds the case taken
+        make_queue(settings).submit(CaseId(case), chosen)
+    click.echo(f"Case {case} is {priority} ({state}).")
+
+
+@cli.command()
+@click.argument("case", type=int)
 @click.option("--to", "peer", required=True, help="Name of a configured peer.")
 @click.pass_obj
 @reporting_errors
@@ -383,6 +417,71 @@ def extract(
         raise click.UsageError("; ".join(fault.problems)) from fault
 
 
+STUDIES: Final = ("seed-b",)
+"""Cohort studies that can be analysed; seed-b is Huang et al. 2025."""
+PROFILES_OF_STUDIES: Final = ("seed-b", "recommended")
+
+
+@cli.command()
+@click.argument("cohort", metavar="COHORT", type=click.Path(exists=True, path_type=Path))
+@click.option("--study", type=click.Choice(STUDIES), required=True, help="What to ask of the cohort.")
+@click.option(
+    "--profile",
+    type=click.Choice(PROFILES_OF_STUDIES),
+    default="seed-b",
+    show_default=True,
+    help="Choices as the paper made them, or as is recommended.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder for the report; made if it is not there.",
+)
+@click.option(
+    "--dpi", type=click.IntRange(50, 1200), default=300, show_default=True, help="Pixels per inch of PNG files."
+)
+@reporting_errors
+def analyse(*, cohort: Path, study: str, profile: str, output: Path, dpi: int) -> None:
+    """Analyse a cohort: matching, survival, tables and figures in one report.
+
+    COHORT is a table of patients (CSV or .xlsx), or a folder with patients.csv and, if there is one, lesions.csv. The
+    exit code is 1 when a cell cannot be used, and also when the report is written but the matched groups are not
+    balanced.
+
+    \b
+    Example: pulmonode analyse cohort.csv --study seed-b -o report
+    """
+    from node.commands.analyse import run_analysis
+
+    sys.exit(run_analysis(cohort, profile, output, Console(stderr=True, highlight=False), dpi=dpi))
+
+
+@cli.group()
+def cohort() -> None:
+    """Work with the tables of a cohort."""
+
+
+@cohort.command()
+@click.option("--study", type=click.Choice(STUDIES), required=True, help="The study that the cohort is made for.")
+@click.option("--patients", type=click.IntRange(20, 100_000), default=579, show_default=True, help="Eligible patients.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The same seed, the same cohort.")
+@click.option(
+    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the tables."
+)
+@reporting_errors
+def synthetic(*, study: str, patients: int, seed: int, output: Path) -> None:
+    """Write a made-up cohort whose truth is known, with the data dictionary of its tables.
+
+    \b
+    Example: pulmonode cohort synthetic --study seed-b -o made-up
+    """
+    from node.commands.analyse import run_synthetic
+
+    sys.exit(run_synthetic(output, patients, seed, Console(stderr=True, highlight=False)))
+
+
 @cli.command()
 @click.argument(
     "tables", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="TABLES..."
@@ -400,6 +499,74 @@ def audit(tables: tuple[Path, ...], *, as_json: bool) -> None:
     from node.commands.audit import run_audit
 
     sys.exit(run_audit(tables, as_json=as_json))
+
+
+@cli.command()
+@click.argument("cohort", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder to write: the model package, unsigned, with report.html, tables and figures. It must not exist.",
+)
+@click.option(
+    "--profile",
+    type=click.Choice(["recommended", "seed-a"]),
+    default="recommended",
+    show_default=True,
+    help="How to train and to judge: nested cross-validation, or the split of Dong & Chen 2025.",
+)
+@click.option("--seed", type=click.IntRange(min=0, max=2**31), default=0, show_default=True, help="Of every draw.")
+@click.option(
+    "--outcome", default="response", show_default=True, help="Column of clinical.csv with what the model predicts."
+)
+@click.option(
+    "--positive", default="CR,PR", show_default=True, help="Values of that column that are positive, with commas."
+)
+@click.option("--negative", help="Values that are negative.  [default: SD,PD for response, else all others]")
+@click.option("--positive-class", help="Name of the positive class.  [default: responder (CR/PR), else the values]")
+@click.option("--negative-class", help="Name of the other.  [default: non-responder (SD/PD), else the values]")
+@click.option("--covariates", help="Columns to compare the score with, with commas.  [default: all other columns]")
+@click.option(
+    "--reliable",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with the names of the features to look at, one a line, such as those with a sufficient ICC.",
+)
+@click.option("--measure", type=click.Choice(["deviance", "auc", "class"]), help="Error of the lasso's folds.")
+@click.option("--rule", type=click.Choice(["min", "1se"]), help="Which penalty: of the least error, or within 1 SE.")
+@click.option("--by-site", is_flag=True, help="Keep the patients of a hospital (column site) in one outer fold.")
+@click.option("--bootstraps", type=click.IntRange(min=0), help="Samples for the optimism; 0 for none.")
+@click.option("--permutations", type=click.IntRange(min=0), help="Draws of shuffled labels; 0 for none.")
+@click.option("--repeats", type=click.IntRange(min=0), help="Repeats of the nested cross-validation; 0 for none.")
+@click.option(
+    "--extraction", type=click.Choice(list(PROFILES)), help="Settings of the features, if features.csv lacks it."
+)
+@click.option("--data-from", help="First study date, YYYY-MM-DD, if clinical.csv has no study_date.")
+@click.option("--data-to", help="Last study date.")
+@click.option("--name", default="rad-signature", show_default=True, help="Of the model.")
+@click.option("--model-version", default="1.0.0", show_default=True, help="Of the model.")
+@click.option("--licence", default="not licensed to others", show_default=True, help="Of the model.")
+@click.option(
+    "--intended-use", default="Research; not for clinical use", show_default=True, help="Printed in every report."
+)
+@click.option("--data", "described", default="not described", help="Who the patients are, for the model card.")
+@click.option("--demonstration", is_flag=True, help="The model must not be used for patients.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes that fit at the same time. Default: one a core.")
+@click.pass_context
+def train(context: click.Context, /, **_: Any) -> None:
+    """Train a Rad-signature on a cohort, and judge it.
+
+    COHORT is a folder with clinical.csv (a column `patient`, the outcome, covariates) and features.csv as
+    `pulmonode extract` writes it. The same call gives the same bytes.
+
+    \b
+    Example: pulmonode train cohort -o model
+    """
+    from node.commands.train.options import request_of
+    from node.commands.train.run import run_train
+
+    sys.exit(run_train(request_of(context), Console(stderr=True, highlight=False)))
 
 
 @cli.command()
@@ -454,6 +621,53 @@ def conformance(node: Node, *, output: Path | None) -> None:
 
 
 @cli.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--copy", is_flag=True, help="Copy files also where the disk is the same, instead of linking them.")
+@click.pass_obj
+@reporting_errors
+def backup(node: Node, folder: Path, *, copy: bool) -> None:
+    """Write everything that the node keeps into a new FOLDER, while the node runs.
+
+    \b
+    Example: pulmonode backup /backup/2026-03-01
+    """
+    from node.commands.backup import back_up
+
+    done = back_up(node.settings(), node.config, folder.absolute(), link=not copy, at=utc_now())
+    click.echo(f"{done.files} files, {done.megabytes} MB, and the ledger are in {folder}.")
+    for code, paths in (("LDG-003 missing", done.missing), ("LDG-004 changed", done.damaged)):
+        for path in paths:
+            click.echo(f"{code}: {path}", err=True)
+    sys.exit(1 if done.missing or done.damaged else 0)
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--into",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Empty data folder; set node.data_dir to it.",
+)
+@click.pass_obj
+@reporting_errors
+def restore(node: Node, folder: Path, into: Path) -> None:
+    """Put the backup in FOLDER back, after every file of it was compared with its SHA-256.
+
+    With ledger.url the ledger goes there, into an empty database; otherwise it becomes a file in the data folder.
+
+    \b
+    Example: pulmonode restore /backup/2026-03-01 --into /var/lib/pulmonode
+    """
+    from node.commands.backup import restore as put_back
+
+    done = put_back(node.settings(), folder.absolute(), into.absolute())
+    click.echo(f"{done.files} files, {done.megabytes} MB, and the ledger are in {into}.")
+    for path in done.missing:
+        click.echo(f"LDG-003 missing when the backup was made: {path}", err=True)
+
+
+@cli.command()
 @click.option("--quick", is_flag=True, help="Look at names and sizes only, without reading the files.")
 @click.option("--repair", is_flag=True, help="Move files that nobody knows into spool/lost+found.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
@@ -490,8 +704,12 @@ def config_check(node: Node) -> None:
     \b
     Example: pulmonode --config node.toml config check
     """
-    pipeline = load_pipeline(node.settings())
+    from node.commands.models import model_line
+
+    settings = node.settings()
+    pipeline = load_pipeline(settings)
     click.echo(f"The configuration is right ({node.config or 'defaults'}).")
+    click.echo(f"Model: {model_line(settings)}")
     click.echo(f"Maps: {pipeline.maps or 'none'}.")
 
 
@@ -505,6 +723,152 @@ def config_show(node: Node) -> None:
     Example: pulmonode config show
     """
     click.echo(node.settings().model_dump_json(indent=2))
+
+
+@cli.group()
+def model() -> None:
+    """Look after the models that score: their keys, their signatures, and which of them is used."""
+
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+_PACKAGE = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+def _tell(told: "Told | Rejected", *, as_json: bool) -> None:
+    if isinstance(told, Rejected):
+        if as_json:
+            click.echo(json.dumps(asdict(told), indent=2))
+        _fail(1, str(told))
+    click.echo(json.dumps(told.facts, indent=2) if as_json else "\n".join(told.lines))
+
+
+@model.command("keygen")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File of the private key. Default: keys/model-signing.pem in the data folder.",
+)
+@_JSON
+@click.pass_obj
+@reporting_errors
+def model_keygen(node: Node, *, output: Path | None, as_json: bool) -> None:
+    """Make the key with which this site signs models; it is never written over another.
+
+    \b
+    Example: pulmonode model keygen
+    """
+    from node.commands import models
+
+    _tell(models.keygen(node.settings(), output), as_json=as_json)
+
+
+@model.command("sign")
+@click.argument("folder", type=_PACKAGE)
+@click.option(
+    "--key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File of the private key. Default: keys/model-signing.pem in the data folder.",
+)
+@_JSON
+@click.pass_obj
+@reporting_errors
+def model_sign(node: Node, folder: Path, *, key: Path | None, as_json: bool) -> None:
+    """Sign the package in FOLDER with the key of this site, in place of any other signature.
+
+    \b
+    Example: pulmonode model sign signature-2.1
+    """
+    from node.commands import models
+
+    _tell(models.sign(node.settings(), folder, key), as_json=as_json)
+
+
+@model.command("verify")
+@click.argument("folder", type=_PACKAGE)
+@_JSON
+@click.pass_obj
+@reporting_errors
+def model_verify(node: Node, folder: Path, *, as_json: bool) -> None:
+    """Check every file of the package in FOLDER, its signature, and that it was not retired here.
+
+    \b
+    Example: pulmonode model verify signature-2.1
+    """
+    from node.commands import models
+
+    _tell(models.verify(node.settings(), folder), as_json=as_json)
+
+
+@model.command("list")
+@_JSON
+@click.pass_obj
+@reporting_errors
+def model_list(node: Node, *, as_json: bool) -> None:
+    """List the models that were activated or retired here.
+
+    \b
+    Example: pulmonode model list
+    """
+    from node.commands import models
+
+    _tell(models.listed(node.settings()), as_json=as_json)
+
+
+@model.command("compare")
+@click.argument("first", type=_PACKAGE, metavar="A")
+@click.argument("second", type=_PACKAGE, metavar="B")
+@click.option(
+    "--cohort",
+    type=_PACKAGE,
+    help="Folder with clinical.csv and features.csv, as `pulmonode train` reads it: score its patients with both.",
+)
+@_JSON
+@click.pass_obj
+@reporting_errors
+def model_compare(node: Node, first: Path, second: Path, *, cohort: Path | None, as_json: bool) -> None:
+    """Tell in what the packages in A and B differ, and with --cohort how each does on the same patients.
+
+    \b
+    Example: pulmonode model compare signature-2.0 signature-2.1 --cohort /data/cohort
+    """
+    from node.commands.model_compare import compare
+
+    _tell(compare(node.settings(), first, second, cohort), as_json=as_json)
+
+
+@model.command("activate")
+@click.argument("folder", type=_PACKAGE)
+@click.option("--reinstate", is_flag=True, help="Take back that this model was retired.")
+@_JSON
+@click.pass_obj
+@reporting_errors
+def model_activate(node: Node, folder: Path, *, reinstate: bool, as_json: bool) -> None:
+    """Verify the package in FOLDER, keep a copy, and score with it where scoring.model is "active".
+
+    \b
+    Example: pulmonode model activate signature-2.1
+    """
+    from node.commands import models
+
+    _tell(models.activate(node.settings(), folder, reinstate=reinstate), as_json=as_json)
+
+
+@model.command("retire")
+@click.argument("name")
+@click.argument("version")
+@click.option("--reason", default="", help="Why, for those who ask later.")
+@_JSON
+@click.pass_obj
+@reporting_errors
+def model_retire(node: Node, name: str, version: str, *, reason: str, as_json: bool) -> None:
+    """Refuse the model NAME VERSION from the next case on; results that it made stay as they are.
+
+    \b
+    Example: pulmonode model retire signature 2.1 --reason "scanner replaced"
+    """
+    from node.commands import models
+
+    _tell(models.retire(node.settings(), name, version, reason), as_json=as_json)
 
 
 @cli.group()

@@ -1,5 +1,6 @@
 """All settings of the node: names, units, defaults, ranges and reasons, in one place."""
 
+import ipaddress
 import os
 import re
 import tomllib
@@ -19,6 +20,7 @@ from pydantic_settings import (
 
 from node.errors import ConfigError
 from pipelines.domain.outcome import SINGLE_CASE_KINDS, OutputKind
+from pipelines.domain.priority import read_hours
 from pipelines.outputs.page.settings import PageFormat, PageLanguage
 
 ENVIRONMENT_PREFIX: Final = "PULMONODE_"
@@ -45,6 +47,11 @@ def _compiles(pattern: str) -> str:
     return pattern
 
 
+def _are_hours(text: str) -> str:
+    read_hours(text)
+    return text
+
+
 AssumedCharset = Literal[
     "",
     "ISO_IR 192",
@@ -68,6 +75,11 @@ AssumedCharset = Literal[
 """Keys of `pipelines.domain.charsets.ASSUMABLE`, or none."""
 
 Pattern = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_compiles)]
+
+
+def _network(text: str) -> str:
+    ipaddress.ip_network(text, strict=False)
+    return text
 
 
 class _Section(BaseModel):
@@ -96,6 +108,15 @@ class ReceiveSettings(_Section):
     """Who may send what."""
 
     calling_ae_titles: tuple[AeTitle, ...] = Field((), description="AE titles that may call. Empty: any.")
+    addresses: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(
+        (),
+        description="Addresses and networks that may connect, such as 10.20.0.0/16. This machine always may. Empty: "
+        "this machine only. 0.0.0.0/0 lets everybody in.",
+    )
+    connections_per_minute: int = Field(
+        600, ge=0, le=1000000, description="Connections from one address in a minute; 0 for no limit."
+    )
+    tls: bool = Field(False, description="Speak TLS on the DICOM port, and nothing else; needs the files in tls.")
     require_called_ae_title: bool = Field(
         True, description="Reject associations that call another AE title than the node's."
     )
@@ -143,6 +164,19 @@ class ReceiveSettings(_Section):
         ge=0,
         description="Megabytes that must stay free on the data disk. Below, instances are refused with 0xA700 and the "
         "sender keeps them.",
+    )
+
+
+class TlsSettings(_Section):
+    """Certificates for DICOM over TLS; the files may be renewed while the node runs."""
+
+    certificate_file: Path | None = Field(None, description="The node's certificate with its chain, in PEM.")
+    key_file: Path | None = Field(None, description="Its private key, in PEM, readable for the node alone.")
+    authorities_file: Path | None = Field(
+        None, description="Certificates of those who vouch for the systems that call and are called, in PEM."
+    )
+    require_client_certificate: bool = Field(
+        True, description="Systems that call must show a certificate too. False lets everybody in who speaks TLS."
     )
 
 
@@ -201,6 +235,11 @@ class QueueSettings(_Section):
         "that workers on many machines share. A password goes into broker_password_file.",
     )
     broker_password_file: Path | None = Field(None, description="File that holds the broker's password.")
+    broker_ca_file: Path | None = Field(
+        None,
+        description="File with the certificates (PEM) of the authorities that may vouch for a rediss broker. Not set: "
+        "those that the system trusts.",
+    )
     worker_processes: int = Field(
         0, ge=0, le=256, description="Cases computed at the same time on this machine. 0: one for each CPU core."
     )
@@ -226,6 +265,27 @@ class QueueSettings(_Section):
     time_limit_s: int = Field(
         3600, ge=10, le=86400, description="Seconds after which the computation of one case is stopped."
     )
+    max_memory_mb: int = Field(
+        0,
+        ge=0,
+        description="Megabytes that the computation of one case may take, beside the programs themselves; beyond, the "
+        "case fails with RUN-005 and the others go on. 1000 at least. 0: no limit but that of the machine.",
+    )
+    urgent_from: tuple[AeTitle, ...] = Field(
+        (), description="AE titles of senders whose cases are computed before all others."
+    )
+    off_peak_from: tuple[AeTitle, ...] = Field(
+        (), description="AE titles of senders whose cases are computed in the off-peak hours alone."
+    )
+    off_peak_hours: Annotated[str, AfterValidator(_are_hours)] = Field(
+        "20:00-06:00", description="Off-peak hours, in the time of this machine."
+    )
+
+    @model_validator(mode="after")
+    def _enough_memory(self) -> "QueueSettings":
+        if 0 < self.max_memory_mb < 1000:
+            raise ValueError("max_memory_mb must be 1000 at least, or 0")
+        return self
 
 
 class LedgerSettings(_Section):
@@ -320,9 +380,18 @@ class ScoringSettings(_Section):
 
     model: str = Field(
         "demo",
-        description="Path of a model package; demo: the packaged demonstration model, not for clinical use; "
-        "empty: measure "
-        "without scoring.",
+        description="Folder of a signed model package; active: the one that pulmonode model activate named last; demo: "
+        "the packaged demonstration model, not for clinical use; empty: measure without scoring.",
+    )
+    trusted_keys: tuple[Path, ...] = Field(
+        (),
+        description="Files of public keys (PEM), or folders of *.pub, whose signatures are believed. Without one only "
+        "demonstration models score.",
+    )
+    strict: bool = Field(
+        False,
+        description="Give no score to a case that is unlike the training data of the model, in place of a score with a "
+        "warning.",
     )
 
 
@@ -563,6 +632,8 @@ class Peer(_Section):
     tasks: bool = Field(
         False, description="Look for tasks in its worklist, by Unified Procedure Step Pull, and report to it."
     )
+    tls: bool = Field(False, description="Speak TLS with it; needs the files in tls.")
+    tls_name: str = Field("", description="Name in its certificate, when that is not its host.")
     associations: int = Field(
         1, ge=1, le=8, description="Associations over which results are sent to it at the same time."
     )
@@ -641,6 +712,7 @@ class Settings(BaseSettings):
 
     node: NodeSettings = NodeSettings()
     receive: ReceiveSettings = ReceiveSettings()
+    tls: TlsSettings = TlsSettings()
     assembly: AssemblySettings = AssemblySettings()
     lesions: LesionSettings = LesionSettings()
     queue: QueueSettings = QueueSettings()
@@ -671,6 +743,16 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Nothing but what it is made from: `load_settings` reads the environment that it is given."""
         return (init_settings,)
+
+    @model_validator(mode="after")
+    def _tls_has_its_files(self) -> "Settings":
+        wanted = ["receive.tls"] if self.receive.tls else []
+        wanted += [f"tls of peer {peer.name}" for peer in self.peers if peer.tls]
+        keys = ("certificate_file", "key_file", "authorities_file")
+        missing = [f"tls.{key}" for key in keys if getattr(self.tls, key) is None]
+        if wanted and missing:
+            raise ValueError(f"{', '.join(wanted)} needs {', '.join(missing)}")
+        return self
 
     @model_validator(mode="after")
     def _peers_fit(self) -> "Settings":

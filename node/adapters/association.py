@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydicom.uid import UID
 from pynetdicom import AE, DEFAULT_TRANSFER_SYNTAXES, build_role, evt
 
+from node.adapters.tls import Tls
 from pipelines.domain.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pipelines.domain.reasons import Rejected
 
@@ -30,6 +31,10 @@ class PeerAddress:
     """Whether results are offered in Deflated Explicit VR Little Endian too."""
     charset: str = ""
     """Character set that the text of results is written in; empty for UTF-8, as they are made."""
+    tls: Tls | None = None
+    """Speaks TLS with it when given."""
+    tls_name: str = ""
+    """Name in its certificate; empty when it is `host`."""
     associations: int = 1
     """Over how many associations at the same time results are sent."""
 
@@ -133,6 +138,7 @@ def associate(
             ae_title=peer.ae_title,
             ext_neg=list(roles.values()),
             evt_handlers=[(evt.EVT_CONN_OPEN, _no_delay), *handlers],
+            tls_args=(peer.tls.client(), peer.tls_name or peer.host) if peer.tls is not None else None,
         )
     except OSError as fault:  # no address belongs to the name
         return unknown_host(peer, fault)
@@ -157,6 +163,18 @@ def unreachable(peer: PeerAddress) -> Rejected:
 def unknown_host(peer: PeerAddress, fault: OSError) -> Rejected:
     """A peer whose name no address belongs to."""
     return Rejected("NET-001", f"{peer.where} cannot be reached: {fault.strerror}.", "Check its host name.")
+
+
+def no_tls(peer: PeerAddress, fault: OSError) -> Rejected:
+    """A peer with which no TLS connection could be agreed on."""
+    # the certificate's own text may name anything; the reason is one of OpenSSL's words
+    why = getattr(fault, "verify_message", None) or getattr(fault, "reason", None) or fault.strerror or "no answer"
+    return Rejected(
+        "NET-001",
+        f"{peer.where} cannot be reached by TLS: {why}.",
+        "Check that it speaks TLS there, and that its certificate names the host and comes from one of "
+        "tls.authorities_file.",
+    )
 
 
 def nothing_accepted(peer: PeerAddress) -> Rejected:

@@ -6,6 +6,7 @@ something else beside, go to pynetdicom, which speaks every service.
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +22,9 @@ from pynetdicom.pdu_primitives import (
 )
 from pynetdicom.presentation import PresentationContext, negotiate_as_acceptor
 
+from node.adapters.guard import AddressList, Pace
 from node.adapters.store_association import Negotiated, StoreAssociation
+from node.adapters.tls import Tls
 from node.adapters.upper_layer import (
     APPLICATION_CONTEXT,
     AbortReason,
@@ -46,6 +49,7 @@ _STRANGERS: Final = 64
 """Connections beyond the associations that may be without one, while they ask for it."""
 
 # (result, source, diagnostic) of PS3.8 table 9-21
+_NO_REASON: Final = (1, 1, 1)
 _BAD_VERSION: Final = (1, 2, 2)
 _BAD_APPLICATION_CONTEXT: Final = (1, 1, 2)
 _CALLING_UNKNOWN: Final = (1, 1, 3)
@@ -64,6 +68,10 @@ class Rules:
     ----------
     calling_ae_titles
         AE titles that may call; empty for any.
+    addresses
+        Networks that may connect beside this machine.
+    connections_per_minute
+        From one address; 0 for as many as it likes.
     """
 
     ae_title: str
@@ -73,6 +81,8 @@ class Rules:
     max_pdu_bytes: int
     max_object_bytes: int
     network_timeout_s: float
+    addresses: tuple[str, ...] = ()
+    connections_per_minute: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +119,8 @@ class FrontDoor:
         Abstract syntaxes of the other services: an association that asks for one of them is handed over.
     hand_over
         Where to; `others` tells how many associations are there.
+    tls
+        Speaks TLS with everybody when given.
     """
 
     def __init__(
@@ -122,6 +134,7 @@ class FrontDoor:
         hand_over: HandOver,
         others: Callable[[], int],
         turned_away: Callable[[RefusedAssociation], None],
+        tls: Tls | None = None,
     ) -> None:
         self._rules = rules
         self._receiver = receiver
@@ -131,6 +144,9 @@ class FrontDoor:
         self._hand_over = hand_over
         self._others = others
         self._turned_away = turned_away
+        self._tls = tls
+        self._allowed = AddressList(rules.addresses)
+        self._pace = Pace(rules.connections_per_minute, time.monotonic)
         self._listening: socket.socket | None = None
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -187,18 +203,25 @@ class FrontDoor:
                 continue
             with self._lock:
                 crowded = len(self._open) >= self._rules.max_associations + _STRANGERS
-                if not crowded:
-                    self._open.add(connection)
-            if crowded:
-                self._log.warning("connection_closed", address=address[0], reason="too many connections")
+            if crowded or not self._pace.allows(address[0]):
+                reason = "too many connections" if crowded else "too many connections in a minute"
+                self._log.warning("connection_closed", code="RCV-006", address=address[0], reason=reason)
                 connection.close()
                 continue
+            with self._lock:
+                self._open.add(connection)
             threading.Thread(target=self._greet, args=(connection, address), name="association", daemon=True).start()
 
     def _greet(self, connection: socket.socket, address: tuple[Any, ...]) -> None:
         kept = False
         try:
-            kept = self._serve(connection, address)
+            secured = self._secured(connection, address[0])
+            if secured is not None:
+                with self._lock:
+                    self._open.discard(connection)
+                    self._open.add(secured)
+                connection = secured
+                kept = self._serve(connection, address)
         except Exception:
             self._log.error("association_failed", traceback=True, address=address[0])
         finally:
@@ -206,6 +229,27 @@ class FrontDoor:
                 self._open.discard(connection)
             if not kept:
                 _end(connection)
+
+    def _secured(self, connection: socket.socket, address: str) -> socket.socket | None:
+        """The connection as it is spoken on; None when the other side could not agree on TLS."""
+        if self._tls is None:
+            return connection
+        connection.settimeout(min(_GREETING_S, self._rules.network_timeout_s))
+        try:
+            return self._tls.server().wrap_socket(connection, server_side=True)
+        except OSError as fault:  # ssl.SSLError is one
+            why = getattr(fault, "reason", None) or fault.strerror or "it said nothing in time"
+            self._log.warning("tls_refused", code="RCV-006", address=address, reason=why)
+            self._turned_away(
+                RefusedAssociation(
+                    "",
+                    "",
+                    address,
+                    f"No TLS connection could be agreed on: {why}.",
+                    "Enable TLS in that system, with a certificate that tls.authorities_file vouches for.",
+                )
+            )
+            return None
 
     def _serve(self, connection: socket.socket, address: tuple[Any, ...]) -> bool:
         """Serve a connection to its end; True when somebody else does."""
@@ -260,6 +304,10 @@ class FrontDoor:
             answer, why, remedy = _BAD_VERSION, "It speaks another version of the protocol.", "Update that system."
         elif str(asked.primitive.application_context_name) != APPLICATION_CONTEXT:
             answer, why, remedy = _BAD_APPLICATION_CONTEXT, "It is no DICOM application.", "Check that system."
+        elif asked.address not in self._allowed:
+            answer = _NO_REASON
+            why = "Its address is not among receive.addresses."
+            remedy = f"Add {asked.address} to receive.addresses if it may send."
         elif rules.require_called_ae_title and asked.called != rules.ae_title.strip():
             answer = _CALLED_UNKNOWN
             why = f"It calls {asked.called or 'nobody'}; this node is {rules.ae_title.strip()}."

@@ -104,7 +104,7 @@ def open_engine(url: str, *, password: str | None = None) -> Engine:
     TransientError
         If it cannot be reached.
     """
-    engine = _engine(url, password)
+    engine = make_engine(url, password=password)
     try:
         with _reaching("opened"):
             upgrade(engine)
@@ -113,7 +113,8 @@ def open_engine(url: str, *, password: str | None = None) -> Engine:
     return engine
 
 
-def _engine(url: str, password: str | None) -> Engine:
+def make_engine(url: str, *, password: str | None = None) -> Engine:
+    """Connections to a database whose tables may have any form, or that has none; raises `ConfigError`."""
     try:
         parsed = make_url(url)
         if password is not None:

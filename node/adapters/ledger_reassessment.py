@@ -1,18 +1,18 @@
 """The part of the ledger that remembers whose assessment has to be made again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Engine, insert, update
 from sqlalchemy.exc import IntegrityError
 
 from node.adapters import clinical_schema as c
-from node.adapters.ledger import reading, writing
+from node.adapters.ledger import writing
 from pipelines.domain.clinical import PatientKey
 
 
 class SqlReassessments:
-    """Requests in the ledger's database: any process may ask, and one that assesses takes what was asked."""
+    """Requests in the ledger's database, where whoever assesses finds them: any process may ask."""
 
     def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
         self._engine = engine
@@ -27,15 +27,3 @@ class SqlReassessments:
         except IntegrityError:
             # somebody else asked in the same moment, which is as good
             return
-
-    def asked(self, *, most: int) -> Sequence[PatientKey]:
-        """Patients to be assessed again, the longest waiting first."""
-        wanted = select(c.reassessment.c.patient_key).order_by(c.reassessment.c.asked_at).limit(most)
-        with reading(self._engine) as connection:
-            return [PatientKey(key) for key in connection.scalars(wanted)]
-
-    def taken(self, patient: PatientKey) -> bool:
-        """Take a request on, before reading what it is about; False when another process was faster."""
-        with writing(self._engine) as connection:
-            mine = c.reassessment.c.patient_key == patient
-            return connection.execute(c.reassessment.delete().where(mine)).rowcount == 1

@@ -12,6 +12,7 @@ from node.adapters.front_door import FrontDoor, Rules, nothing_offered
 from node.adapters.incoming import part10
 from node.adapters.replayed import Replayed
 from node.adapters.store_association import INTERNAL_ERROR
+from node.adapters.tls import Tls
 from node.errors import TransientError
 from node.logs import Log
 from node.ports import RefusedAssociation, Sender
@@ -51,6 +52,7 @@ class StorageScp:
         storage_classes: Collection[SopClassUID],
         services: Sequence[ScpService] = (),
         turned_away: Callable[[RefusedAssociation], None] = lambda refused: None,
+        tls: Tls | None = None,
     ) -> None:
         self._receiver = receiver
         self._services = tuple(services)
@@ -83,6 +85,7 @@ class StorageScp:
             hand_over=self._serve_elsewhere,
             others=lambda: len(self._server.active_associations),
             turned_away=self._refuse,
+            tls=tls,
         )
 
     @property

@@ -17,7 +17,7 @@ from pynetdicom.pdu_primitives import (
 )
 from pynetdicom.presentation import build_context
 
-from node.adapters.association import PeerAddress, nothing_accepted, rejected, unknown_host, unreachable
+from node.adapters.association import PeerAddress, no_tls, nothing_accepted, rejected, unknown_host, unreachable
 from node.adapters.dimse import status_of, store_request, value_head
 from node.adapters.upper_layer import (
     APPLICATION_CONTEXT,
@@ -165,6 +165,12 @@ def connect(ae_title: str, peer: PeerAddress, contexts: Sequence[Pair]) -> Store
     except OSError:
         return unreachable(peer)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if peer.tls is not None:
+        try:
+            connection = peer.tls.client().wrap_socket(connection, server_hostname=peer.tls_name or peer.host)
+        except OSError as fault:  # ssl.SSLError is one
+            connection.close()
+            return no_tls(peer, fault)
     wire = Wire(connection, idle_s=peer.timeout_s, unit_s=peer.timeout_s)
     try:
         wire.send(_request(ae_title, peer, contexts))

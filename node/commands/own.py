@@ -5,6 +5,7 @@ from typing import Final
 
 from node.adapters.association import PeerAddress
 from node.adapters.storage_scu import StorageScu
+from node.bootstrap import make_tls
 from node.settings import Settings
 
 NAME: Final = "this node"
@@ -14,7 +15,9 @@ _ANY_ADDRESS: Final = frozenset({"0.0.0.0", "::", ""})
 def own_address(settings: Settings) -> PeerAddress:
     """Where the node listens, as a client on this machine reaches it."""
     host = "127.0.0.1" if settings.node.bind in _ANY_ADDRESS else settings.node.bind
-    return PeerAddress(NAME, settings.node.ae_title, host, settings.node.port, timeout_s=10)
+    # its certificate need not name this machine as we call it
+    tls = make_tls(settings, check_names=False) if settings.receive.tls else None
+    return PeerAddress(NAME, settings.node.ae_title, host, settings.node.port, timeout_s=10, tls=tls)
 
 
 def own_scu(settings: Settings) -> StorageScu:

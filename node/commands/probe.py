@@ -125,7 +125,7 @@ def make_probe(device_uid: str) -> Probe:
 
 def _accepted(settings: Settings, peer: Peer, classes: list[str]) -> frozenset[str] | Rejected:
     contexts = [Context(uid, (_EXPLICIT_LITTLE,) if uid in RESULT_CLASSES else ()) for uid in classes]
-    association = associate(settings.node.ae_title, bootstrap.peer_address(peer), contexts)
+    association = associate(settings.node.ae_title, bootstrap.peer_address(settings, peer), contexts)
     if isinstance(association, Rejected):
         return frozenset() if association.code == "NET-004" else association
     accepted = frozenset(str(context.abstract_syntax) for context in association.accepted_contexts)
@@ -139,7 +139,7 @@ def _store(settings: Settings, stores: bootstrap.Stores, peer: Peer, probe: Prob
         path.write_bytes(probe.data)
         scu = bootstrap.make_scu(settings, stores.spool.path)
         offer = [Sendable(path, SopClassUID(probe.ref.sop_class), _EXPLICIT_LITTLE)]
-        (sent,) = scu.send_files(bootstrap.peer_address(peer), offer)
+        (sent,) = scu.send_files(bootstrap.peer_address(settings, peer), offer)
     return sent.fault
 
 

@@ -2,7 +2,7 @@
 
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from io import BytesIO
@@ -43,6 +43,10 @@ _LONGEST_WAIT: Final = timedelta(minutes=15)
 """Between two tries of a case while the world is unwell."""
 
 
+def _always(case: CaseId) -> bool:
+    return True
+
+
 class Processor:
     """The use case behind the task `process-case`.
 
@@ -64,6 +68,8 @@ class Processor:
         How long a claim lasts; renewed while the work goes on.
     tolerances
         How exactly the slices of a CT have to stack up.
+    may_start
+        Tells whether a case may be computed at this time of the day.
     """
 
     def __init__(
@@ -85,6 +91,7 @@ class Processor:
         out_of_time: type[Exception] = TimeoutError,
         orders: Orders | None = None,
         tolerances: Tolerances = TOLERANCES,
+        may_start: Callable[[CaseId], bool] = _always,
     ) -> None:
         self._pipeline = pipeline
         self._spool = spool
@@ -102,9 +109,14 @@ class Processor:
         self._out_of_time = out_of_time
         self._orders = orders
         self._tolerances = tolerances
+        self._may_start = may_start
 
     def process(self, case: CaseId) -> None:
         """Run `case` if nobody else does; safe to call any number of times."""
+        if not self._may_start(case):
+            # it stays queued; the dispatcher sends it again when its hours begin
+            self._log.info("case_held_back", case=case)
+            return
         started = self._clock()
         claim = self._ledger.claim(case, self._owner, at=started, lease=self._lease)
         if claim is None:
@@ -118,6 +130,8 @@ class Processor:
             recorded = self._postpone(claim, fault)
         except self._out_of_time:
             recorded = self._stop_in_time(claim, started)
+        except MemoryError:
+            recorded = self._out_of_memory(claim)
         except Exception:
             recorded = self._break_off(claim)
         else:
@@ -149,6 +163,15 @@ class Processor:
         )
         self._log.error("case_out_of_time", case=claim.case, code=reason.code, seconds=seconds)
         return self._ledger.broken(claim, reason, at=now)
+
+    def _out_of_memory(self, claim: Claim) -> bool:
+        reason = Rejected(
+            "RUN-005",
+            "The computation needed more memory than a worker may take.",
+            "Raise queue.max_memory_mb, lower maps.max_mb, or send fewer or smaller segments.",
+        )
+        self._log.error("case_out_of_memory", case=claim.case, code=reason.code, traceback=True)
+        return self._ledger.broken(claim, reason, at=self._clock())
 
     def _break_off(self, claim: Claim) -> bool:
         """Record the exception that is being handled."""

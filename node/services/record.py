@@ -36,7 +36,7 @@ class Recorder:
         changed = self._clinical.record(by_patient, source, Origin(who[:_LONGEST_NAME], self._clock()))
         for patient in changed:
             self._reassessor.reassess(patient)
-        self._log.info("clinical_data_entered", patients=len(by_patient), changed=len(changed), source=source.value)
+        self._log.info("clinical_data_entered", patients=len(by_patient), changed=len(changed), way=source.value)
         return changed
 
     def decide(
@@ -55,7 +55,7 @@ class Recorder:
         origin = Origin(who[:_LONGEST_NAME], self._clock(), reason)
         numbers = self._readings.decide(about.patient, decisions, source, origin, case=case)
         self._reassessor.reassess(about.patient)
-        self._log.info("decided", case=case, decisions=len(numbers), source=source.value)
+        self._log.info("decided", case=case, decisions=len(numbers), way=source.value)
         return numbers
 
     def undo(self, case: CaseId, number: int | None, *, who: str, reason: str) -> int | None:

@@ -2,5 +2,6 @@
 
 Values in, a `Drawing` out: `Drawing.svg()` and `Drawing.png()` give bytes. Import the modules themselves; each draws
 one kind of figure: `flow`, `lasso`, `features`, `roc`, `calibration`, `nomogram`, `decision`, `patients`, `love`,
-`forest`, `survival`, `alluvial`, `proportions`; `canvas` has the sheet, its style and panels, `report` the HTML file.
+`forest`, `scores`, `survival`, `alluvial`, `proportions`; `canvas` has the sheet, its style
+and panels, `report` the HTML file.
 """

@@ -7,10 +7,12 @@ the order of the formats nor what was drawn before can change a byte.
 import io
 import re
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import as_file, files
 from itertools import cycle, islice
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import matplotlib as mpl
@@ -33,9 +35,9 @@ PAGE_MM: Final = 170.0
 """Width of a figure that fills both columns."""
 
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-ORANGE, SKY, YELLOW, INK, GREY, PALE = "#E69F00", "#56B4E9", "#F0E442", "#222222", "#8A8A8A", "#D9D9D9"
+ORANGE, SKY, INK, GREY, PALE = "#E69F00", "#56B4E9", "#222222", "#8A8A8A", "#D9D9D9"
 PALETTE: Final = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, INK, GREY)
-"""Colours that people with any colour vision tell apart (Okabe and Ito 2008), yellow last because it is too light."""
+"""Colours that people with any colour vision tell apart (Okabe and Ito 2008), but for yellow: it is too light."""
 DASHES: Final = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
 """Line styles that go with the colours, for prints in black and white."""
 
@@ -44,8 +46,8 @@ BOLD: Final[dict[str, Any]] = {"weight": "bold", "family": "DejaVu Sans"}
 
 _LETTER_MM: Final = 4.5
 _LEAST_PANEL_MM: Final = 55.0
-_HAN: Final = re.compile("[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
-_HAN_FONT: Final = "Noto Sans SC"
+HAN: Final = re.compile("[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
+HAN_FONT: Final = "Noto Sans SC"
 # what a viewer without DejaVu has: DejaVu descends from Bitstream Vera, whose letters are as wide as Verdana's
 _STAND_INS: Final = "'DejaVu Sans', Verdana, 'Bitstream Vera Sans', 'Noto Sans SC', 'Microsoft YaHei', sans-serif"
 _FAMILY: Final = re.compile(r" font-family: 'DejaVu Sans'(, 'Noto Sans SC')?;?")
@@ -257,7 +259,7 @@ def _settings(font_pt: float) -> Any:
         "text.parse_math": False,
         "axes.formatter.use_mathtext": False,
         "axes.unicode_minus": True,
-        "font.family": ["DejaVu Sans", _HAN_FONT],
+        "font.family": ["DejaVu Sans", HAN_FONT],
         "font.size": font_pt,
         "axes.titlesize": font_pt + 0.5,
         "axes.labelsize": font_pt,
@@ -298,9 +300,14 @@ def _settings(font_pt: float) -> Any:
 def bring_fonts() -> None:
     """Make the font with Chinese characters known to matplotlib, if it is not."""
     # matplotlib finds fonts by name in one list of the process; adding one that it lacks changes nothing for others
-    with as_file(files("pipelines").joinpath("outputs/page/fonts/NotoSansSC-Regular.ttf")) as path:
-        if path.exists() and all(entry.name != _HAN_FONT for entry in fontManager.ttflist):
+    with han_font() as path:
+        if path.exists() and all(entry.name != HAN_FONT for entry in fontManager.ttflist):
             fontManager.addfont(path)
+
+
+def han_font() -> AbstractContextManager[Path]:
+    """Where the font with Chinese characters lies."""
+    return as_file(files("pipelines").joinpath("outputs/page/fonts/NotoSansSC-Regular.ttf"))
 
 
 def emphasis(text: str) -> dict[str, Any]:
@@ -309,4 +316,4 @@ def emphasis(text: str) -> dict[str, Any]:
     >>> emphasis("AUC")["weight"], emphasis("受试者")
     ('bold', {})
     """
-    return {} if _HAN.search(text) else dict(BOLD)
+    return {} if HAN.search(text) else dict(BOLD)

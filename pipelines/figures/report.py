@@ -10,6 +10,7 @@ from typing import Final, Literal
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from pipelines.figures.canvas import Drawing, Language
+from pipelines.figures.embedded import font_face
 from pipelines.figures.words import say
 
 _NUMBER: Final = re.compile(
@@ -121,7 +122,9 @@ class Report:
 
     def html(self) -> bytes:
         """The report as one HTML file in UTF-8: no scripts, no links to the outside, the same bytes each time."""
-        return _template().render(report=self, contents=_contents(self.sections), parts=_parts(self)).encode("utf-8")
+        page = _template().render(report=self, contents=_contents(self.sections), parts=_parts(self))
+        face = font_face(page)
+        return (page.replace("<style>\n", f"<style>\n{face}\n", 1) if face else page).encode("utf-8")
 
 
 @dataclass(frozen=True, slots=True)

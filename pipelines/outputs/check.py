@@ -15,6 +15,7 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from pipelines.domain.case import Findings, Lesion, MeasuredLesion
 from pipelines.domain.coding import (
+    APPLICABILITY,
     COMMENT,
     CONTRIBUTION,
     CUT_OFF,
@@ -22,32 +23,26 @@ from pipelines.domain.coding import (
     IMAGING_MEASUREMENTS,
     LONG_AXIS,
     NEGATIVE_INFINITY,
+    NEGATIVE_PERCENTILE,
     NO_PREDICTION,
     NOT_A_NUMBER,
     NOT_MEASURED,
     POSITIVE_INFINITY,
+    POSITIVE_PERCENTILE,
     PREDICTED_CLASS,
     PROBABILITY,
     RAD_SIGNATURE,
+    SCALED_SCORE,
     SHORT_AXIS,
     TRACKING_UID,
     Code,
 )
 from pipelines.domain.feature_codes import describe
 from pipelines.domain.features import FeatureVector
-from pipelines.domain.identifiers import SopClassUID
 from pipelines.domain.inherited import INHERITED
 from pipelines.domain.outcome import ResultObject, family
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.score import Score
-from pipelines.domain.sop_classes import (
-    COMPREHENSIVE_3D_SR,
-    ENCAPSULATED_PDF,
-    KEY_OBJECT_SELECTION,
-    PARAMETRIC_MAP,
-    SECONDARY_CAPTURE,
-    SEGMENTATION,
-)
 from pipelines.domain.volume import Grid
 from pipelines.outputs import (
     case_report,
@@ -58,6 +53,7 @@ from pipelines.outputs import (
     segmentation,
 )
 from pipelines.outputs.inherited import inherited
+from pipelines.outputs.iod.check import iod_faults
 from pipelines.outputs.page.check import page_faults
 from pipelines.outputs.page.objects import KIND as PAGE
 from pipelines.outputs.provenance import DEMONSTRATION_NOTICE, result_uid
@@ -78,32 +74,16 @@ _UNREADABLE: Final = (
     struct.error,
 )
 
-# type 1 attributes, and those of type 1C whose condition a result always meets
-_EVERY_OBJECT: Final = (
-    "SpecificCharacterSet SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID Modality SeriesNumber "
-    "InstanceNumber ContentDate ContentTime Manufacturer ManufacturerModelName DeviceSerialNumber SoftwareVersions"
+# beyond what the IODs demand: who made the object and when, by which a site traces it
+_PROMISED: Final = (
+    "InstanceNumber",
+    "ContentDate",
+    "ContentTime",
+    "Manufacturer",
+    "ManufacturerModelName",
+    "DeviceSerialNumber",
+    "SoftwareVersions",
 )
-_EVERY_IMAGE: Final = (
-    "ImageType SamplesPerPixel PhotometricInterpretation Rows Columns BitsAllocated NumberOfFrames FrameOfReferenceUID "
-    "LossyImageCompression ContentLabel SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence "
-    "DimensionOrganizationSequence DimensionIndexSequence ReferencedSeriesSequence"
-)
-_TYPE_1: Final[dict[SopClassUID, tuple[str, ...]]] = {
-    sop_class: tuple(f"{_EVERY_OBJECT} {own}".split())
-    for sop_class, own in {
-        COMPREHENSIVE_3D_SR: "CompletionFlag VerificationFlag ValueType ConceptNameCodeSequence ContinuityOfContent "
-        "ContentTemplateSequence CurrentRequestedProcedureEvidenceSequence ContentSequence",
-        KEY_OBJECT_SELECTION: "ValueType ConceptNameCodeSequence ContinuityOfContent ContentTemplateSequence "
-        "CurrentRequestedProcedureEvidenceSequence ContentSequence",
-        SEGMENTATION: f"{_EVERY_IMAGE} BitsStored HighBit SegmentationType SegmentSequence",
-        PARAMETRIC_MAP: f"{_EVERY_IMAGE} ContentQualification BurnedInAnnotation RecognizableVisualFeatures "
-        "PresentationLUTShape",
-        ENCAPSULATED_PDF: "ConversionType BurnedInAnnotation SourceInstanceSequence MIMETypeOfEncapsulatedDocument "
-        "EncapsulatedDocument EncapsulatedDocumentLength",
-        SECONDARY_CAPTURE: "ConversionType ImageType SamplesPerPixel PhotometricInterpretation PlanarConfiguration "
-        "Rows Columns BitsAllocated BitsStored HighBit PixelRepresentation BurnedInAnnotation DerivationDescription",
-    }.items()
-}
 
 
 def check(made: ResultObject, findings: Findings) -> Rejected | None:
@@ -156,7 +136,8 @@ def _faults(made: ResultObject, findings: Findings, compare: "Comparison") -> It
         read = _read_back(made.data)
         yield from _identity_faults(made, read.dataset)
         yield from _patient_faults(read.dataset, findings)
-        yield from _missing(read.dataset, made.sop_class)
+        yield from iod_faults(made.data, made.sop_class)
+        yield from _broken_promises(read.dataset)
         yield from compare(read, made, findings)
     except _UNREADABLE:
         # the bytes may hold anything; what cannot be found where it belongs is a fault like any other
@@ -208,8 +189,8 @@ def _equal(one: DataElement | None, other: DataElement | None) -> bool:
     return (one.is_empty and other.is_empty) or bool(one.value == other.value)
 
 
-def _missing(dataset: Dataset, sop_class: SopClassUID) -> Iterator[str]:
-    for keyword in _TYPE_1.get(sop_class, ()):
+def _broken_promises(dataset: Dataset) -> Iterator[str]:
+    for keyword in _PROMISED:
         element = _element(dataset, keyword)
         if element is None or element.is_empty:
             yield f"{keyword} is missing"
@@ -272,11 +253,14 @@ def _prediction_faults(items: Iterable[Dataset], dataset: Dataset, findings: Fin
     score = findings.score
     wanted: dict[Code, list[float]] = {PROBABILITY: [], CUT_OFF: [], RAD_SIGNATURE: []}
     classes: list[str] = []
+    compared: list[str] = []
     texts: dict[Code, list[str]] = {}
     match score:
         case Score():
             wanted = {PROBABILITY: [score.probability], CUT_OFF: [score.cut_off], RAD_SIGNATURE: [score.signature]}
+            wanted |= _placed(score)
             classes = [case_report.CLASS_CODES[score.outcome].value]
+            compared = [case_report.applicability(score).value]
             if score.model.demonstration:
                 texts[COMMENT] = [DEMONSTRATION_NOTICE]
                 if "DEMONSTRATION" not in dataset.SeriesDescription:
@@ -291,11 +275,21 @@ def _prediction_faults(items: Iterable[Dataset], dataset: Dataset, findings: Fin
     for name, values in wanted.items():
         if numbers_named(items, name) != values:
             yield f"{name.meaning} differs"
-    if [item.ConceptCodeSequence[0].CodeValue for item in named_items(items, PREDICTED_CLASS)] != classes:
-        yield f"{PREDICTED_CLASS.meaning} differs"
+    for name, codes in ((PREDICTED_CLASS, classes), (APPLICABILITY, compared)):
+        if [item.ConceptCodeSequence[0].CodeValue for item in named_items(items, name)] != codes:
+            yield f"{name.meaning} differs"
     for name, lines in texts.items():
         if texts_named(items, name) != lines:
             yield f"{name.meaning} differs"
+
+
+def _placed(score: Score) -> dict[Code, list[float]]:
+    place, scaled = score.place, score.scaled
+    return {
+        POSITIVE_PERCENTILE: [] if place is None else [place.positive_percentile],
+        NEGATIVE_PERCENTILE: [] if place is None else [place.negative_percentile],
+        SCALED_SCORE: [] if scaled is None else [scaled.value],
+    }
 
 
 def _lesion_faults(items: Iterable[Dataset], measured: MeasuredLesion) -> Iterator[str]:

@@ -11,6 +11,8 @@ def rules(
     max_pdu_bytes: int = 16384,
     max_object_bytes: int = 2**30,
     network_timeout_s: float = 30,
+    addresses: tuple[str, ...] = (),
+    connections_per_minute: int = 0,
 ) -> Rules:
     """Rules of a node called PULMONODE."""
     return Rules(
@@ -21,4 +23,6 @@ def rules(
         max_pdu_bytes=max_pdu_bytes,
         max_object_bytes=max_object_bytes,
         network_timeout_s=network_timeout_s,
+        addresses=addresses,
+        connections_per_minute=connections_per_minute,
     )

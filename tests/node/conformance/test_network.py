@@ -235,23 +235,23 @@ def everything_that_the_node_asks(settings: Settings, folder: Path) -> None:
     query.instances("pacs-move", key, [SopInstanceUID("1.2.3")])
     for peer in ("pacs-move", "pacs-get"):
         query.retrieve(peer, key)
-    orders = bootstrap.WorklistScu(settings.node.ae_title, bootstrap.peer_address(settings.peers[0]))
+    orders = bootstrap.WorklistScu(settings.node.ae_title, bootstrap.peer_address(settings, settings.peers[0]))
     assert orders.orders(PatientIdentity("P-1"), accession_number="A-1") == []
     board = bootstrap.PeerBoard(
-        settings.node.ae_title, bootstrap.peer_address(settings.peers[0]), bootstrap.Wanted("PULMONODE")
+        settings.node.ae_title, bootstrap.peer_address(settings, settings.peers[0]), bootstrap.Wanted("PULMONODE")
     )
     assert board.scheduled() == []
     told = Dataset()
     told.ProcedureStepState = "IN PROGRESS"
     event = StepEvent(1, "PACS", "1.2.7", 1, told, 0)
-    assert bootstrap.send_event(settings.node.ae_title, bootstrap.peer_address(settings.peers[0]), event)
+    assert bootstrap.send_event(settings.node.ae_title, bootstrap.peer_address(settings, settings.peers[0]), event)
     for peer_of in settings.peers:
         list(doctor_offers(settings, peer_of))
     probe = make_probe("1.2.8")
     path = folder / "probe.dcm"
     path.write_bytes(probe.data)
     scu = bootstrap.make_scu(settings, lambda file: Path(file.path))
-    (sent,) = scu.send_files(bootstrap.peer_address(settings.peers[0]), [Sendable(path, CT_IMAGE, EXPLICIT)])
+    (sent,) = scu.send_files(bootstrap.peer_address(settings, settings.peers[0]), [Sendable(path, CT_IMAGE, EXPLICIT)])
     assert sent.fault is None
 
 

@@ -16,9 +16,10 @@ from pipelines.figures.forest import Estimate, ForestRow, forest_plot
 from pipelines.figures.lasso import lasso_cv, lasso_paths
 from pipelines.figures.love import love_plot
 from pipelines.figures.nomogram import NomogramAxis, nomogram
-from pipelines.figures.patients import Course, Swimmer, scores_by_class, spider, swimmer, waterfall
+from pipelines.figures.patients import Course, Swimmer, spider, swimmer, waterfall
 from pipelines.figures.proportions import Share, SharesOfGroup, grouped_bars, shares_over_time, stacked_bars
 from pipelines.figures.roc import RocCurve, roc_curves
+from pipelines.figures.scores import scores_by_class
 from pipelines.figures.survival import SurvivalCurve, kaplan_meier
 from tests.pipelines.figures.samples import alluvial_figure, flow_figures, survival_curve
 

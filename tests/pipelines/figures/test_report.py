@@ -1,11 +1,14 @@
 import re
 import subprocess
 import sys
+from base64 import b64decode
 from html.parser import HTMLParser
 from importlib.resources import files
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from fontTools.ttLib import TTFont
 
 from pipelines.figures.canvas import Style
 from pipelines.figures.report import Code, Notice, Paragraph, Picture, Report, Section, Table
@@ -82,7 +85,7 @@ def test_a_report_needs_nothing_from_outside_and_runs_nothing(page: bytes) -> No
             assert not name.startswith("on")
             if name in ("src", "href", "xlink:href", "action", "data", "srcset"):
                 assert (value or "").startswith(("#", "data:image/png;base64,")), (name, value)
-    assert not re.search(rb"@import|url\((?!#)", page)
+    assert not re.search(rb"@import|url\((?!#|data:font/ttf;base64,)", page)
 
 
 def test_every_name_in_the_page_is_unique_and_every_link_arrives(page: bytes) -> None:
@@ -122,6 +125,19 @@ def test_the_page_says_its_language(language: str, tag: str, words: str) -> None
     page = Page(report(language).html())
     assert ("html", {"lang": tag}) in page.tags
     assert words in page.text
+
+
+def test_chinese_characters_bring_their_font_along(page: bytes) -> None:
+    assert b"@font-face" not in page
+    chinese = report("zh").html()
+    face = re.search(rb"font/ttf;base64,([^)]+)\)", chinese)
+    assert face
+    held = TTFont(BytesIO(b64decode(face[1]))).getBestCmap()
+    used = {ord(character) for character in Page(chinese).text if character > "\u2e80"}
+    assert used >= {ord("目"), ord("录"), ord("图")}
+    assert used <= set(held)
+    assert len(face[1]) < 60_000
+    assert report("zh").html() == chinese
 
 
 def test_a_report_is_the_same_in_another_process(page: bytes) -> None:
