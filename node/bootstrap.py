@@ -39,6 +39,7 @@ from node.adapters.ledger_commitments import SqlCommitments
 from node.adapters.ledger_duties import SqlDuties
 from node.adapters.ledger_erasure import SqlErasure
 from node.adapters.ledger_files import SqlFiles
+from node.adapters.ledger_history import SqlHistory
 from node.adapters.ledger_meters import SqlMeters
 from node.adapters.ledger_priorities import SqlPriorities
 from node.adapters.ledger_readings import SqlReadings
@@ -99,8 +100,11 @@ if TYPE_CHECKING:
     from node.adapters.queue_celery import CeleryQueue
     from node.services.models import Models
     from node.services.process import Processor
+    from node.services.respond import Responder
+    from node.services.respond_watch import ResponseWatch
     from node.web.monitor import Monitor
     from pipelines.base import Pipeline
+    from pipelines.nsclc_progression import Progression
     from pipelines.scoring.keys import TrustedKey
     from pipelines.scoring.model import Model
 
@@ -108,6 +112,8 @@ PIPELINE: Final = "nsclc-immunotherapy"
 _PATIENT_GROUP: Final = 0x0010
 _SILENT_S: Final = 20.0
 """Without a sign of life for which a process counts as hanging; one comes every few seconds."""
+RESPONSE: Final = "sr-response"
+"""The result that has patients assessed over time, where `outputs.kinds` names it."""
 
 
 def utc_now() -> datetime:
@@ -138,6 +144,7 @@ class Stores:
     meters: MeterFiles
     heartbeat: Heartbeat
     trail: Trail
+    history: SqlHistory
 
 
 def packaged_config() -> Path:
@@ -192,6 +199,7 @@ def open_stores(settings: Settings) -> Stores:
         MeterFiles(data_dir / "meters", sop_classes=sorted(storage_classes(settings))),
         Heartbeat(data_dir / "alive"),
         make_trail(settings, engine),
+        SqlHistory(engine),
     )
 
 
@@ -688,6 +696,65 @@ def make_processor(settings: Settings, stores: Stores, model: "Model | Rejected 
     )
 
 
+def make_responder(settings: Settings, stores: Stores) -> "Responder":
+    """The service that assesses patients over all their scans."""
+    from node.services.respond import CaseReading, Responder
+
+    return Responder(
+        progression(settings),
+        stores.history,
+        stores.clinical,
+        stores.readings,
+        stores.spool,
+        utc_now,
+        Log("respond"),
+        reading=CaseReading(lesion_rule(settings), settings.receive.assume_charset, tolerances(settings)),
+        station=settings.node.ae_title,
+        device_uid=device_uid(settings),
+        software_version=__version__,
+        destinations=[destination(settings, name) for name in settings.delivery.destinations],
+        orders=make_orders(settings, stores),
+    )
+
+
+def progression(settings: Settings) -> "Progression":
+    """The pipeline that follows lesions over time, with the rules of the site."""
+    from pipelines.domain.identity import Gates
+    from pipelines.domain.progression import PatternRules
+    from pipelines.domain.recist import RecistRules
+    from pipelines.nsclc_progression import Progression
+    from pipelines.response.assess import RuleSet
+    from pipelines.response.follow_up import HUANG_2025, FollowUpTable
+    from pipelines.response.resistance import RULE_SETS
+
+    chosen = settings.response
+    rules = RuleSet(
+        recist=RecistRules(
+            pr_carry=chosen.pr_carry,
+            relapse_after_cr=chosen.relapse_after_cr,
+            confirm=chosen.confirm,
+            least_sd_days=chosen.least_sd_days,
+        ),
+        pattern=PatternRules(most_lesions=chosen.oligo_lesions),
+        resistance=RULE_SETS[chosen.resistance],
+        follow_up=FollowUpTable(HUANG_2025.rows, chosen.protocol_weeks),
+    )
+    return Progression(rules, Gates(distance_mm=chosen.match_distance_mm))
+
+
+def make_respond_watch(settings: Settings, stores: Stores, queue: "CeleryQueue") -> "ResponseWatch":
+    """The service that finds the patients who wait for an assessment."""
+    from node.services.respond_watch import ResponseWatch
+
+    return ResponseWatch(
+        stores.history,
+        queue,
+        utc_now,
+        Log("respond"),
+        again_after=timedelta(seconds=settings.queue.resubmit_after_s),
+    )
+
+
 def process_with_current_model(settings: Settings, stores: Stores) -> Callable[[CaseId], None]:
     """What runs a case with the model as it is when the case is run: retired since the start, altered, or another."""
     log = Log("models")
@@ -963,10 +1030,19 @@ def make_app(settings: Settings) -> "Celery":
         raise ConfigError([f"queue.broker: {fault}"]) from fault
 
     def services() -> Callable[[CaseId], None]:
-        process = process_with_current_model(settings, open_stores(settings))
+        stores = open_stores(settings)
+        process = process_with_current_model(settings, stores)
+        respond = make_responder(settings, stores).respond if RESPONSE in settings.outputs.kinds else None
         # in the child that computes, once it has loaded what it computes with
         limit_memory(settings.queue.max_memory_mb)
-        return process
+        if respond is None:
+            return process
+
+        def process_and_respond(case: CaseId) -> None:
+            process(case)
+            respond(case)
+
+        return process_and_respond
 
     register(app, services)
     return app

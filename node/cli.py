@@ -219,10 +219,12 @@ def status(node: Node, case: int | None, *, as_json: bool, limit: int) -> None:
     detail = stores.ledger.detail(CaseId(case))
     if detail is None:
         _fail(1, f"There is no case {case}.")
+    assessed = stores.history.assessed(CaseId(case))
     if as_json:
-        click.echo(json.dumps(asdict(detail), default=str, indent=2))
+        told = asdict(detail) | {"response": None if assessed is None else asdict(assessed)}
+        click.echo(json.dumps(told, default=str, indent=2))
     else:
-        console.print(case_view(detail, stores.spool.path))
+        console.print(case_view(detail, stores.spool.path, assessed))
 
 
 @cli.command()

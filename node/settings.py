@@ -19,7 +19,7 @@ from pydantic_settings import (
 )
 
 from node.errors import ConfigError
-from pipelines.domain.outcome import OUTPUT_KINDS, OutputKind
+from pipelines.domain.outcome import SINGLE_CASE_KINDS, OutputKind
 from pipelines.domain.priority import read_hours
 from pipelines.outputs.page.settings import PageFormat, PageLanguage
 
@@ -422,12 +422,13 @@ class OutputSettings(_Section):
     """What is made of a case."""
 
     kinds: tuple[OutputKind, ...] = Field(
-        OUTPUT_KINDS,
+        SINGLE_CASE_KINDS,
         description="Results to make. seg: the lesions on the grid of the CT, where nothing can refer to the received "
         "segmentation; sr-features: every feature of every lesion; sr-case: the prediction and what it rests on; "
         "sr-diameters: long and short axis, drawn by viewers; key-objects: the slices to look at; page: the result "
-        "on one page, for a PACS that shows nothing else; map: feature maps. sr-features needs seg, key-objects and "
-        "page need sr-case, which they refer to.",
+        "on one page, for a PACS that shows nothing else; map: feature maps; sr-response: the response to treatment "
+        "over all scans of the patient, only when it is named here. sr-features needs seg, key-objects and page need "
+        "sr-case, which they refer to.",
     )
 
     @model_validator(mode="after")
@@ -447,6 +448,51 @@ class PageConfig(_Section):
         "shows. both: one of each.",
     )
     language: PageLanguage = Field("en", description="Language of the page: en or zh.")
+
+
+class ResponseSettings(_Section):
+    """How patients are assessed over time, where outputs.kinds names sr-response."""
+
+    resistance: Literal["seed-b", "sitc-2020", "sitc-combo-2023"] = Field(
+        "seed-b",
+        description="Definition of resistance. seed-b: Huang et al. 2025; sitc-2020: inhibitors alone; "
+        "sitc-combo-2023: inhibitors with chemotherapy.",
+    )
+    oligo_lesions: int = Field(
+        5, ge=1, le=20, description="Progressing lesions at most that count as oligoprogression; 3 to 5 are usual."
+    )
+    pr_carry: bool = Field(
+        True,
+        description="Once reached, a partial response stays one until progression (EORTC). Set false to compare each "
+        "visit with the baseline by itself.",
+    )
+    relapse_after_cr: bool = Field(
+        True, description="Any lesion that is back after a complete response is progression (EORTC)."
+    )
+    confirm: bool = Field(
+        False,
+        description="A response has to be seen twice, four weeks apart, to be the best one (trials without control).",
+    )
+    least_sd_days: int = Field(
+        42, ge=0, le=365, description="Days from the start of treatment from which on stable disease counts."
+    )
+    match_distance_mm: float = Field(
+        12,
+        gt=0,
+        le=50,
+        description="Lesions without tracking UIDs are the same when their centres lie so close after registration.",
+    )
+    protocol_weeks: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = Field(
+        None,
+        description="First and last week after a scan in which the site's protocol has the next one. Not set: the "
+        "report names the protocol only.",
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "ResponseSettings":
+        if self.protocol_weeks is not None and self.protocol_weeks[0] > self.protocol_weeks[1]:
+            raise ValueError("protocol_weeks end before they begin")
+        return self
 
 
 class TaskSettings(_Section):
@@ -744,6 +790,7 @@ class Settings(BaseSettings):
     maps: MapSettings = MapSettings()
     outputs: OutputSettings = OutputSettings()
     page: PageConfig = PageConfig()
+    response: ResponseSettings = ResponseSettings()
     tasks: TaskSettings = TaskSettings()
     delivery: DeliverySettings = DeliverySettings()
     web: WebSettings = WebSettings()

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, bindparam, column, func, inspect, select, table, text
 
-from node.adapters import clinical_schema, migrations
+from node.adapters import clinical_schema, history_schema, migrations
 from node.adapters.migrations import versions
 from node.errors import ConfigError
 
@@ -19,8 +19,8 @@ FIRST_COUNTED: Final = 2
 
 # alembic hands the connection to its steps by way of its own modules, so two at once would mix them up
 _one_at_a_time: Final = threading.Lock()
-# the tables are complete only with those of that module, which few others import
-_METADATA: Final = clinical_schema.reading.metadata
+# the tables are complete only with those of these modules, which few others import
+_METADATA: Final = next(iter({clinical_schema.reading.metadata, history_schema.time_point.metadata}))
 _version = table("alembic_version", column("version_num"))
 _schema = table("schema_version", column("version"))
 

@@ -239,6 +239,8 @@ def _about_peers(settings: Settings, stores: bootstrap.Stores) -> dict[str, Call
         for peer in settings.peers
         if peer.commitment and not peer.stow_url
     }
+    if bootstrap.RESPONSE in settings.outputs.kinds:
+        work["response"] = bootstrap.make_respond_watch(settings, stores, bootstrap.make_queue(settings)).tick
     if any(peer.query for peer in settings.peers):
         work["prefetch"] = bootstrap.make_prefetcher(settings, stores).tick
     return work
