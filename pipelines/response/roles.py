@@ -55,7 +55,12 @@ def roles_of(visits: Sequence[TimePoint], decisions: Decisions, rules: RecistRul
                     role = LesionRole.NEW
             roles[seen.lesion] = LesionRole.NEW if role is None else role
     roles |= {lesion: role for lesion, role in decisions.roles.items() if role in _EXPECTED and lesion not in roles}
-    return Roles(roles, tuple(_open(baseline, roles, chosen)))
+    passed_over = [
+        lesion
+        for lesion, role in proposed.items()
+        if chosen and role is LesionRole.TARGET and lesion not in decisions.roles
+    ]
+    return Roles(roles, tuple(_open(baseline, roles, chosen, passed_over)))
 
 
 _EXPECTED = (LesionRole.TARGET, LesionRole.NON_TARGET)
@@ -75,10 +80,22 @@ def _wrong_targets(baseline: TimePoint, chosen: Sequence[LesionId], rules: Recis
     return Rejected("RSP-003", f"{why[0].upper()}{why[1:]}.", "Choose the target lesions of the baseline anew.")
 
 
-def _open(baseline: TimePoint, roles: Mapping[LesionId, LesionRole], chosen: Sequence[LesionId]) -> list[Rejected]:
+def _open(
+    baseline: TimePoint,
+    roles: Mapping[LesionId, LesionRole],
+    chosen: Sequence[LesionId],
+    passed_over: Sequence[LesionId],
+) -> list[Rejected]:
+    """What a reader has yet to decide: all targets, or those that stopped being one when they chose others."""
     targets = sum(role is LesionRole.TARGET for role in roles.values())
-    if chosen or not baseline.observations:
+    if not baseline.observations or (chosen and not passed_over):
         return []
+    if chosen:
+        why = (
+            f"Time point {baseline.label}, measurable lesions that count as non-target since a reader chose targets "
+            f"and left these undecided: {len(passed_over)}. Their growth is no part of the sum."
+        )
+        return [Rejected("RSP-005", why, "Decide each of them: target or non-target.")]
     return [
         Rejected(
             "RSP-005",
