@@ -24,7 +24,8 @@ VERIFICATION: Final = (
 STORAGE_SCP: Final = """
 Level 2 (full): every attribute is kept, private ones too, exactly as it came. Digital signatures stay valid and are
 not verified. An instance is acknowledged when its bytes and the ledger's entry are on the disk. No attribute is
-coerced. Received instances are not deleted; they are available by DICOMweb, and not by C-FIND, C-MOVE or C-GET.
+coerced. Received instances are kept as long as `retain` says; they are available by DICOMweb, and not by C-FIND,
+C-MOVE or C-GET.
 """
 
 STORAGE_SCU: Final = """

@@ -173,9 +173,10 @@ def _network(of: Facts) -> dict[str, str]:
 
 
 def _security(settings: Settings) -> dict[str, str]:
-    node, web = settings.node, settings.web
+    node, web, watched = settings.node, settings.web, settings.monitoring
     ports = [
         ("DICOM", str(node.port), "listens", "`node.port`"),
+        ("HTTP", str(watched.port), "listens" if watched.enabled else "off", "`monitoring.port`"),
         ("HTTP", str(web.port), "listens" if web.enabled else "off", "`web.port`"),
         ("DICOM, HTTP", "those of the peers", "opens", "`port`, `stow_url` of a peer"),
     ]

@@ -85,13 +85,28 @@ what was acknowledged is on the disk, and work that was begun is begun again.
 
 SECURITY: Final[dict[str, str]] = {
     "8.1": """
-Associations are neither encrypted nor authenticated (no TLS, no user identity): AE titles keep out mistakes, not
-attackers. Run the node within a network that keeps others out. Log lines name no patient.
+Which addresses may connect is set by `receive.addresses`, beside the configured peers; AE titles keep out mistakes,
+not attackers. With `receive.tls`, and with `tls` of a peer, associations are encrypted and both sides show
+certificates. User identity is not negotiated. Log lines name no patient.
 """,
     "8.2": "None: no directory, no time server and no licence server is asked. Clocks are those of the machines.",
+    "8.4.1": """
+BCP 195 RFC 9325 TLS Secure Transport Connection Profile, where TLS is configured: TLS 1.2 with forward secrecy and
+authenticated encryption, and TLS 1.3. Certificates come from the files of `tls`; those of the other side are checked
+against `tls.authorities_file`.
+""",
+    "8.4.6": """
+Audit Trail Message Format Profile (PS3.15 A.5), and for transmission to `audit.repository` the Audit Trail Message
+Transmission Profiles over syslog-TLS (RFC 5425) and syslog-UDP (RFC 5426). Reported are Application Activity, Begin
+Transferring DICOM Instances, DICOM Instances Accessed, DICOM Instances Transferred, DICOM Study Deleted, Query,
+Security Alert and User Authentication. Messages are not received. Unless `audit.identify_patients` is set, the
+Patient Number is a digest in place of the Patient ID.
+""",
     "8.5": "Neither proposed nor looked at, when associations are opened and when they are accepted.",
     "8.7": """
-The node listens on the address of `node.bind` only, and can be told who may call (`receive.calling_ae_titles`).
+The node listens on the address of `node.bind` only, and can be told who may call (`receive.calling_ae_titles`), and
+how often one address may connect (`receive.connections_per_minute`). An audit trail is kept on the machine of the
+node, also where no repository is configured.
 """,
 }
 """Text by the number of its section."""
@@ -105,6 +120,7 @@ What may be changed is described for each setting in `docs/configuration.md`. Wh
 """
 
 CONFIGURED: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+    "6.6": {"audit": ("enabled", "repository", "identify_patients", "site")},
     "6.1": {
         "node": ("ae_title", "bind", "port"),
         "receive": (
