@@ -11,7 +11,7 @@ from scipy import stats
 
 from pipelines.domain.training_table import ClassCovariate, Covariate, NumberCovariate, TrainingTable
 from pipelines.statistics.likelihood import NotConvergedError
-from pipelines.statistics.logistic import LogisticModel, OddsRatio, fit, odds_ratios
+from pipelines.statistics.logistic import LogisticModel, OddsRatio, Penalty, fit, odds_ratios
 from pipelines.statistics.nomogram import Effect, Nomogram, level_effect, nomogram, number_effect
 from pipelines.statistics.stepwise import Selection, select
 from pipelines.statistics.table_one import Levels, Number, TableOne, Variable, levels, number, table_one
@@ -24,6 +24,7 @@ ENTRY_P: Final = 0.1
 """A variable whose likelihood-ratio p alone is below this goes into the multivariable model."""
 
 _MOST_LEVELS: Final = 12
+_PENALTIES: Final[tuple[Penalty, ...]] = ("none", "firth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +171,17 @@ def _select(chosen: Sequence[Covariate], rows: NDArray[np.intp], outcome: Outcom
     if not chosen or outcome.events in (0, outcome.n):
         return None
     try:
-        return select(outcome, [_term(covariate, rows) for covariate in chosen], penalty="when-separated")
-    except (NotConvergedError, ValueError):
+        terms = [_term(covariate, rows) for covariate in chosen]
+    except ValueError:
+        # a variable that is the same for all patients with a value of every variable
         return None
+    # the criterion compares models that were fitted in one way
+    for penalty in _PENALTIES:
+        try:
+            return select(outcome, terms, penalty=penalty)
+        except NotConvergedError:
+            continue
+    return None
 
 
 def _nomogram(model: LogisticModel) -> Nomogram:

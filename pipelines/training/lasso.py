@@ -105,28 +105,56 @@ def lasso_path(
     ----------
     Friedman, Hastie & Tibshirani 2010, J Stat Softw 33(1).
     """
-    standardised, mean, sd = _standardise(values)
-    problem = _Problem(standardised, outcome, family)
-    state = problem.null()
-    null_deviance = problem.deviance(state.predictor)
-    rows, intercepts, explained = [], [], []
+    walk = LassoWalk(values, outcome, family=family)
     for penalty in lambdas:
-        state = problem.solve(state, float(penalty))
-        rows.append(state.beta)
-        intercepts.append(state.intercept)
-        explained.append(1.0 - problem.deviance(state.predictor) / null_deviance)
-        if most_deviance is not None and explained[-1] >= most_deviance:
+        walk.go_to(float(penalty))
+        if most_deviance is not None and walk.deviance_ratio >= most_deviance:
             break
-    scaled = np.array(rows) / sd
-    return LassoPath(
-        family,
-        np.asarray(lambdas[: len(rows)], dtype=np.float64),
-        np.array(intercepts) - scaled @ mean,
-        scaled,
-        mean,
-        sd,
-        np.array(explained),
-    )
+    return walk.path()
+
+
+class LassoWalk:
+    """A lasso path that is fitted penalty by penalty, so that the caller can end it when enough is known."""
+
+    def __init__(self, values: Floats, outcome: Floats, *, family: Family) -> None:
+        standardised, self._mean, self._sd = _standardise(values)
+        self._family: Family = family
+        self._problem = _Problem(standardised, outcome, family)
+        self._state = self._problem.null()
+        self._null_deviance = self._problem.deviance(self._state.predictor)
+        self._penalties: list[float] = []
+        self._states: list[_State] = []
+        self._explained: list[float] = []
+
+    def go_to(self, penalty: float) -> None:
+        """Fit at a penalty, smaller than those before."""
+        self._state = self._problem.solve(self._state, penalty)
+        self._penalties.append(penalty)
+        self._states.append(self._state)
+        self._explained.append(1.0 - self._problem.deviance(self._state.predictor) / self._null_deviance)
+
+    @property
+    def deviance_ratio(self) -> float:
+        """Fraction of the null deviance that the last solution explains."""
+        return self._explained[-1]
+
+    def predictor(self, values: Floats) -> Floats:
+        """Linear predictors of the last solution, shape (cases,); `values` has shape (cases, features)."""
+        scaled = self._state.beta / self._sd
+        return np.asarray(values @ scaled + (self._state.intercept - float(scaled @ self._mean)))
+
+    def path(self) -> LassoPath:
+        """All solutions so far."""
+        scaled = np.array([state.beta for state in self._states]) / self._sd
+        return LassoPath(
+            self._family,
+            np.array(self._penalties),
+            np.array([state.intercept for state in self._states]) - scaled @ self._mean,
+            scaled,
+            self._mean,
+            self._sd,
+            np.array(self._explained),
+        )
 
 
 def _standardise(values: Floats) -> tuple[Floats, Floats, Floats]:

@@ -6,7 +6,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.training.lasso import Family, Floats, LassoPath, lambda_grid, lasso_path
+from pipelines.training.lasso import Family, Floats, LassoPath, LassoWalk, lambda_grid
 
 Measure = Literal["mse", "deviance", "auc", "class"]
 Rule = Literal["min", "1se"]
@@ -70,6 +70,7 @@ def cv_lasso(
     measure: Measure,
     lambdas: Floats | None = None,
     most_deviance: float | None = 0.999,
+    patience: float | None = None,
 ) -> LassoCv:
     """Fit the path to all cases and, at the same penalties, to all cases but each fold.
 
@@ -83,6 +84,9 @@ def cv_lasso(
         Default: glmnet's own grid.
     most_deviance
         Where the path of all cases ends, see `lasso_path`.
+    patience
+        Try no smaller penalty once the measure is worse than at its best by this many times the standard errors of
+        both: those that are left take longest, and none is chosen. None to try all, as cv.glmnet does.
 
     Raises
     ------
@@ -99,18 +103,38 @@ def cv_lasso(
     if measure == "auc" and len(outcome) / len(folds) < LEAST_PER_FOLD_FOR_AUC:
         raise ValueError(f"the AUC needs {LEAST_PER_FOLD_FOR_AUC} cases a fold")
     grid = lambda_grid(values, outcome) if lambdas is None else lambdas
-    path = lasso_path(values, outcome, grid, family=family, most_deviance=most_deviance)
-    predictors = np.empty((len(outcome), len(path.lambdas)))
-    raw, sizes = [], []
-    for held_out in folds:
-        test = fold == held_out
-        part = lasso_path(values[~test], outcome[~test], path.lambdas, family=family)
-        predictors[test] = part.linear_predictors(values[test])
-        raw.append(_measured(predictors[test], outcome[test], measure))
-        sizes.append(int(test.sum()))
-    mean, sd = _over_folds(np.array(raw), np.array(sizes, dtype=np.float64))
-    at_min, at_1se = _choose(mean, sd, larger_is_better=measure == "auc")
-    return LassoCv(path, measure, mean, sd, predictors, at_min, at_1se)
+    everyone = LassoWalk(values, outcome, family=family)
+    parts = [fold == held_out for held_out in folds]
+    walks = [LassoWalk(values[~test], outcome[~test], family=family) for test in parts]
+    sizes = np.array([test.sum() for test in parts], dtype=np.float64)
+    columns, mean, sd = [], [], []
+    for penalty in grid:
+        everyone.go_to(float(penalty))
+        predictor, raw = np.empty(len(outcome)), []
+        for walk, test in zip(walks, parts, strict=True):
+            walk.go_to(float(penalty))
+            predictor[test] = walk.predictor(values[test])
+            raw.append(_measured(predictor[test][:, None], outcome[test], measure))
+        columns.append(predictor)
+        middle, spread = _over_folds(np.array(raw), sizes)
+        mean.append(float(middle[0]))
+        sd.append(float(spread[0]))
+        if most_deviance is not None and everyone.deviance_ratio >= most_deviance:
+            break
+        if patience is not None and _hopeless(
+            np.array(mean), np.array(sd), patience, larger_is_better=measure == "auc"
+        ):
+            break
+    means, sds = np.array(mean), np.array(sd)
+    at_min, at_1se = _choose(means, sds, larger_is_better=measure == "auc")
+    return LassoCv(everyone.path(), measure, means, sds, np.column_stack(columns), at_min, at_1se)
+
+
+def _hopeless(mean: Floats, sd: Floats, patience: float, *, larger_is_better: bool) -> bool:
+    """True when the last penalty is worse than the best by `patience` of both standard errors."""
+    error = -mean if larger_is_better else mean
+    best = int(np.argmin(error))
+    return bool(error[-1] - error[best] > patience * (sd[best] + sd[-1]))
 
 
 def _choose(mean: Floats, sd: Floats, *, larger_is_better: bool) -> tuple[int, int]:

@@ -20,8 +20,8 @@ class Recipe:
         Univariate test that ranks features, and the p above which one is left out (1: none is).
     most_correlation
         Absolute Pearson correlation from which on the feature with the higher p is left out.
-    folds, measure, rule
-        How the penalty of the lasso is chosen.
+    penalties, folds, measure, rule
+        How the penalty of the lasso is chosen, among how many.
     coefficients
         "logistic" fits the features that the lasso kept again without penalty (by Firth's method where they separate
         the classes), "lasso" keeps its shrunken coefficients.
@@ -33,6 +33,7 @@ class Recipe:
     test: UnivariateTest = "mann-whitney"
     most_p: float = 1.0
     most_correlation: float = 0.85
+    penalties: int = 100
     folds: int = 10
     measure: Measure = "deviance"
     rule: Rule = "min"

@@ -15,9 +15,9 @@ from threadpoolctl import threadpool_limits
 from pipelines.statistics import logistic
 from pipelines.statistics.likelihood import NotConvergedError
 from pipelines.statistics.values import Outcome, numeric
-from pipelines.training.lasso import Floats, lasso_path
+from pipelines.training.lasso import Floats, lambda_grid, lasso_path
 from pipelines.training.lasso_cv import LassoCv, cv_lasso
-from pipelines.training.profiles import Coefficients, Recipe
+from pipelines.training.profiles import Recipe
 from pipelines.training.selection import Flags, UnivariateTest, uncorrelated, univariate_p, varying
 
 Seed = int
@@ -101,12 +101,12 @@ class LassoLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         seed: Seed = 0,
         *,
         penalty: float | None = None,
-        coefficients: Coefficients | None = None,
+        patience: float | None = None,
     ) -> None:
         self.recipe = recipe
         self.seed = seed
         self.penalty = penalty
-        self.coefficients = coefficients
+        self.patience = patience
 
     def fit(self, values: Floats, positive: Floats, groups: Groups | None = None) -> "LassoLogistic":
         """Choose the penalty by cross-validation unless one was given, then fit.
@@ -119,7 +119,16 @@ class LassoLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.cv_: LassoCv | None = None
         if self.penalty is None:
             fold = folds_of(outcome.astype(np.bool_), recipe.folds, seed=self.seed, groups=groups)
-            self.cv_ = cv_lasso(values, outcome, fold, family="binomial", measure=recipe.measure)
+            grid = lambda_grid(values, outcome, count=recipe.penalties)
+            self.cv_ = cv_lasso(
+                values,
+                outcome,
+                fold,
+                family="binomial",
+                measure=recipe.measure,
+                lambdas=grid,
+                patience=self.patience,
+            )
             index = self.cv_.index(recipe.rule)
             path = self.cv_.path
         else:
@@ -130,7 +139,7 @@ class LassoLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.intercept_ = float(path.intercepts[index])
         self.lasso_coef_ = self.coef_.copy()
         self.estimator_: Estimator = "lasso"
-        if (self.coefficients or recipe.coefficients) == "logistic" and self.coef_.any():
+        if recipe.coefficients == "logistic" and self.coef_.any():
             self._refit(values, outcome)
         return self
 
@@ -183,7 +192,9 @@ class Signature:
         return np.asarray(self.intercept + chosen @ self.coefficients)
 
 
-def signature_pipeline(recipe: Recipe, *, seed: Seed, penalty: float | None = None) -> Any:
+def signature_pipeline(
+    recipe: Recipe, *, seed: Seed, penalty: float | None = None, patience: float | None = None
+) -> Any:
     """The steps from all features to the probability: variance, scale, univariate p, correlation, lasso, logistic.
 
     Columns must come in the order in which equal p are to be settled. A list of reliable features (by their ICC), which
@@ -193,6 +204,8 @@ def signature_pipeline(recipe: Recipe, *, seed: Seed, penalty: float | None = No
     ----------
     penalty
         Of the lasso; None to choose it by cross-validation.
+    patience
+        Of that cross-validation, see `cv_lasso`.
     """
     return Pipeline(
         [
@@ -200,7 +213,7 @@ def signature_pipeline(recipe: Recipe, *, seed: Seed, penalty: float | None = No
             ("scale", StandardScaler()),
             ("univariate", Univariate(recipe.test, recipe.most_p)),
             ("uncorrelated", Uncorrelated(recipe.test, recipe.most_correlation)),
-            ("lasso", LassoLogistic(recipe, seed, penalty=penalty)),
+            ("lasso", LassoLogistic(recipe, seed, penalty=penalty, patience=patience)),
         ]
     )
 
@@ -212,6 +225,7 @@ def fitted(
     *,
     seed: Seed,
     penalty: float | None = None,
+    patience: float | None = None,
     groups: Groups | None = None,
 ) -> Any:
     """The pipeline fitted to the training cases, on one core: its matrices are too small to share among several.
@@ -219,7 +233,7 @@ def fitted(
     With more, the same numbers take up to ten times as long, and their last bits depend on the machine.
     """
     with threadpool_limits(1):
-        made = signature_pipeline(recipe, seed=seed, penalty=penalty)
+        made = signature_pipeline(recipe, seed=seed, penalty=penalty, patience=patience)
         return made.fit(values, positive.astype(np.int_), lasso__groups=groups)
 
 

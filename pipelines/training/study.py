@@ -147,7 +147,9 @@ def study(
         else None
     )
     permuted = (
-        permutation(data, recipe, folds=plan.outer_folds or 5, draws=plan.permutations, seed=seed + 20_000, run=run)
+        permutation(
+            data, recipe, folds=plan.outer_folds or 5, draws=plan.permutations, first=seed, seed=seed + 20_000, run=run
+        )
         if plan.permutations
         else None
     )

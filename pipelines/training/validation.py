@@ -6,6 +6,7 @@ carries a seed of its own, and the results do not depend on who computes what.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,9 @@ from pipelines.training.signature import (
     folds_of,
     signature_of,
 )
+
+PATIENCE: Final = 1.0
+"""Of the lasso's folds in a task: hundreds of paths end where nothing better is to come."""
 
 Rows = NDArray[np.int_]
 
@@ -128,6 +132,7 @@ def perform(data: Data, recipe: Recipe, task: Task) -> Done:
         seed=task.seed,
         penalty=task.penalty,
         with_cut_off=task.with_cut_off,
+        patience=PATIENCE,
         groups=groups,
     )
     return Done(
@@ -148,13 +153,14 @@ def train(
     seed: int,
     penalty: float | None = None,
     with_cut_off: bool = True,
+    patience: float | None = None,
     groups: Groups | None = None,
 ) -> Trained:
     """Fit the recipe, and choose the cut-off by its rule.
 
     Without a feature in the model every case has the same probability, which is then the cut-off.
     """
-    pipeline = fitted(values, positive, recipe, seed=seed, penalty=penalty, groups=groups)
+    pipeline = fitted(values, positive, recipe, seed=seed, penalty=penalty, patience=patience, groups=groups)
     lasso = pipeline.named_steps["lasso"]
     signature = signature_of(pipeline)
     predictor = signature.linear_predictor(values)
@@ -299,7 +305,7 @@ class Permutation:
     Attributes
     ----------
     observed
-        With the true labels, in the same folds.
+        With the true labels, in one cross-validation as well.
     shuffled
         With the labels of each draw.
     """
@@ -313,8 +319,15 @@ class Permutation:
         return float((1 + np.sum(self.shuffled >= self.observed)) / (1 + len(self.shuffled)))
 
 
-def permutation(data: Data, recipe: Recipe, *, folds: int, draws: int, seed: int, run: Run) -> Permutation:
+def permutation(data: Data, recipe: Recipe, *, folds: int, draws: int, first: int, seed: int, run: Run) -> Permutation:
     """Repeat the whole recipe with shuffled labels, in a cross-validation each.
+
+    Parameters
+    ----------
+    first
+        Seed for the true labels, such as that of a nested cross-validation: its first repeat is then what is compared.
+    seed
+        The draws take the numbers after it.
 
     References
     ----------
@@ -325,8 +338,9 @@ def permutation(data: Data, recipe: Recipe, *, folds: int, draws: int, seed: int
     labels = [data.positive, *(random.permutation(data.positive) for _ in range(draws))]
     tasks: list[Task] = []
     for number, positive in enumerate(labels):
-        fold = folds_of(positive, folds, seed=seed + number)
-        tasks += [Task(rows[fold != k], rows[fold == k], seed + number, positive=positive) for k in np.unique(fold)]
+        own = first if number == 0 else seed + number
+        fold = folds_of(positive, folds, seed=own)
+        tasks += [Task(rows[fold != k], rows[fold == k], own, positive=positive) for k in np.unique(fold)]
     areas: dict[int, list[float]] = {}
     for task, done in zip(tasks, run(data, recipe, tasks), strict=True):
         truth = task.positive if task.positive is not None else data.positive

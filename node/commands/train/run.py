@@ -30,6 +30,10 @@ from pipelines.training.validation import Data, Done, Run, Task, one_by_one, per
 
 _SOFTWARE: Final = ("numpy", "scipy", "scikit-learn", "statsmodels", "matplotlib")
 _CHUNK: Final = 4
+_GIVEN_AWAY: Final = frozenset({"report.html", "command.json", "tables/signature.csv", "tables/performance.csv"})
+
+PACKAGE: Final = "package"
+"""Folder of the model package in that of the results."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ class Request:
 
 def run_train(request: Request, console: Console) -> int:
     """Train and write; the exit code."""
+    if request.output.exists():
+        return _refused(_taken(request), console)
     inputs = _inputs(request)
     if isinstance(inputs, Rejected):
         return _refused(inputs, console)
@@ -101,16 +107,16 @@ def _write(made: Study, request: Request, inputs: dict[str, bytes], console: Con
     extraction = _extraction(made.table, request)
     labels = _labels(made.table, request)
     reason = _no_package(made, extraction, labels)
+    files = dict(attached)
     if reason is None and extraction is not None:
-        files = model_package(made, extraction, labels, software, attached)
-    else:
-        files = attached
+        # the package goes to others: what is known of single patients stays behind
+        given = {name: data for name, data in attached.items() if name in _GIVEN_AWAY}
+        package = model_package(made, extraction, labels, software, given)
+        files |= {f"{PACKAGE}/{name}": data for name, data in package.items()}
     try:
         write_folder(request.output, files)
     except FileExistsError:
-        return _refused(
-            Rejected("TRAIN-004", f"{request.output} exists already.", "Name another folder with --output."), console
-        )
+        return _refused(_taken(request), console)
     except OSError as fault:
         return _refused(
             Rejected("TRAIN-004", f"{request.output} cannot be written: {fault.strerror}.", "Name another folder."),
@@ -121,8 +127,13 @@ def _write(made: Study, request: Request, inputs: dict[str, bytes], console: Con
         console.print(f"  - {weakness}", markup=False)
     if reason is not None:
         return _refused(reason, console)
-    console.print(f"Written to {request.output}. Sign it with: pulmonode model sign {request.output}", markup=False)
+    console.print(f"Written to {request.output}.", markup=False)
+    console.print(f"Sign the model with: pulmonode model sign {request.output / PACKAGE}", markup=False)
     return 0
+
+
+def _taken(request: Request) -> Rejected:
+    return Rejected("TRAIN-004", f"{request.output} exists already.", "Name another folder with --output.")
 
 
 def _inputs(request: Request) -> dict[str, bytes] | Rejected:

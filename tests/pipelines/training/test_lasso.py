@@ -110,3 +110,16 @@ def test_a_measure_must_belong_to_the_family_and_the_auc_needs_cases() -> None:
         cv_lasso(values, outcome, fold, family="gaussian", measure="auc")
     with pytest.raises(ValueError, match="10 cases a fold"):
         cv_lasso(values, outcome, fold, family="binomial", measure="auc")
+
+
+def test_the_penalty_is_the_same_when_hopeless_ones_are_not_tried() -> None:
+    for seed in range(4):
+        random = np.random.default_rng(seed)
+        values = random.normal(size=(80, 40))
+        outcome = (values[:, :3].sum(axis=1) * (seed % 2) + 2.0 * random.normal(size=80) > 0).astype(float)
+        fold = np.arange(80) % 8
+        whole = cv_lasso(values, outcome, fold, family="binomial", measure="deviance")
+        short = cv_lasso(values, outcome, fold, family="binomial", measure="deviance", patience=1.0)
+        assert (short.index_min, short.index_1se) == (whole.index_min, whole.index_1se)
+        assert len(short.mean) < len(whole.mean)
+        np.testing.assert_array_equal(short.mean, whole.mean[: len(short.mean)])
