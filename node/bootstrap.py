@@ -20,6 +20,7 @@ from node.adapters.association import PeerAddress
 from node.adapters.commitment import CommitmentScu, commitment_service
 from node.adapters.front_door import Rules
 from node.adapters.ledger import SqlLedger, open_engine
+from node.adapters.ledger_cohorts import SqlCohorts
 from node.adapters.ledger_commitments import SqlCommitments
 from node.adapters.ledger_duties import SqlDuties
 from node.adapters.ledger_erasure import SqlErasure
@@ -99,6 +100,7 @@ class Stores:
     priorities: SqlPriorities
     retention: SqlRetention
     erasure: SqlErasure
+    cohorts: SqlCohorts
 
 
 def packaged_config() -> Path:
@@ -146,6 +148,7 @@ def open_stores(settings: Settings) -> Stores:
         SqlPriorities(engine),
         SqlRetention(engine, committing=[p.name for p in settings.peers if p.commitment and not p.stow_url]),
         SqlErasure(engine),
+        SqlCohorts(engine),
     )
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, insert, or_, select
 
+from node.adapters import cohort_schema as c
 from node.adapters import ledger_schema as t
 from node.adapters import retention_schema as kept
 from node.adapters import workflow_schema as w
@@ -55,6 +56,7 @@ class SqlErasure:
                 _erase(connection, one, Why.PERSON, detail, at)
             _drop_instances(connection, connection.scalars(drawn).all(), at)
             _drop_steps(connection, key)
+            connection.execute(c.cohort_member.delete().where(c.cohort_member.c.patient_key == key))
         self._forget_pages()
         return cases
 
