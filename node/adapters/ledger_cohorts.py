@@ -153,9 +153,7 @@ class SqlCohorts:
         return tuple(sorted(found, key=lambda one: one.case))
 
 
-def _case(
-    row: Row[Any], images: Sequence[Row[Any]], report: Row[Any] | None, lesions: Sequence[Row[Any]]
-) -> CohortCase:
+def _case(row: Row[Any], images: Sequence[Any], report: Any, lesions: Sequence[Row[Any]]) -> CohortCase:
     return CohortCase(
         case=row.id,
         patient_key=row.patient_key,
@@ -171,7 +169,7 @@ def _case(
     )
 
 
-def _file(row: Row[Any]) -> StoredFile:
+def _file(row: Any) -> StoredFile:
     return StoredFile(row.path, row.size, row.sha256)
 
 

@@ -120,7 +120,7 @@ def _text(header: Dataset, keyword: str) -> str:
 
 def _number(header: Dataset, keyword: str) -> float | None:
     try:
-        return float(header.get(keyword))  # type: ignore[arg-type]
+        return float(header.get(keyword))
     except (TypeError, ValueError):
         return None
 

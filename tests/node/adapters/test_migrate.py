@@ -12,6 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
+from node.adapters import cohort_schema  # noqa: F401  its tables stand in the same metadata
 from node.adapters import ledger_schema as t
 from node.adapters import migrations
 from node.adapters.ledger import SqlLedger, open_engine
