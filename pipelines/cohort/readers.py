@@ -158,7 +158,7 @@ def agreement(
         np.array([[side.features.get(name, np.nan) for name in names] for side in sides], dtype=np.float64)
         for sides in ([pair.first for pair in pairs], [pair.second for pair in pairs])
     ]
-    whole = np.isfinite(tables[0]).all(axis=0) & np.isfinite(tables[1]).all(axis=0)
+    whole = np.isfinite(np.stack(tables)).all(axis=(0, 1)).reshape(-1)
     if not whole.any():
         return _incomparable("No feature was measured in every lesion by both readers.")
     kept = [name for name, there in zip(names, whole, strict=True) if there]

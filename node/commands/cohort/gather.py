@@ -44,7 +44,7 @@ class Gathered:
     candidates: tuple[Candidate, ...]
     included: Callable[[Member, Ct], Included]
     cases: Mapping[int, CohortCase]
-    settings_of: Callable[[Sequence[int]], Mapping[str, str] | None | Rejected]
+    settings_of: Callable[[Sequence[int]], Mapping[str, str] | Rejected | None]
 
 
 def from_ledger(stores: Stores, members: Sequence[Member]) -> Gathered:
@@ -96,7 +96,7 @@ def from_file(features: Path, members: Sequence[Member]) -> Gathered | Rejected:
         )
     said = {row.get(_SETTINGS, "") for row in rows}
 
-    def settings_of(_: Sequence[int]) -> Mapping[str, str] | None | Rejected:
+    def settings_of(_: Sequence[int]) -> Mapping[str, str] | Rejected | None:
         if len(said) > 1:
             return _mixed(len(said))
         return next((dict(one.described()) for one in PROFILES.values() if str(dict(one.described())) in said), None)
@@ -144,7 +144,7 @@ def _header(stores: Stores, one: CohortCase) -> Dataset | None:
     return None
 
 
-def _settings(stores: Stores, cases: Sequence[CohortCase]) -> Mapping[str, str] | None | Rejected:
+def _settings(stores: Stores, cases: Sequence[CohortCase]) -> Mapping[str, str] | Rejected | None:
     """What the measurement reports say; the ledger itself does not keep it."""
     digests = set[str]()
     for one in cases:
