@@ -713,7 +713,7 @@ def cohort_agreement(
 ) -> None:
     """Compare two readers of the cohort NAME: overlap of lesions, agreement of features, and which features to keep.
 
-    A second reader's segmentation is another one of the same CT. `pulmonode train --reliable` takes OUTPUT/reliable.txt.
+    A second reader's segmentation is another one of the same CT. `train --reliable` takes OUTPUT/reliable.txt.
 
     \b
     Example: pulmonode cohort agreement nsclc -o agreement

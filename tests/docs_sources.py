@@ -32,6 +32,7 @@ from node.conformance.statement import facts, statement
 from node.settings import Settings
 from pipelines.cohort.dictionary import Dictionary
 from pipelines.cohort.huang.columns import LESIONS, PATIENTS
+from pipelines.cohort.members import MEMBERS
 from pipelines.domain import case_state, feature_codes
 from pipelines.domain.case_state import TRANSITIONS, CaseEvent, CaseState
 from pipelines.domain.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -345,6 +346,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "ibsi-profile": ibsi_profile,
     "demo-model": demo_model,
     "import-rules": import_rules,
+    "cohort-members": partial(cohort_columns, MEMBERS),
     "cohort-patients": partial(cohort_columns, PATIENTS),
     "cohort-lesions": partial(cohort_columns, LESIONS),
 }

@@ -1,4 +1,4 @@
-"""From CTs that the node received to a folder that trains a model: screened, under pseudonyms, and read by two readers."""
+"""From CTs that the node received to a folder that trains a model, with a second reader on the way."""
 
 import csv
 import json
@@ -89,8 +89,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     folder = tmp_path_factory.mktemp("site")
     config = folder / "node.toml"
     config.write_text(
-        f'[node]\ndata_dir = "{folder / "data"}"\n[maps]\nfeatures = "none"\n[scoring]\nmodel = "none"\n'
-        '[extraction]\nprofile = "recommended"\n'
+        f'[node]\ndata_dir = "{folder / "data"}"\n[maps]\nfeatures = []\n[scoring]\nmodel = ""\n'
+        '[outputs]\nkinds = ["seg", "sr-features"]\n'
     )
     found = Site(config, open_stores(load_settings(config)), folder)
     rows = ["patient_id,agent,therapy_start,response,age,sex,stage,ecog,site,doses"]
