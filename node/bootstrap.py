@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import pwd
 import socket
 import sys
 import uuid
@@ -11,24 +12,42 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from shutil import disk_usage
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from pydicom import DataElement, Dataset, dcmread
+from pydicom.errors import InvalidDicomError
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
+from pydicom.uid import ImplicitVRLittleEndian
+from sqlalchemy import Engine
+
 from node import __version__
+from node.adapters.alert_channels import AlertFile, Mail, MailServer, Webhook
 from node.adapters.archive_index import ArchiveIndex
 from node.adapters.association import PeerAddress
+from node.adapters.audit_record import AuditRecord
 from node.adapters.commitment import CommitmentScu, commitment_service
+from node.adapters.exposition import LookedUp, exposition
 from node.adapters.front_door import Rules
+from node.adapters.heartbeat import Heartbeat
 from node.adapters.ledger import SqlLedger, open_engine
+from node.adapters.ledger_audit import SqlAudit, nobody
+from node.adapters.ledger_clinical import SqlClinical
 from node.adapters.ledger_cohorts import SqlCohorts
 from node.adapters.ledger_commitments import SqlCommitments
 from node.adapters.ledger_duties import SqlDuties
 from node.adapters.ledger_erasure import SqlErasure
 from node.adapters.ledger_files import SqlFiles
+from node.adapters.ledger_meters import SqlMeters
 from node.adapters.ledger_priorities import SqlPriorities
+from node.adapters.ledger_readings import SqlReadings
+from node.adapters.ledger_reassessment import SqlReassessments
 from node.adapters.ledger_retention import SqlRetention
 from node.adapters.ledger_workflow import SqlWorkflow
 from node.adapters.memory import limit_memory
+from node.adapters.meter_files import MeterFiles, MeterReader
 from node.adapters.query_retrieve import QueryRetrieveScu, Source
 from node.adapters.spool import FileSpool
 from node.adapters.steps.boards import OwnBoard, PeerBoard, Wanted, send_event
@@ -37,28 +56,37 @@ from node.adapters.steps.store import SqlSteps, SqlTasks
 from node.adapters.storage_scp import TRANSFER_SYNTAXES, StorageScp
 from node.adapters.storage_scu import StorageScu
 from node.adapters.stow import Archives, StowClient, WebArchive
+from node.adapters.syslog import SyslogSender
 from node.adapters.threads import mapper
 from node.adapters.tls import Tls, TlsFiles
 from node.adapters.worklist import WorklistScu
-from node.errors import ConfigError
+from node.errors import ConfigError, TransientError
 from node.logs import Log
-from node.ports import Archive, Destination, StepBoard, StepEvent
+from node.ports import Archive, Destination, RefusedAssociation, StepBoard, StepEvent
+from node.services.alert import Alerter, Channel
 from node.services.assemble import Assembler, may_start
+from node.services.audit_messages import AuditSource
 from node.services.commit import Committer, Custodian
 from node.services.deliver import Deliverer
 from node.services.notify import Notifier
 from node.services.orders import Orders
 from node.services.perform import Performer
 from node.services.prefetch import Prefetcher
+from node.services.read_reports import ReportReader
+from node.services.readiness import Readiness, alive, enough_space
 from node.services.receive import Receiver
+from node.services.record import Recorder
 from node.services.retain import Retainer, Terms
+from node.services.ship import Shipper
+from node.services.trail import AuditedErasure, Trail
+from node.services.troubles import Troubles
 from node.settings import Peer, Settings, read_secret
 from pipelines.domain.feature_codes import can_be_mapped
 from pipelines.domain.identifiers import CaseId, SopClassUID
 from pipelines.domain.lesion_rule import LesionRule
 from pipelines.domain.priority import Precedence, precedence
 from pipelines.domain.reasons import Rejected
-from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
+from pipelines.domain.sop_classes import CT_IMAGES, READER_REPORTS, SEGMENTATIONS, STUDY_ROOT_FIND
 from pipelines.extraction.settings import ExtractionSettings, load_profile
 from pipelines.imaging.assembly import Patience
 from pipelines.imaging.geometry import Tolerances
@@ -72,11 +100,15 @@ if TYPE_CHECKING:
     from node.adapters.queue_celery import CeleryQueue
     from node.services.models import Models
     from node.services.process import Processor
+    from node.web.monitor import Monitor
     from pipelines.base import Pipeline
     from pipelines.scoring.keys import TrustedKey
     from pipelines.scoring.model import Model
 
 PIPELINE: Final = "nsclc-immunotherapy"
+_PATIENT_GROUP: Final = 0x0010
+_SILENT_S: Final = 20.0
+"""Without a sign of life for which a process counts as hanging; one comes every few seconds."""
 
 
 def utc_now() -> datetime:
@@ -101,6 +133,13 @@ class Stores:
     retention: SqlRetention
     erasure: SqlErasure
     cohorts: SqlCohorts
+    clinical: SqlClinical
+    readings: SqlReadings
+    reassessments: SqlReassessments
+    counted: SqlMeters
+    meters: MeterFiles
+    heartbeat: Heartbeat
+    trail: Trail
 
 
 def packaged_config() -> Path:
@@ -149,6 +188,13 @@ def open_stores(settings: Settings) -> Stores:
         SqlRetention(engine, committing=[p.name for p in settings.peers if p.commitment and not p.stow_url]),
         SqlErasure(engine),
         SqlCohorts(engine),
+        SqlClinical(engine),
+        SqlReadings(engine),
+        SqlReassessments(engine, utc_now),
+        SqlMeters(engine),
+        MeterFiles(data_dir / "meters", sop_classes=sorted(storage_classes(settings))),
+        Heartbeat(data_dir / "alive"),
+        make_trail(settings, engine),
     )
 
 
@@ -172,17 +218,27 @@ def device_uid(settings: Settings) -> str:
 
 def storage_classes(settings: Settings) -> frozenset[SopClassUID]:
     """SOP classes that the node accepts."""
-    return CT_IMAGES | SEGMENTATIONS | {SopClassUID(uid) for uid in settings.receive.extra_storage_classes}
+    return (
+        CT_IMAGES
+        | SEGMENTATIONS
+        | READER_REPORTS
+        | {SopClassUID(uid) for uid in settings.receive.extra_storage_classes}
+    )
 
 
 def make_scp(settings: Settings, stores: Stores) -> StorageScp:
     """The receiving service."""
     receive = settings.receive
     take = make_committer(settings, stores).take
+
+    def turned_away(refused: RefusedAssociation) -> None:
+        stores.trail.turned_away(refused)
+        stores.workflow.turned_away(refused, at=utc_now())
+
     commitment = commitment_service(make_custodian(settings, stores), take, Log("commit"))
     steps = make_step_scp(settings, stores)
     return StorageScp(
-        Receiver(stores.spool, stores.ledger, utc_now, Log("receive")),
+        Receiver(stores.spool, stores.ledger, utc_now, Log("receive"), meters=stores.meters),
         Log("receive"),
         Rules(
             ae_title=settings.node.ae_title,
@@ -197,25 +253,167 @@ def make_scp(settings: Settings, stores: Stores) -> StorageScp:
         ),
         storage_classes=storage_classes(settings),
         services=[commitment, *(steps.services if settings.tasks.serve else steps.notified_services)],
-        turned_away=lambda refused: stores.workflow.turned_away(refused, at=utc_now()),
+        turned_away=turned_away,
+        meters=stores.meters,
         tls=make_tls(settings) if receive.tls else None,
     )
 
 
 def make_web(settings: Settings, stores: Stores) -> "Starlette":
     """The HTTP application."""
+    from starlette.routing import Mount
+
     from node.web.app import make_app as make_web_app
     from node.web.dicomweb import DicomWeb
+    from node.web.review import ReviewApi
 
     log = Log("web")
+    monitor = make_monitor(settings, stores)
     service = DicomWeb(
         stores.index,
-        Receiver(stores.spool, stores.ledger, utc_now, log),
+        Receiver(stores.spool, stores.ledger, utc_now, log, meters=stores.meters),
         stores.spool.path,
         log,
         max_request_bytes=settings.web.max_request_mb * 2**20,
     )
-    return make_web_app(service.routes(), token=read_secret(settings.web.token_file))
+    review = ReviewApi(stores.readings, make_recorder(stores))
+    return make_web_app(
+        service.routes(),
+        [*monitor.routes(), Mount("/api", routes=review.routes())],
+        token=read_secret(settings.web.token_file),
+        denied=stores.trail.denied,
+    )
+
+
+def make_recorder(stores: Stores) -> Recorder:
+    """The service that writes down what people know of patients and decide about them."""
+    return Recorder(stores.clinical, stores.readings, stores.reassessments, utc_now, Log("record"))
+
+
+def make_report_reader(stores: Stores) -> ReportReader:
+    """The service that reads the reports of readers."""
+    return ReportReader(stores.readings, stores.spool, stores.reassessments, utc_now, Log("record"))
+
+
+def make_trail(settings: Settings, engine: Engine) -> Trail:
+    """The audit trail, as all processes add to it."""
+    audit = settings.audit
+    spool = settings.data_dir / "spool"
+
+    def identify(path: str) -> tuple[str, str]:
+        try:
+            tags = ["PatientID", "PatientName", "SpecificCharacterSet"]
+            header = dcmread(spool / path, stop_before_pixels=True, specific_tags=tags)
+        except (OSError, InvalidDicomError):
+            return "", ""
+        return str(header.get("PatientID", "")), str(header.get("PatientName", ""))
+
+    return Trail(
+        AuditRecord(settings.data_dir / "audit") if audit.enabled else None,
+        SqlAudit(engine, identify if audit.identify_patients else nobody),
+        utc_now,
+        Log("audit"),
+        source=AuditSource(settings.node.ae_title, socket.gethostname(), os.getpid(), audit.site),
+        ae_title=settings.node.ae_title,
+        user=account(),
+    )
+
+
+def account() -> str:
+    """Name of the account that this process runs under."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
+def make_shipper(settings: Settings) -> Shipper | None:
+    """The service that sends the audit trail to its repository; None without one."""
+    audit = settings.audit
+    if not audit.enabled or not audit.repository:
+        return None
+    sender = SyslogSender(audit.repository, make_tls(settings))
+    return Shipper(AuditRecord(settings.data_dir / "audit"), sender.send, Log("audit"))
+
+
+def make_alerter(settings: Settings, stores: Stores) -> Alerter | None:
+    """The service that tells people what needs them; None when nobody is to be told."""
+    alerts = settings.alerts
+    channels: list[Channel] = []
+    if alerts.webhook_url:
+        channels.append(Webhook(alerts.webhook_url, read_secret(alerts.webhook_token_file)))
+    if alerts.mail_to:
+        server = MailServer(
+            alerts.smtp_host,
+            alerts.smtp_port,
+            alerts.smtp_security,
+            alerts.smtp_user,
+            read_secret(alerts.smtp_password_file),
+            alerts.smtp_authorities_file,
+        )
+        channels.append(Mail(server, alerts.mail_from, alerts.mail_to))
+    if not channels:
+        return None
+    troubles = Troubles(
+        stores.counted,
+        utc_now,
+        stuck_after=timedelta(seconds=alerts.stuck_after_s),
+        least_free_bytes=alerts.free_mb * 2**20,
+        free_bytes=stores.spool.free_bytes,
+        restarting=stores.heartbeat.restarting,
+    )
+    book = AlertFile(settings.data_dir / "alerts.json")
+    return Alerter(troubles.look, channels, book, utc_now, Log("alert"), node=settings.node.ae_title)
+
+
+def make_erasure(stores: Stores) -> AuditedErasure:
+    """What deletes cases, and tells the audit trail."""
+    return AuditedErasure(stores.erasure, stores.trail)
+
+
+def _audit_query(trail: Trail, peer: str, keys: Dataset, *, identify: bool) -> None:
+    told = Dataset()
+    told.update(keys)
+    if not identify:
+        for element in told:
+            if element.tag.group == _PATIENT_GROUP:
+                told[element.tag] = DataElement(element.tag, element.VR, None)
+    buffer = DicomBytesIO()
+    buffer.is_little_endian, buffer.is_implicit_VR = True, True
+    write_dataset(buffer, told)
+    trail.queried(peer, STUDY_ROOT_FIND, buffer.getvalue(), ImplicitVRLittleEndian)
+
+
+def make_monitor(settings: Settings, stores: Stores) -> "Monitor":
+    """What is told to those who watch over the node."""
+    from node.web.monitor import Monitor
+
+    queue = make_queue(settings)
+    spool = settings.data_dir / "spool"
+    least = settings.receive.min_free_mb * 2**20
+
+    def ledger() -> str:
+        stores.counted.alive()
+        return "answers"
+
+    def writable() -> str:
+        if not os.access(spool if spool.exists() else settings.data_dir, os.W_OK):
+            raise TransientError("RCV-005", "The spool is not writable.")
+        return "writable"
+
+    readiness = Readiness(
+        {
+            "ledger": ledger,
+            "spool": writable,
+            "queue": lambda: f"{queue.depth()} cases wait",
+            "receiver": lambda: alive("receiver", stores.heartbeat.age_s("receiver"), longest_s=_SILENT_S),
+            "dispatcher": lambda: alive("dispatcher", stores.heartbeat.age_s("dispatcher"), longest_s=_SILENT_S),
+            "disk": lambda: enough_space(disk_usage(settings.data_dir).free, least_bytes=least),
+        }
+    )
+    looked_up = LookedUp(stores.counted, queue.depth, settings.data_dir, utc_now, version=__version__)
+    collectors = [looked_up, MeterReader(settings.data_dir / "meters")]
+    return Monitor(readiness.look, lambda: exposition(collectors))
 
 
 def make_step_scp(settings: Settings, stores: Stores) -> StepScp:
@@ -321,6 +519,7 @@ def make_assembler(settings: Settings, stores: Stores, queue: "CeleryQueue") -> 
         max_attempts=settings.queue.max_attempts,
         resubmit_after=timedelta(seconds=settings.queue.resubmit_after_s),
         tolerances=tolerances(settings),
+        meters=stores.meters,
         priorities=stores.priorities,
         rule=precedence_rule(settings),
     )
@@ -355,6 +554,8 @@ def make_deliverer(settings: Settings, stores: Stores) -> Deliverer:
         retry_first=timedelta(seconds=delivery.retry_first_s),
         retry_max=timedelta(seconds=delivery.retry_max_s),
         give_up_after=timedelta(hours=delivery.give_up_after_h),
+        meters=stores.meters,
+        begins=stores.trail.sending,
     )
 
 
@@ -373,11 +574,12 @@ def make_query(settings: Settings, stores: Stores) -> QueryRetrieveScu:
     return QueryRetrieveScu(
         node,
         sources,
-        Receiver(stores.spool, stores.ledger, utc_now, Log("receive")),
+        Receiver(stores.spool, stores.ledger, utc_now, Log("receive"), meters=stores.meters),
         Log("query"),
         storage_classes=CT_IMAGES,
         transfer_syntaxes=TRANSFER_SYNTAXES,
         retrieve_timeout_s=settings.prefetch.retrieve_timeout_s,
+        queried=partial(_audit_query, stores.trail, identify=settings.audit.identify_patients),
     )
 
 
@@ -394,6 +596,7 @@ def make_committer(settings: Settings, stores: Stores) -> Committer:
         timeout=timedelta(seconds=delivery.commitment_timeout_s),
         retry_first=timedelta(seconds=delivery.retry_first_s),
         retry_max=timedelta(seconds=delivery.retry_max_s),
+        meters=stores.meters,
     )
 
 
@@ -446,7 +649,7 @@ def make_retainer(settings: Settings, stores: Stores) -> Retainer:
     )
     return Retainer(
         stores.retention,
-        stores.erasure,
+        make_erasure(stores),
         stores.spool,
         utc_now,
         Log("retain"),
@@ -482,6 +685,8 @@ def make_processor(settings: Settings, stores: Stores, model: "Model | Rejected 
         out_of_time=OutOfTime,
         orders=make_orders(settings, stores),
         tolerances=tolerances(settings),
+        meters=stores.meters,
+        opened=stores.trail.opened,
         may_start=partial(may_start, stores.priorities, precedence_rule(settings), utc_now),
     )
 

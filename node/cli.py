@@ -24,6 +24,7 @@ from node.bootstrap import (
     utc_now,
 )
 from node.commands import roles
+from node.commands.entries import entry_options
 from node.commands.views import case_view, diagnosis_view, overview_view
 from node.errors import ConfigError, TransientError
 from node.logs import Log
@@ -31,8 +32,10 @@ from node.services.compare import compare
 from node.services.supervise import Supervisor
 from node.settings import ExtractionConfig, Settings, load_settings
 from pipelines.domain.case_state import CaseState
+from pipelines.domain.clinical_fields import MOST_REPEATED
 from pipelines.domain.identifiers import CaseId
 from pipelines.domain.priority import Priority
+from pipelines.domain.readings import Question, words_of
 from pipelines.domain.reasons import Rejected
 from pipelines.extraction.settings import PROFILES, load_profile
 
@@ -117,16 +120,24 @@ def serve(node: Node, *, no_worker: bool) -> None:
     Example: pulmonode --config /etc/pulmonode/node.toml serve
     """
     settings = node.settings()
-    open_stores(settings)
+    stores = open_stores(settings)
     load_pipeline(settings)
     roles.require_free_port(settings)
     base = [sys.executable, "-m", "node", *(["--config", str(node.config)] if node.config else []), "role"]
     commands = {f"receiver-{number}": [*base, "receiver"] for number in range(1, settings.receive.processes + 1)}
     names = ["dispatcher", *([] if no_worker else ["worker"]), *(["web"] if settings.web.enabled else [])]
+    names += ["monitor"] if settings.monitoring.enabled else []
     commands |= {name: [*base, name] for name in names}
     log = Log("serve")
     log.info("starting", version=__version__, ae=settings.node.ae_title, data=str(settings.data_dir))
-    sys.exit(Supervisor(commands, log).run(roles.stop_on_signals()))
+    stores.trail.started()
+    try:
+        code = Supervisor(commands, log, meters=stores.meters, unwell=stores.heartbeat.set_restarting).run(
+            roles.stop_on_signals()
+        )
+    finally:
+        stores.trail.stopped()
+    sys.exit(code)
 
 
 @cli.command()
@@ -142,7 +153,7 @@ def worker(node: Node) -> None:
 
 
 @cli.command(hidden=True)
-@click.argument("name", type=click.Choice(["receiver", "dispatcher", "worker", "web"]))
+@click.argument("name", type=click.Choice(["receiver", "dispatcher", "worker", "web", "monitor"]))
 @click.pass_obj
 @reporting_errors
 def role(node: Node, name: str) -> None:
@@ -150,7 +161,13 @@ def role(node: Node, name: str) -> None:
     settings = node.settings()
     if name == "worker":
         sys.exit(roles.worker(settings))
-    {"receiver": roles.receiver, "dispatcher": roles.dispatcher, "web": roles.web}[name](settings)
+    ways = {
+        "receiver": roles.receiver,
+        "dispatcher": roles.dispatcher,
+        "web": roles.web,
+        "monitor": roles.monitor,
+    }
+    ways[name](settings)
 
 
 @cli.command()
@@ -304,6 +321,20 @@ def delete(node: Node, case: int, *, patient: bool, yes: bool) -> None:
     if not done:
         _fail(1, told)
     click.echo(told)
+
+
+@cli.command()
+def sbom() -> None:
+    """List what this installation is made of, as CycloneDX JSON.
+
+    \b
+    Example: pulmonode sbom > sbom.json
+    """
+    from uuid import uuid4
+
+    from node.commands.sbom import bill_of_materials
+
+    click.echo(json.dumps(bill_of_materials(utc_now(), uuid4()), indent=2))
 
 
 @cli.command()
@@ -1136,6 +1167,157 @@ def model_retire(node: Node, name: str, version: str, *, reason: str, as_json: b
     from node.commands import models
 
     _tell(models.retire(node.settings(), name, version, reason), as_json=as_json)
+
+
+@cli.group()
+def patient() -> None:
+    """Enter what is known of a patient's treatment and fate, and look at it.
+
+    ID is the Patient ID as the images have it; `-` reads it from standard input. Only its digest is kept.
+    """
+
+
+@patient.command("set")
+@click.argument("patient_id", metavar="ID")
+@click.option("--issuer", default="", help="Issuer of Patient ID (0010,0021), where images have it.")
+@click.option("--line", type=click.IntRange(1, MOST_REPEATED), help="Number of the line that --line-... is about.")
+@click.option("--local", type=click.IntRange(1, MOST_REPEATED), help="Number of the treatment of --local-....")
+@click.option("--by", "who", help="Who says so, a role or an account.  [default: the account]")
+@entry_options
+@click.pass_obj
+@reporting_errors
+def patient_set(
+    node: Node, patient_id: str, issuer: str, line: int | None, local: int | None, who: str | None, **entries: str
+) -> None:
+    """Record what is known of the patient ID. An empty value takes an entry back; nothing is ever overwritten.
+
+    \b
+    Example: pulmonode patient set 4711 --ici-start 2024-01-15 --line 2 --line-start 2024-09
+    """
+    from node.commands.patient import account, key_from, keyed, set_patient
+
+    values = keyed(entries, line=line, local=local)
+    if not values:
+        raise click.UsageError("Nothing to record; see --help for what can be said.")
+    for told in set_patient(node.settings(), key_from(patient_id, issuer), values, who=who or account()):
+        click.echo(told)
+
+
+@patient.command("show")
+@click.argument("patient_id", metavar="ID")
+@click.option("--issuer", default="", help="Issuer of Patient ID (0010,0021), where images have it.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@click.pass_obj
+@reporting_errors
+def patient_show(node: Node, patient_id: str, issuer: str, *, as_json: bool) -> None:
+    """Show what is known of the patient ID, who entered it and when.
+
+    \b
+    Example: pulmonode patient show 4711
+    """
+    from node.commands.patient import key_from, shown
+
+    click.echo(shown(node.settings(), key_from(patient_id, issuer), as_json=as_json))
+
+
+@patient.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--skip", is_flag=True, help="Import the rows that are right and leave the others.")
+@click.option("--issuer", default="", help="Issuer of Patient ID (0010,0021) of the patients of a bundle.")
+@click.option("--identifier-system", help="System of the identifier in a bundle that is the Patient ID of DICOM.")
+@click.option("--by", "who", help="Who says so, a role or an account.  [default: the account]")
+@click.pass_obj
+@reporting_errors
+def patient_import(
+    node: Node, file: Path, issuer: str, identifier_system: str | None, who: str | None, *, skip: bool
+) -> None:
+    """Import a table of patients (CSV or XLSX) or a FHIR R4 bundle (JSON).
+
+    The columns are those of the data dictionary in the manual. When one cell is wrong nothing is imported, unless
+    --skip is given. What is not understood in a bundle is listed and left.
+
+    \b
+    Example: pulmonode patient import cohort.xlsx
+    """
+    from node.commands.patient import account, describe, import_bundle, import_table
+
+    asked = who or account()
+    if file.suffix.lower() == ".json":
+        told, problems, whole = import_bundle(
+            node.settings(), file, issuer=issuer, identifier_system=identifier_system, who=asked
+        )
+    else:
+        told, problems, whole = import_table(node.settings(), file, skip=skip, who=asked)
+    for line in describe(problems):
+        click.echo(line, err=True)
+    for line in told:
+        click.echo(line)
+    sys.exit(0 if whole or skip else 1)
+
+
+@cli.command()
+@click.argument("case", type=int)
+@click.option("--lesion", type=int, help="Number of the lesion that the decisions are about.")
+@click.option("--role", type=click.Choice(list(words_of(Question.ROLE))), help="What it counts as.")
+@click.option(
+    "--non-target", type=click.Choice(list(words_of(Question.NON_TARGET))), help="How this non-target lesion does."
+)
+@click.option("--new", type=click.Choice(list(words_of(Question.NEW_LESION))), help="How sure it is that it is new.")
+@click.option("--nature", type=click.Choice(list(words_of(Question.NATURE))), help="What it consists of.")
+@click.option("--same-as", help="Which lesion it is: CASE:LESION, a Tracking UID, or `different`.")
+@click.option("--irradiated", type=click.Choice(["yes", "no"]), help="In an irradiated field, and not grown since.")
+@click.option("--node", "new_node", type=click.Choice(["yes", "no"]), help="A node that grew is new disease.")
+@click.option("--markers", type=click.Choice(["yes", "no"]), help="A tumour marker is above normal at this scan.")
+@click.option("--baseline", type=click.Choice(["yes", "no"]), help="This scan is the baseline.")
+@click.option("--undo", type=int, is_flag=False, flag_value=0, help="Take back decision N; without N the last one.")
+@click.option("--reason", default="", help="Why.")
+@click.option("--by", "who", help="Who decides, a role or an account.  [default: the account]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@click.pass_obj
+@reporting_errors
+def review(
+    node: Node,
+    case: int,
+    lesion: int | None,
+    role: str | None,
+    non_target: str | None,
+    new: str | None,
+    nature: str | None,
+    same_as: str | None,
+    irradiated: str | None,
+    new_node: str | None,
+    markers: str | None,
+    baseline: str | None,
+    undo: int | None,
+    reason: str,
+    who: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """List the lesions of CASE with what readers decided, or decide. Every decision is kept, also when taken back.
+
+    \b
+    Example: pulmonode review 17 --lesion 2 --role non-target --reason "beside the heart"
+    """
+    from node.commands.patient import account
+    from node.commands.review import run_review
+
+    given = {
+        Question.ROLE: role,
+        Question.NON_TARGET: non_target,
+        Question.NEW_LESION: new,
+        Question.NATURE: nature,
+        Question.SAME_AS: same_as,
+        Question.IRRADIATED: irradiated,
+        Question.NODE: new_node,
+        Question.MARKERS: markers,
+        Question.BASELINE: baseline,
+    }
+    answers = {question: word for question, word in given.items() if word is not None}
+    asked = who or account()
+    click.echo(
+        run_review(node.stores(), CaseId(case), answers, lesion, undo, who=asked, reason=reason, as_json=as_json)
+    )
 
 
 def _require_peer(settings: Settings, name: str) -> None:

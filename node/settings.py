@@ -648,6 +648,73 @@ class WebSettings(_Section):
         return self
 
 
+class MonitoringSettings(_Section):
+    """A port for those who watch over the node: /metrics, /healthz and /readyz, without any patient's data."""
+
+    enabled: bool = Field(True, description="Serve them.")
+    bind: str = Field(
+        "127.0.0.1",
+        description="Address on which they are served. Whoever reaches it reads AE titles, names of peers and counts; "
+        "nobody can change anything.",
+    )
+    port: int = Field(9180, ge=0, le=65535, description="TCP port. 0 takes any free port.")
+
+
+class AuditSettings(_Section):
+    """The audit trail: who sent, read, sent on, asked for and deleted what, as DICOM audit messages (PS3.15 A.5)."""
+
+    enabled: bool = Field(True, description="Keep it, in data_dir/audit, one file a month, to which lines are added.")
+    repository: str = Field(
+        "",
+        pattern=r"^((tls|udp)://[^/@?#]+)?$",
+        description="Where it is sent, beside: tls://HOST:PORT (RFC 5425; needs the files in tls) or udp://HOST:PORT. "
+        "What cannot be sent now waits in data_dir. Empty: nowhere.",
+    )
+    identify_patients: bool = Field(
+        False,
+        description="Write Patient IDs and names into the trail, as the standard has it. False: a digest of the ID "
+        "stands in their place, the same for all studies of a patient.",
+    )
+    site: str = Field("", max_length=64, description="Name of the hospital or department that the messages bear.")
+
+
+class AlertSettings(_Section):
+    """Messages to people about failed and stuck cases, refused results, a full disk and processes that end again and
+    again: each cause once, and once more when it is over. They name no patient."""
+
+    webhook_url: str = Field(
+        "", pattern=r"^(https?://.+)?$", description="Where alerts are posted as JSON. Empty: nowhere."
+    )
+    webhook_token_file: Path | None = Field(None, description="File with a bearer token for it.")
+    mail_to: tuple[str, ...] = Field((), description="Addresses that alerts are mailed to. Empty: none.")
+    mail_from: str = Field("", description="Address that they come from; needed for mail.")
+    smtp_host: str = Field("", description="Mail server; needed for mail.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Its TCP port.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls",
+        description="starttls: begin in plain text and go on in TLS, or not at all. tls: TLS from the first byte. "
+        "none: plain text.",
+    )
+    smtp_user: str = Field("", description="Account on it. Empty: none.")
+    smtp_password_file: Path | None = Field(None, description="File with the password of that account.")
+    smtp_authorities_file: Path | None = Field(
+        None, description="Certificates of those who vouch for it, in PEM. Not set: those that the system trusts."
+    )
+    stuck_after_s: float = Field(
+        7200, ge=1, le=2592000, description="Seconds after which a case that does not move counts as stuck."
+    )
+    free_mb: int = Field(5120, ge=0, description="Megabytes of free disk below which an alert is sent. 0: never.")
+    look_s: float = Field(60, ge=0.2, le=86400, description="Seconds between two looks.")
+
+    @model_validator(mode="after")
+    def _mail_can_go(self) -> "AlertSettings":
+        if self.mail_to and not (self.mail_from and self.smtp_host):
+            raise ValueError("mail_to needs mail_from and smtp_host")
+        if self.smtp_user and self.smtp_security == "none":
+            raise ValueError("smtp_user would send its password in plain text; set smtp_security")
+        return self
+
+
 class LogSettings(_Section):
     """What is logged, on standard error."""
 
@@ -681,6 +748,9 @@ class Settings(BaseSettings):
     delivery: DeliverySettings = DeliverySettings()
     web: WebSettings = WebSettings()
     prefetch: PrefetchSettings = PrefetchSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
+    audit: AuditSettings = AuditSettings()
+    alerts: AlertSettings = AlertSettings()
     retain: RetainSettings = RetainSettings()
     log: LogSettings = LogSettings()
     peers: tuple[Peer, ...] = ()
@@ -701,6 +771,7 @@ class Settings(BaseSettings):
     def _tls_has_its_files(self) -> "Settings":
         wanted = ["receive.tls"] if self.receive.tls else []
         wanted += [f"tls of peer {peer.name}" for peer in self.peers if peer.tls]
+        wanted += ["audit.repository"] if self.audit.repository.startswith("tls:") else []
         keys = ("certificate_file", "key_file", "authorities_file")
         missing = [f"tls.{key}" for key in keys if getattr(self.tls, key) is None]
         if wanted and missing:

@@ -5,7 +5,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, insert, or_, select
 
-from node.adapters import cohort_schema as c
+from node.adapters import clinical_schema as c
+from node.adapters import cohort_schema
 from node.adapters import ledger_schema as t
 from node.adapters import retention_schema as kept
 from node.adapters import workflow_schema as w
@@ -56,7 +57,9 @@ class SqlErasure:
                 _erase(connection, one, Why.PERSON, detail, at)
             _drop_instances(connection, connection.scalars(drawn).all(), at)
             _drop_steps(connection, key)
-            connection.execute(c.cohort_member.delete().where(c.cohort_member.c.patient_key == key))
+            in_cohorts = cohort_schema.cohort_member
+            connection.execute(in_cohorts.delete().where(in_cohorts.c.patient_key == key))
+            _drop_clinical(connection, key)
         self._forget_pages()
         return cases
 
@@ -111,6 +114,14 @@ def _drop_instances(connection: Connection, instances: Iterable[str], at: dateti
             to_remove(connection, [row.path], at)
         drop_conflicts(connection, [sop_instance], at)
         connection.execute(t.instance.delete().where(here))
+
+
+def _drop_clinical(connection: Connection, patient_key: str) -> None:
+    """Delete what people told about a patient and decided."""
+    mine = select(c.reading.c.id).where(c.reading.c.patient_key == patient_key)
+    connection.execute(c.reading_undone.delete().where(c.reading_undone.c.reading.in_(mine)))
+    for table in (c.reading, c.clinical_entry, c.reader_report, c.reassessment):
+        connection.execute(table.delete().where(table.c.patient_key == patient_key))
 
 
 def _drop_steps(connection: Connection, patient_key: str) -> None:

@@ -7,8 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, bindparam, column, func, inspect, select, table, text
 
-from node.adapters import migrations
-from node.adapters.ledger_schema import metadata
+from node.adapters import clinical_schema, migrations
 from node.adapters.migrations import versions
 from node.errors import ConfigError
 
@@ -20,6 +19,8 @@ FIRST_COUNTED: Final = 2
 
 # alembic hands the connection to its steps by way of its own modules, so two at once would mix them up
 _one_at_a_time: Final = threading.Lock()
+# the tables are complete only with those of that module, which few others import
+_METADATA: Final = clinical_schema.reading.metadata
 _version = table("alembic_version", column("version_num"))
 _schema = table("schema_version", column("version"))
 
@@ -148,6 +149,6 @@ def _run(connection: Connection, to: str) -> None:
         return scripts._upgrade_revs(to, reached)
 
     with EnvironmentContext(Config(), scripts, fn=missing) as environment:
-        environment.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
+        environment.configure(connection=connection, target_metadata=_METADATA, render_as_batch=True)
         with environment.begin_transaction():
             environment.run_migrations()

@@ -6,6 +6,7 @@ from typing import assert_never
 
 from node.errors import TransientError
 from node.logs import Log
+from node.meters import SILENT, Meters
 from node.ports import Clock, CollectingCase, JobQueue, Ledger, PriorityLedger
 from pipelines.domain.identifiers import CaseId
 from pipelines.domain.priority import Precedence, Priority
@@ -42,6 +43,7 @@ class Assembler:
         tolerances: Tolerances = TOLERANCES,
         priorities: PriorityLedger,
         rule: Precedence,
+        meters: Meters = SILENT,
     ) -> None:
         self._ledger = ledger
         self._queue = queue
@@ -51,6 +53,7 @@ class Assembler:
         self._max_attempts = max_attempts
         self._resubmit_after = resubmit_after
         self._tolerances = tolerances
+        self._meters = meters
         self._priorities = priorities
         self._rule = rule
         self._off_peak = False
@@ -58,6 +61,10 @@ class Assembler:
 
     def tick(self) -> None:
         """Reconcile ledger and queue, then decide on every collecting case."""
+        with self._meters.timing("assemble"):
+            self._look()
+
+    def _look(self) -> None:
         again = self._ledger.reconcile(
             at=self._clock(), max_attempts=self._max_attempts, resubmit_after=self._lost_after()
         )

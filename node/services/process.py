@@ -12,6 +12,7 @@ from pydicom import Dataset, dcmread
 
 from node.errors import TransientError
 from node.logs import Log
+from node.meters import SILENT, Meters
 from node.ports import (
     Claim,
     Clock,
@@ -68,6 +69,8 @@ class Processor:
         How long a claim lasts; renewed while the work goes on.
     tolerances
         How exactly the slices of a CT have to stack up.
+    opened
+        Hears of every case whose images are about to be read.
     may_start
         Tells whether a case may be computed at this time of the day.
     """
@@ -91,6 +94,8 @@ class Processor:
         out_of_time: type[Exception] = TimeoutError,
         orders: Orders | None = None,
         tolerances: Tolerances = TOLERANCES,
+        meters: Meters = SILENT,
+        opened: Callable[[Claim], None] = lambda claim: None,
         may_start: Callable[[CaseId], bool] = _always,
     ) -> None:
         self._pipeline = pipeline
@@ -109,6 +114,8 @@ class Processor:
         self._out_of_time = out_of_time
         self._orders = orders
         self._tolerances = tolerances
+        self._meters = meters
+        self._opened = opened
         self._may_start = may_start
 
     def process(self, case: CaseId) -> None:
@@ -125,6 +132,7 @@ class Processor:
         self._log.info("case_started", case=case, attempt=claim.attempt, images=len(claim.images))
         try:
             with self._renewed(claim):
+                self._opened(claim)
                 outcome = self._run(claim)
         except TransientError as fault:
             recorded = self._postpone(claim, fault)
@@ -198,10 +206,38 @@ class Processor:
         return recorded
 
     def _run(self, claim: Claim) -> Report | Rejected:
+        with self._meters.timing("read"):
+            case = self._read_case(claim)
+        if isinstance(case, Rejected):
+            return case
+        if self._orders is not None:
+            case = self._orders.filled_in(claim.case, case)
+        try:
+            with self._meters.timing("measure"):
+                measured = self._measure(claim, case)
+        except UnreadableVoxels as fault:
+            return fault.reason
+        if isinstance(measured, Rejected):
+            return measured
+        findings, record = measured
+        with self._meters.timing("outputs"):
+            results = self._results(claim, findings)
+        if isinstance(results, Rejected):
+            return results
+        return Report(
+            tuple(_measurement(measured, findings) for measured in findings.lesions),
+            _score(findings.score),
+            tuple(results),
+            _summary(findings, len(results)),
+            record,
+            findings.case.notes,
+        )
+
+    def _read_case(self, claim: Claim) -> Case | Rejected:
         images = [self._read(image) for image in claim.images]
         segmentation = self._read(claim.segmentation)
         digest = inputs_digest((*claim.images, claim.segmentation))
-        case = read_case(
+        return read_case(
             images,
             segmentation,
             inputs_digest=digest,
@@ -209,18 +245,8 @@ class Processor:
             assume_charset=self._assume_charset,
             tolerances=self._tolerances,
         )
-        del images
-        if isinstance(case, Rejected):
-            return case
-        if self._orders is not None:
-            case = self._orders.filled_in(claim.case, case)
-        try:
-            measured = self._measure(claim, case)
-        except UnreadableVoxels as fault:
-            return fault.reason
-        if isinstance(measured, Rejected):
-            return measured
-        findings, record = measured
+
+    def _results(self, claim: Claim, findings: Findings) -> Sequence[StoredResult] | Rejected:
         # DICOM dates and times are those of the place where the device stands
         produced_at = claim.completed_at.astimezone()
         producer = Producer(self._station, self._device_uid, self._software_version, produced_at)
@@ -241,14 +267,7 @@ class Processor:
                     file,
                 )
             )
-        return Report(
-            tuple(_measurement(measured, findings) for measured in findings.lesions),
-            _score(findings.score),
-            tuple(results),
-            _summary(findings, len(results)),
-            record,
-            findings.case.notes,
-        )
+        return results
 
     def _measure(self, claim: Claim, case: Case) -> tuple[Findings, VerificationRecord | None] | Rejected:
         verifiable = self._pipeline.verifiable

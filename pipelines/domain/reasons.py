@@ -124,6 +124,10 @@ CODES: Final[dict[str, str]] = {
     "RSP-003": "The choice of lesions contradicts what was seen",
     "RSP-004": "Lesions were measured in different ways",
     "RSP-005": "A decision of a reader is missing",
+    "RSP-006": "A decision of a reader cannot be used",
+    # what people enter about patients
+    "CLN-001": "A table of clinical data cannot be imported",
+    "CLN-002": "A clinical record was not understood in full",
     # results and their delivery
     "OUT-001": "A result did not pass its self-check",
     "NET-001": "The peer cannot be reached",
@@ -147,5 +151,10 @@ CODES: Final[dict[str, str]] = {
     "RUN-003": "The queue cannot be reached",
     "RUN-004": "The computation took too long",
     "RUN-005": "The computation needed too much memory",
+    "MON-001": "A process gives no sign of life",
+    "MON-002": "The monitoring port cannot be opened",
+    "MON-003": "An audit message could not be recorded",
+    "MON-004": "The audit repository cannot be reached",
+    "MON-005": "An alert could not be sent",
 }
 """Every message code with its meaning. A code is never used again for something else."""

@@ -39,19 +39,10 @@ from pipelines.domain.coding import (
 )
 from pipelines.domain.feature_codes import describe
 from pipelines.domain.features import FeatureVector
-from pipelines.domain.identifiers import SopClassUID
 from pipelines.domain.inherited import INHERITED
 from pipelines.domain.outcome import ResultObject, family
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.score import Score
-from pipelines.domain.sop_classes import (
-    COMPREHENSIVE_3D_SR,
-    ENCAPSULATED_PDF,
-    KEY_OBJECT_SELECTION,
-    PARAMETRIC_MAP,
-    SECONDARY_CAPTURE,
-    SEGMENTATION,
-)
 from pipelines.domain.volume import Grid
 from pipelines.outputs import (
     case_report,
@@ -62,6 +53,7 @@ from pipelines.outputs import (
     segmentation,
 )
 from pipelines.outputs.inherited import inherited
+from pipelines.outputs.iod.check import iod_faults
 from pipelines.outputs.page.check import page_faults
 from pipelines.outputs.page.objects import KIND as PAGE
 from pipelines.outputs.provenance import DEMONSTRATION_NOTICE, result_uid
@@ -82,32 +74,16 @@ _UNREADABLE: Final = (
     struct.error,
 )
 
-# type 1 attributes, and those of type 1C whose condition a result always meets
-_EVERY_OBJECT: Final = (
-    "SpecificCharacterSet SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID Modality SeriesNumber "
-    "InstanceNumber ContentDate ContentTime Manufacturer ManufacturerModelName DeviceSerialNumber SoftwareVersions"
+# beyond what the IODs demand: who made the object and when, by which a site traces it
+_PROMISED: Final = (
+    "InstanceNumber",
+    "ContentDate",
+    "ContentTime",
+    "Manufacturer",
+    "ManufacturerModelName",
+    "DeviceSerialNumber",
+    "SoftwareVersions",
 )
-_EVERY_IMAGE: Final = (
-    "ImageType SamplesPerPixel PhotometricInterpretation Rows Columns BitsAllocated NumberOfFrames FrameOfReferenceUID "
-    "LossyImageCompression ContentLabel SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence "
-    "DimensionOrganizationSequence DimensionIndexSequence ReferencedSeriesSequence"
-)
-_TYPE_1: Final[dict[SopClassUID, tuple[str, ...]]] = {
-    sop_class: tuple(f"{_EVERY_OBJECT} {own}".split())
-    for sop_class, own in {
-        COMPREHENSIVE_3D_SR: "CompletionFlag VerificationFlag ValueType ConceptNameCodeSequence ContinuityOfContent "
-        "ContentTemplateSequence CurrentRequestedProcedureEvidenceSequence ContentSequence",
-        KEY_OBJECT_SELECTION: "ValueType ConceptNameCodeSequence ContinuityOfContent ContentTemplateSequence "
-        "CurrentRequestedProcedureEvidenceSequence ContentSequence",
-        SEGMENTATION: f"{_EVERY_IMAGE} BitsStored HighBit SegmentationType SegmentSequence",
-        PARAMETRIC_MAP: f"{_EVERY_IMAGE} ContentQualification BurnedInAnnotation RecognizableVisualFeatures "
-        "PresentationLUTShape",
-        ENCAPSULATED_PDF: "ConversionType BurnedInAnnotation SourceInstanceSequence MIMETypeOfEncapsulatedDocument "
-        "EncapsulatedDocument EncapsulatedDocumentLength",
-        SECONDARY_CAPTURE: "ConversionType ImageType SamplesPerPixel PhotometricInterpretation PlanarConfiguration "
-        "Rows Columns BitsAllocated BitsStored HighBit PixelRepresentation BurnedInAnnotation DerivationDescription",
-    }.items()
-}
 
 
 def check(made: ResultObject, findings: Findings) -> Rejected | None:
@@ -151,7 +127,8 @@ def _faults(made: ResultObject, findings: Findings) -> Iterator[str]:
         read = _read_back(made.data)
         yield from _identity_faults(made, read.dataset)
         yield from _patient_faults(read.dataset, findings)
-        yield from _missing(read.dataset, made.sop_class)
+        yield from iod_faults(made.data, made.sop_class)
+        yield from _broken_promises(read.dataset)
         yield from _COMPARISONS[family(made.kind)](read, made, findings)
     except _UNREADABLE:
         # the bytes may hold anything; what cannot be found where it belongs is a fault like any other
@@ -203,8 +180,8 @@ def _equal(one: DataElement | None, other: DataElement | None) -> bool:
     return (one.is_empty and other.is_empty) or bool(one.value == other.value)
 
 
-def _missing(dataset: Dataset, sop_class: SopClassUID) -> Iterator[str]:
-    for keyword in _TYPE_1.get(sop_class, ()):
+def _broken_promises(dataset: Dataset) -> Iterator[str]:
+    for keyword in _PROMISED:
         element = _element(dataset, keyword)
         if element is None or element.is_empty:
             yield f"{keyword} is missing"

@@ -6,6 +6,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import pypdfium2
 import pytest
 from pydicom import Dataset, dcmread
 
@@ -153,6 +154,17 @@ def test_the_two_languages_and_the_two_forms_are_different_objects(findings: Fin
     assert [one.kind for one in made[:2]] == ["page-pdf", "page-image"]
     (only,) = page_objects(findings, synthetic.PRODUCER, settings=PageSettings("image"))
     assert only.data == made[1].data
+
+
+def test_the_image_is_the_page_of_the_pdf_drawn_at_150_dpi(findings: Findings) -> None:
+    languages: tuple[PageLanguage, ...] = ("en", "zh")
+    for language in languages:
+        document, image = pages(findings, language)
+        page = pypdfium2.PdfDocument(pdf_of(document))[0]
+        drawn = page.render(scale=150 / 72, rev_byteorder=True).to_numpy()
+        pixels = read(image).pixel_array
+        np.testing.assert_array_equal(pixels, drawn[:, :, :3])
+        assert len(np.unique(pixels)) > 100
 
 
 def test_it_names_the_report_and_the_slices_that_it_shows_as_its_sources(findings: Findings) -> None:

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "v0006_cohorts"
-down_revision = "v0005_priority"
+revision = "v0007_cohorts"
+down_revision = "v0006_clinical"
 
 
 def upgrade() -> None:
