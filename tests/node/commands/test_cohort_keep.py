@@ -99,3 +99,27 @@ def test_what_is_written_by_hand_is_read_back_with_its_types(config: Path) -> No
     assert call(config, "add", "nsclc", "--patient", "1", *facts).exit_code == 0
     (member,) = open_stores(load_settings(config)).cohorts.members("nsclc")
     assert (member.number("age"), member.number("doses"), str(member.day("therapy_start"))) == (64.5, 4, "2024-03-01")
+
+
+def test_features_of_a_file_take_the_place_of_the_ledgers(config: Path, tmp_path: Path) -> None:
+    head = "patient_id,therapy_start,response,stage,study_date,slice_thickness_mm\n"
+    text = head + "".join(f"ZZ-SENTINEL-{n},2024-03-20,PR,IV,2024-03-{10 + n},1.25\n" for n in range(3))
+    assert call(config, "import", "nsclc", table(tmp_path, text)).exit_code == 0
+    features = tmp_path / "features.csv"
+    rows = "".join(
+        f"ZZ-SENTINEL-{n},{size},{value}\n" for n, size, value in [(0, 100, 1.5), (0, 300, 5.5), (1, 50, 2.5)]
+    )
+    features.write_text(f"PatientID,original_shape_VoxelVolume,original_firstorder_Mean\n{rows}")
+    done = call(config, "export", "nsclc", "-o", str(tmp_path / "out"), "--features", str(features))
+    assert done.exit_code == 1 and "keygen" in done.stderr
+    assert call(config, "keygen").exit_code == 0
+    for choice, means in (("largest", [2.5, 5.5]), ("weighted", [2.5, 4.5]), ("all", [1.5, 2.5, 5.5])):
+        out = tmp_path / choice
+        done = call(config, "export", "nsclc", "-o", str(out), "--features", str(features), "--lesions", choice)
+        assert done.exit_code == 0, done.output
+        written = (out / "features.csv").read_text().splitlines()
+        column = written[0].split(",").index("original_firstorder_Mean")
+        assert sorted(float(row.split(",")[column]) for row in written[1:]) == pytest.approx(means)
+        assert "SENTINEL" not in (out / "clinical.csv").read_text() + "".join(written)
+    # the third patient has no features
+    assert "1 left out: No CT with a segmentation" in done.stderr
