@@ -35,6 +35,7 @@ from node.adapters.heartbeat import Heartbeat
 from node.adapters.ledger import SqlLedger, open_engine
 from node.adapters.ledger_audit import SqlAudit, nobody
 from node.adapters.ledger_clinical import SqlClinical
+from node.adapters.ledger_cohorts import SqlCohorts
 from node.adapters.ledger_commitments import SqlCommitments
 from node.adapters.ledger_duties import SqlDuties
 from node.adapters.ledger_erasure import SqlErasure
@@ -137,6 +138,7 @@ class Stores:
     priorities: SqlPriorities
     retention: SqlRetention
     erasure: SqlErasure
+    cohorts: SqlCohorts
     clinical: SqlClinical
     readings: SqlReadings
     reassessments: SqlReassessments
@@ -192,6 +194,7 @@ def open_stores(settings: Settings) -> Stores:
         SqlPriorities(engine),
         SqlRetention(engine, committing=[p.name for p in settings.peers if p.commitment and not p.stow_url]),
         SqlErasure(engine),
+        SqlCohorts(engine),
         SqlClinical(engine),
         SqlReadings(engine),
         SqlReassessments(engine, utc_now),

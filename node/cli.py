@@ -488,7 +488,279 @@ def analyse(*, cohort: Path, study: str, profile: str, output: Path, dpi: int) -
 
 @cli.group()
 def cohort() -> None:
-    """Work with the tables of a cohort."""
+    """Put cohorts together, screen and export them, and compare readers."""
+
+
+@cohort.command("import")
+@click.argument("name")
+@click.argument("table", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.pass_obj
+@reporting_errors
+def cohort_import(node: Node, name: str, table: Path) -> None:
+    """Read the patients of TABLE (CSV or .xlsx) into the cohort NAME: all of them, or none when a cell is wrong.
+
+    The Patient ID is turned into a digest at once; patients that are there already are renewed.
+
+    \b
+    Example: pulmonode cohort import nsclc patients.xlsx
+    """
+    from node.commands.cohort.keep import run_import
+
+    sys.exit(run_import(node.stores().cohorts, name, table, Console(stderr=True, highlight=False)))
+
+
+@cohort.command("add")
+@click.argument("name")
+@click.option("--patient", required=True, help="Patient ID as in the DICOM files; only a digest of it is kept.")
+@click.option("--set", "facts", multiple=True, metavar="COLUMN=VALUE", help="A column of the data dictionary.")
+@click.pass_obj
+@reporting_errors
+def cohort_add(node: Node, name: str, patient: str, facts: tuple[str, ...]) -> None:
+    """Add one patient to the cohort NAME, or renew all that is known of one.
+
+    \b
+    Example: pulmonode cohort add nsclc --patient 4711 --set therapy_start=2024-03-01 --set response=PR
+    """
+    from node.commands.cohort.keep import run_add
+
+    pairs = [fact.partition("=") for fact in facts]
+    if any(not between for _, between, _ in pairs):
+        raise click.UsageError("--set needs COLUMN=VALUE.")
+    known = {"patient_id": patient, **{column: value for column, _, value in pairs}}
+    sys.exit(run_add(node.stores().cohorts, name, known, Console(stderr=True, highlight=False)))
+
+
+@cohort.command("list")
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@click.pass_obj
+@reporting_errors
+def cohort_list(node: Node, name: str | None, *, as_json: bool) -> None:
+    """Show all cohorts, or the patients of the cohort NAME by their digests.
+
+    \b
+    Example: pulmonode cohort list nsclc
+    """
+    from node.commands.cohort.keep import run_list
+
+    sys.exit(run_list(node.stores().cohorts, name, as_json_text=as_json))
+
+
+_COHORT_RULES: Final = (
+    click.option(
+        "--days", type=(int, int), default=(-28, 0), show_default=True, help="Day of the CT, from the first dose."
+    ),
+    click.option(
+        "--slice-mm", type=(float, float), default=(0.4, 5.0), show_default=True, help="Least and most slice thickness."
+    ),
+    click.option(
+        "--any-stage", is_flag=True, help="Take patients of every stage, and of none known.  [default: III and IV]"
+    ),
+    click.option(
+        "--least-doses", type=click.IntRange(min=1), default=1, show_default=True, help="Doses of immunotherapy."
+    ),
+    click.option(
+        "--refuse-note",
+        "refuse_notes",
+        multiple=True,
+        default=("CT-006", "CT-007", "CT-008", "CT-011"),
+        show_default=True,
+        help="Code of a message that rules a CT out; none with an empty one.",
+    ),
+    click.option(
+        "--features",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Features from a table of `pulmonode extract --with-patient-id` instead of the ledger.",
+    ),
+)
+_COHORT_SECRET: Final = click.option(
+    "--secret",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File of the secret for pseudonyms.  [default: cohort-secret in the data folder]",
+)
+
+
+def _with_cohort_rules(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(_COHORT_RULES):
+        command = option(command)
+    return command
+
+
+def _cohort_rules(
+    days: tuple[int, int], slice_mm: tuple[float, float], doses: int, notes: tuple[str, ...], *, any_stage: bool
+) -> Any:
+    from pipelines.cohort.eligibility import Rules
+    from pipelines.cohort.members import ADVANCED
+
+    try:
+        return Rules(*days, *slice_mm, () if any_stage else ADVANCED, doses, tuple(note for note in notes if note))
+    except ValueError as fault:
+        raise click.UsageError("A lower limit of --days or --slice-mm lies above the upper one.") from fault
+
+
+@cohort.command("screen")
+@click.argument("name")
+@_with_cohort_rules
+@click.pass_obj
+@reporting_errors
+def cohort_screen(
+    node: Node,
+    name: str,
+    days: tuple[int, int],
+    slice_mm: tuple[float, float],
+    least_doses: int,
+    refuse_notes: tuple[str, ...],
+    features: Path | None,
+    *,
+    any_stage: bool,
+) -> None:
+    """Show how many patients of the cohort NAME are eligible, and why the others are not.
+
+    \b
+    Example: pulmonode cohort screen nsclc
+    """
+    from node.commands.cohort.export import run_screen
+
+    rules = _cohort_rules(days, slice_mm, least_doses, refuse_notes, any_stage=any_stage)
+    sys.exit(run_screen(node.stores(), name, rules, features, Console(highlight=False)))
+
+
+@cohort.command("export")
+@click.argument("name")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder to write; it must not exist.",
+)
+@click.option(
+    "--lesions",
+    type=click.Choice(["largest", "all", "weighted"]),
+    default="largest",
+    show_default=True,
+    help="Of several lesions of a patient: the largest, all, or means weighted by volume.",
+)
+@click.option("--dicom", is_flag=True, help="Write the de-identified CTs and segmentations, too.")
+@_COHORT_SECRET
+@_with_cohort_rules
+@click.pass_obj
+@reporting_errors
+def cohort_export(
+    node: Node,
+    name: str,
+    output: Path,
+    lesions: Any,
+    secret: Path | None,
+    days: tuple[int, int],
+    slice_mm: tuple[float, float],
+    least_doses: int,
+    refuse_notes: tuple[str, ...],
+    features: Path | None,
+    *,
+    dicom: bool,
+    any_stage: bool,
+) -> None:
+    """Write the eligible patients of the cohort NAME, under pseudonyms, as the folder that `pulmonode train` takes.
+
+    \b
+    Example: pulmonode cohort export nsclc -o cohort
+    """
+    from node.commands.cohort.export import ExportRequest, run_export
+
+    rules = _cohort_rules(days, slice_mm, least_doses, refuse_notes, any_stage=any_stage)
+    request = ExportRequest(name, rules, lesions, features, _cohort_secret(node, secret), output.absolute(), dicom)
+    sys.exit(run_export(node.stores(), request, Console(stderr=True, highlight=False)))
+
+
+@cohort.command("keygen")
+@_COHORT_SECRET
+@click.pass_obj
+@reporting_errors
+def cohort_keygen(node: Node, *, secret: Path | None) -> None:
+    """Make the secret from which pseudonyms are made. Keep a copy: without it nobody can make the same again.
+
+    \b
+    Example: pulmonode cohort keygen
+    """
+    from node.commands.cohort.secret import make_secret
+
+    path = _cohort_secret(node, secret)
+    if not make_secret(path):
+        _fail(1, f"{path} exists already; it was left as it is.")
+    click.echo(f"Written to {path}.")
+
+
+@cohort.command("sample")
+@click.argument("name")
+@click.option("-n", "count", type=click.IntRange(min=1), default=20, show_default=True, help="Number of cases.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The same seed, the same cases.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="CSV file to write.")
+@click.pass_obj
+@reporting_errors
+def cohort_sample(node: Node, name: str, count: int, seed: int, output: Path | None) -> None:
+    """Choose at random the cases of the cohort NAME that a second reader draws again.
+
+    \b
+    Example: pulmonode cohort sample nsclc -n 20 --seed 7
+    """
+    from node.commands.cohort.second_reader import run_sample
+
+    sys.exit(run_sample(node.stores(), name, count, seed, output, Console(stderr=True, highlight=False)))
+
+
+@cohort.command("agreement")
+@click.argument("name")
+@click.option(
+    "--form",
+    type=click.Choice(["ICC1", "ICC2", "ICC3", "ICC1k", "ICC2k", "ICC3k"]),
+    default="ICC2",
+    show_default=True,
+    help="Of Shrout & Fleiss; ICC2 is ICC(2,1), absolute agreement.",
+)
+@click.option(
+    "--rule",
+    type=click.Choice(["estimate", "lower"]),
+    default="estimate",
+    show_default=True,
+    help="What must lie above the threshold: the coefficient, or its lower 95 % limit.",
+)
+@click.option(
+    "--threshold", type=click.FloatRange(0, 1), default=0.8, show_default=True, help="Features at it are dropped."
+)
+@click.option("--every-lesion", is_flag=True, help="Compare all lesions instead of the largest of each patient.")
+@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder for tables and figure.")
+@_COHORT_SECRET
+@click.pass_obj
+@reporting_errors
+def cohort_agreement(
+    node: Node,
+    name: str,
+    form: Any,
+    rule: Any,
+    threshold: float,
+    output: Path | None,
+    secret: Path | None,
+    *,
+    every_lesion: bool,
+) -> None:
+    """Compare two readers of the cohort NAME: overlap of lesions, agreement of features, and which features to keep.
+
+    A second reader's segmentation is another one of the same CT. `train --reliable` takes OUTPUT/reliable.txt.
+
+    \b
+    Example: pulmonode cohort agreement nsclc -o agreement
+    """
+    from node.commands.cohort.second_reader import AgreementRequest, run_agreement
+
+    request = AgreementRequest(name, form, rule, threshold, every_lesion, output, _cohort_secret(node, secret))
+    sys.exit(run_agreement(node.settings(), node.stores(), request, Console(highlight=False)))
+
+
+def _cohort_secret(node: Node, given: Path | None) -> Path:
+    from node.commands.cohort.secret import FILE
+
+    return given or node.settings().data_dir / FILE
 
 
 @cohort.command()

@@ -33,6 +33,7 @@ from node.conformance.statement import facts, statement
 from node.settings import Settings
 from pipelines.cohort.dictionary import Dictionary
 from pipelines.cohort.huang.columns import LESIONS, PATIENTS
+from pipelines.cohort.members import MEMBERS
 from pipelines.domain import case_state, feature_codes
 from pipelines.domain.agents import AGENTS
 from pipelines.domain.case_state import TRANSITIONS, CaseEvent, CaseState
@@ -383,6 +384,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "ibsi-profile": ibsi_profile,
     "demo-model": demo_model,
     "import-rules": import_rules,
+    "cohort-members": partial(cohort_columns, MEMBERS),
     "clinical-dictionary": clinical_dictionary,
     "inhibitors": inhibitors,
     "questions": questions,

@@ -15,7 +15,7 @@ from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, TypeDecorator
 
-from node.adapters import ledger_schema
+from node.adapters import cohort_schema, ledger_schema  # noqa: F401  the tables of cohorts stand in the same metadata
 from node.adapters.ledger import open_engine
 from node.adapters.migrate import steps
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, insert, or_, select
 
 from node.adapters import clinical_schema as c
+from node.adapters import cohort_schema
 from node.adapters import history_schema as h
 from node.adapters import ledger_schema as t
 from node.adapters import retention_schema as kept
@@ -58,6 +59,8 @@ class SqlErasure:
                 _erase(connection, one, Why.PERSON, detail, at)
             _drop_instances(connection, connection.scalars(drawn).all(), at)
             _drop_steps(connection, key)
+            in_cohorts = cohort_schema.cohort_member
+            connection.execute(in_cohorts.delete().where(in_cohorts.c.patient_key == key))
             _drop_clinical(connection, key)
         self._forget_pages()
         return cases

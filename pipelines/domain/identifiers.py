@@ -36,6 +36,11 @@ def digest_of(*parts: str) -> str:
     return sha.hexdigest()
 
 
+def patient_key_of(patient_id: str, issuer: str = "") -> str:
+    """The digest by which the ledger knows a patient, from Patient ID and Issuer of Patient ID as decoded."""
+    return digest_of(patient_id.strip(), issuer.strip())
+
+
 def derived_uid(*parts: str) -> str:
     """Make a UID that is the same whenever `parts` are the same.
 

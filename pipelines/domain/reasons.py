@@ -114,6 +114,10 @@ CODES: Final[dict[str, str]] = {
     "COH-003": "The cohort's table cannot be read",
     "COH-004": "The matched groups are not balanced",
     "COH-005": "A part of the analysis could not be done",
+    "COH-006": "The cohort, or what it needs, is not there",
+    "COH-007": "The features of the cohort do not fit together",
+    "COH-008": "An image cannot be de-identified",
+    "COH-009": "The readings of a second reader cannot be compared",
     # lesions over time
     "RSP-001": "Lesions of two time points cannot be matched",
     "RSP-002": "The time points of a patient contradict each other",

@@ -27,7 +27,7 @@ from pipelines.domain.identifiers import (
     SopClassUID,
     SopInstanceUID,
     StudyUID,
-    digest_of,
+    patient_key_of,
 )
 from pipelines.domain.instance import MAX_FRAME_POSITIONS, InstanceRef, Plane, References
 from pipelines.domain.reasons import Rejected
@@ -339,7 +339,7 @@ def _collect(syntax: str, data: Content, start: int, cut: bool) -> InstanceRef:
         sop_instance=SopInstanceUID(_text(top["sop_instance"])),
         key=SeriesKey(StudyUID(_text(top["study"])), SeriesUID(_text(top["series"]))),
         transfer_syntax=syntax,
-        patient_key=digest_of(_decoded(top, "patient_id"), _decoded(top, "issuer")),
+        patient_key=patient_key_of(_decoded(top, "patient_id"), _decoded(top, "issuer")),
         modality=_text(top.get("modality", b"")[:16]).strip(),
         frame_of_reference=FrameOfReferenceUID(_text(frame_of_reference)) if _is_uid(frame_of_reference) else None,
         frames=_frames(top.get("frames", b"")),

@@ -15,10 +15,12 @@ from sqlalchemy import create_engine, inspect, text
 from node.adapters import ledger_schema as t
 from node.adapters import migrations
 from node.adapters.ledger import SqlLedger, open_engine
+from node.adapters.ledger_cohorts import SqlCohorts
 from node.adapters.ledger_workflow import SqlWorkflow
 from node.adapters.migrate import Form, form, steps, upgrade
 from node.errors import ConfigError
 from node.ports import Destination, Receipt
+from pipelines.cohort.members import Member
 from pipelines.domain.case_state import CaseState
 from pipelines.domain.identifiers import CaseId
 from tests.node.adapters.earlier import fill_as_release_0_1
@@ -181,3 +183,11 @@ def test_results_of_a_case_of_the_first_release_can_be_sent_again(database: str,
     ledger = SqlLedger(open_engine(database), pipeline="test")
     assert ledger.resend(CaseId(1), Destination("OTHER"), at=clock()) == 1
     assert ledger.received(images(1)[0], file_of(image(), "x"), SENDER, at=clock()) is Receipt.CONFLICT
+
+
+def test_a_ledger_of_the_first_release_can_hold_cohorts(database: str, clock: SetClock) -> None:
+    fill_as_release_0_1(database)
+    cohorts = SqlCohorts(open_engine(database))
+    assert cohorts.put("nsclc", [Member("ab" * 32, {"response": "PR"})], at=clock()) == 1
+    assert cohorts.names() == {"nsclc": 1}
+    assert cohorts.members("nsclc")[0].outcome == "PR"
