@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from node.faults import fault_point
 from node.logs import Log
 from node.ports import Archive, Clock, Delivery, Ledger, Sent
 from pipelines.domain.reasons import Rejected
@@ -59,7 +60,9 @@ class Deliverer:
             return 0
         waiting = {delivery.result: delivery for delivery in due}
         for result, sent in self._archive.send(destination, list(waiting)):
+            fault_point("deliver.sent")
             self._settle(destination, waiting.pop(result), sent)
+            fault_point("deliver.recorded")
         return len(due)
 
     def _settle(self, destination: str, delivery: Delivery, sent: Sent) -> None:

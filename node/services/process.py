@@ -11,6 +11,7 @@ from typing import Final
 from pydicom import Dataset, dcmread
 
 from node.errors import TransientError
+from node.faults import fault_point
 from node.logs import Log
 from node.ports import (
     Claim,
@@ -110,6 +111,7 @@ class Processor:
         if claim is None:
             self._log.info("case_not_claimed", case=case)
             return
+        fault_point("process.claimed")
         self._log.info("case_started", case=case, attempt=claim.attempt, images=len(claim.images))
         try:
             with self._renewed(claim):
@@ -170,6 +172,7 @@ class Processor:
                 )
             return recorded
         recorded = self._ledger.reported(claim, outcome, self._destinations, at=now)
+        fault_point("process.reported")
         if recorded:
             self._log.info("case_reported", case=claim.case, objects=len(outcome.results), seconds=seconds)
         return recorded
@@ -197,6 +200,7 @@ class Processor:
             return fault.reason
         if isinstance(measured, Rejected):
             return measured
+        fault_point("process.measured")
         findings, record = measured
         # DICOM dates and times are those of the place where the device stands
         produced_at = claim.completed_at.astimezone()
@@ -218,6 +222,7 @@ class Processor:
                     file,
                 )
             )
+            fault_point("process.stored")
         return Report(
             tuple(_measurement(measured, findings) for measured in findings.lesions),
             _score(findings.score),
