@@ -4,6 +4,7 @@ import errno
 import hashlib
 import mmap
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,7 +13,7 @@ from typing import Final
 
 from node.errors import TransientError
 from node.faults import fault_point
-from node.ports import StoredFile
+from node.ports import BEING_SENT, StoredFile
 from pipelines.domain.identifiers import CaseId
 from pipelines.domain.instance import InstanceRef
 
@@ -67,11 +68,20 @@ class FileSpool:
         return self._put(f"results/{case}/{name}-{sha256[:16]}.dcm", data, sha256)
 
     def discard_unfinished(self, *, older_than_s: float) -> int:
-        """Remove what killed processes left half written, which nobody was told of; how many files."""
+        """Remove what killed processes left half written or half sent, which nobody was told of; how many."""
         limit = time.time() - older_than_s
-        left = [path for path in (self._root / "tmp").glob("*") if path.stat().st_mtime < limit]
+        found = [*(self._root / "tmp").glob("*"), *(self._root / "results").glob(f"*/{BEING_SENT}*")]
+        left = []
+        for path in found:
+            # another process may be ready with it in this moment
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < limit:
+                    left.append(path)
         for path in left:
-            path.unlink(missing_ok=True)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
         return len(left)
 
     def path(self, file: StoredFile) -> Path:

@@ -27,7 +27,7 @@ class Audit:
     sent_again
         Results that the PACS got more than once, the same to the last byte.
     leftovers
-        Files that nobody was told of: drafts, and received files without a row.
+        Files that nobody was told of: drafts, received files without a row, and results as they were being sent.
     """
 
     acknowledged: int = 0
@@ -134,6 +134,9 @@ def _files(settings: Settings, sent: set[str], found: Audit) -> Iterator[str]:
             if str(path.relative_to(spool)) in known:
                 continue
             found.leftovers += 1
+            # the form that one peer wanted, of a result that is there: removed when the node starts later
+            if path.parent.name.startswith(".sending-"):
+                continue
             # a file whose sender was told nothing; he sent it again, and it is the same file then
             if folder == "results" or hashlib.sha256(dataset_of(path.read_bytes())).hexdigest() in sent:
                 yield f"ORPHAN: {path.relative_to(spool)}"

@@ -4,11 +4,13 @@ import hashlib
 import random
 import threading
 import time
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
 from pydicom import Dataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, evt
 
 from node.adapters.commitment import read_request, send_report
@@ -47,7 +49,7 @@ class MoodyPacs:
         self._ae = AE(ae_title)
         for syntax in sorted(RESULT_CLASSES | {STORAGE_COMMITMENT, VERIFICATION, _FIND}):
             self._ae.add_supported_context(
-                syntax, ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99"]
+                syntax, [ExplicitVRLittleEndian, ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian]
             )
         self._server: Any = None
         self._port = 0
@@ -88,11 +90,13 @@ class MoodyPacs:
         if mood == "full":
             return 0xA700
         uid = str(event.request.AffectedSOPInstanceUID)
-        data_set = event.dataset
+        data_set, data = event.dataset, event.encoded_dataset(include_meta=False)
+        if event.context.transfer_syntax == DeflatedExplicitVRLittleEndian:
+            data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data)
         with self._lock:
             if mood == "knows duplicates" and self.kept.get(uid):
                 return 0x0111
-            self.kept[uid].append(hashlib.sha256(event.encoded_dataset(include_meta=False)).hexdigest())
+            self.kept[uid].append(hashlib.sha256(data).hexdigest())
             self._series[uid] = (str(data_set.StudyInstanceUID), str(data_set.SeriesInstanceUID))
         if mood == "stores and aborts":
             event.assoc.abort()
