@@ -59,6 +59,7 @@ class Outcome:
 def run(plan: Plan, folder: Path) -> Outcome:
     """Run `plan` in `folder`; raises when the node comes to no end."""
     began = time.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
     dice = random.Random(plan.seed)
     pacs = MoodyPacs()
     with ExitStack() as stack:

@@ -63,11 +63,14 @@ class Service:
 
     def turned_away(self) -> list[str]:
         """Why associations were refused, as `status` shows it."""
-        return [one.why for one in open_stores(self.settings).workflow.refused_associations(limit=5)]
+        return [one.refused.why for one in open_stores(self.settings).workflow.refused_associations(limit=5)]
 
     def stored(self) -> set[Path]:
-        spool = self.settings.data_dir / "spool"
-        return {path for path in spool.rglob("*") if path.is_file()}
+        """Received instances; those that were acknowledged when nobody is being served."""
+        return set((self.settings.data_dir / "spool" / "received").rglob("*.dcm"))
+
+    def has_drafts(self) -> bool:
+        return any((self.settings.data_dir / "spool" / "tmp").iterdir())
 
 
 @contextmanager
