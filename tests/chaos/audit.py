@@ -67,7 +67,9 @@ def _rows(settings: Settings, query: str) -> list[tuple[str, ...]]:
 
 
 def _received(settings: Settings, receipts: Mapping[str, Sendable]) -> Iterator[str]:
-    rows = {uid: (path, digest) for uid, path, digest in _rows(settings, "select sop_instance,path,sha256 from instance")}
+    rows = {
+        uid: (path, digest) for uid, path, digest in _rows(settings, "select sop_instance,path,sha256 from instance")
+    }
     for uid, sent in receipts.items():
         if uid not in rows:
             yield f"LOST: {uid} was acknowledged and is in no ledger"

@@ -126,9 +126,7 @@ class MoodyPacs:
     def _find(self, event: Any) -> Iterator[tuple[int, Dataset | None]]:
         keys = event.identifier
         with self._lock:
-            found = [
-                uid for uid, key in self._series.items() if key == (keys.StudyInstanceUID, keys.SeriesInstanceUID)
-            ]
+            found = [uid for uid, key in self._series.items() if key == (keys.StudyInstanceUID, keys.SeriesInstanceUID)]
         for uid in found:
             answer = Dataset()
             answer.QueryRetrieveLevel = "IMAGE"

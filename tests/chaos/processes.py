@@ -74,7 +74,7 @@ class Processes:
         with self._lock:
             living = [(role, p) for role, p in zip(ROLES, self._running, strict=True) if p is not None]
             if what == "tree":
-                targets = [pid for pid in self._ours()]
+                targets = self._ours()
             elif what == "child":
                 targets = [pid for role, p in living if role == "worker" for pid in descendants(p.pid)][:1]
             else:

@@ -181,9 +181,9 @@ def told(outcome: Outcome) -> str:
         f"killed               {sum(outcome.kills.values())}  {outcome.kills}",
         f"ended at a place     {sum(outcome.points.values())}  {outcome.points}",
         f"moods of the PACS    {outcome.moods}",
-        f"answers to senders   "
+        "answers to senders   "
         + ", ".join(f"{'none' if s is None else f'0x{s:04X}'}: {n}" for s, n in receipts.answers.items()),
-        f"acknowledged         {found.acknowledged} instances of {receipts.studies} studies, {receipts.again} sent again",
+        f"acknowledged         {found.acknowledged} of {receipts.studies} studies, {receipts.again} of them twice",
         f"cases                {dict(found.cases)}, {found.runs} runs",
         f"results              {found.results} in the PACS, {found.sent_again} of them sent again with the same bytes",
         f"files left over      {found.leftovers} that nobody was told of",

@@ -120,7 +120,9 @@ class Targets:
         data = mutated(self._stream, dice)
 
         def serve(wire: Wire) -> None:
-            agreed = Negotiated(Sender("FUZZ", "NODE"), {1: (CT, EXPLICIT)}, max_pdu_bytes=131072, max_object_bytes=2**20)
+            agreed = Negotiated(
+                Sender("FUZZ", "NODE"), {1: (CT, EXPLICIT)}, max_pdu_bytes=131072, max_object_bytes=2**20
+            )
             StoreAssociation(wire, agreed, self._receiver, _Strict("fuzz")).serve()
 
         self._over_a_wire(data, serve)
@@ -149,7 +151,9 @@ class Targets:
                         continue
 
             # a small stream fits into the kernel's buffer
-            threads = [Thread(target=drain, daemon=True)] + ([Thread(target=feed, daemon=True)] if len(data) > 60000 else [])
+            threads = [Thread(target=drain, daemon=True)] + (
+                [Thread(target=feed, daemon=True)] if len(data) > 60000 else []
+            )
             if len(threads) == 1:
                 feed()
             for thread in threads:
@@ -237,7 +241,9 @@ def main() -> int:
         chosen = [given.target] if given.target else list(targets)
         for name in chosen:
             found = fuzz(targets[name], name=name, seed=given.seed, seconds=given.seconds / len(chosen))
-            print(f"{name:12} {found.executions:9} executions, slowest {found.slowest_s:.3f} s, {found.findings} findings")
+            print(
+                f"{name:12} {found.executions:9} executions, slowest {found.slowest_s:.3f} s, {found.findings} findings"
+            )
             findings += found.findings
     return 1 if findings else 0
 

@@ -58,5 +58,3 @@ def test_a_full_disk_refuses_and_recovers(tmp_path: Path, min_free_mb: int, take
 def _kept(files: set[Path], data_sets: list[bytes]) -> None:
     found = {hashlib.sha256(dataset_of(path.read_bytes())).hexdigest() for path in files}
     assert {hashlib.sha256(one).hexdigest() for one in data_sets} <= found
-
-

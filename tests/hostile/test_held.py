@@ -15,7 +15,10 @@ def test_held_associations_are_cheap(tmp_path_factory: pytest.TempPathFactory, c
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 3 * count)), hard))
     folder = tmp_path_factory.mktemp("held")
-    with service(folder, receive={"max_associations": count + 10, "network_timeout_s": 600}) as node, ExitStack() as held:
+    with (
+        service(folder, receive={"max_associations": count + 10, "network_timeout_s": 600}) as node,
+        ExitStack() as held,
+    ):
         node.serves()
         before = node.rss_mb()
         for _ in range(count):

@@ -55,7 +55,9 @@ BAD = {
     ),
     "a delimiter where none may be": (identity() + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0), 0xC000),
     "fragments without an end": (
-        identity() + struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF) + struct.pack("<HHI", 0xFFFE, 0xE000, 0),
+        identity()
+        + struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF)
+        + struct.pack("<HHI", 0xFFFE, 0xE000, 0),
         0xC000,
     ),
     "two million elements": (identity() + element(0x00210010, b"LO", b"") * 2_000_000, 0xC000),

@@ -13,7 +13,6 @@ from tests.hostile.wire import (
     ABORTED,
     CLOSED,
     CT,
-    EXPLICIT,
     answer,
     associated,
     command,
@@ -32,7 +31,9 @@ FIRST = {
     "tls hello": bytes.fromhex("160301020001000 1fc0303".replace(" ", "")) + bytes(504),
     "ssh": b"SSH-2.0-OpenSSH_9.6\r\n",
     "4 GiB request": struct.pack(">BBI", 1, 0, 0xFFFFFFFF) + bytes(65536),
-    "request of 20 000 contexts": unit(1, request()[6:] + item(0x20, bytes((1, 0, 0, 0)) + item(0x30, b"1.2")) * 20_000),
+    "request of 20 000 contexts": unit(
+        1, request()[6:] + item(0x20, bytes((1, 0, 0, 0)) + item(0x30, b"1.2")) * 20_000
+    ),
     "empty request": struct.pack(">BBI", 1, 0, 0),
     "data first": value(1, 3, command(CT, "1.2.3")),
     "release first": unit(5, bytes(4)),
