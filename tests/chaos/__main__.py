@@ -4,6 +4,7 @@ python -m tests.chaos [--minutes M] [--studies N] [--seed S] [--broker embedded|
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -20,6 +21,8 @@ def main() -> int:
     parser.add_argument("--ledger", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--folder", type=Path, help="keep everything here instead of in a temporary folder")
     given = parser.parse_args()
+    # whoever stops it wants its servers stopped too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     plan = Plan(
         seconds=60 * given.minutes,
         seed=given.seed,

@@ -14,6 +14,8 @@ from pathlib import Path
 from node.faults import ENVIRONMENT, POINTS
 from tests.tools import descendants
 
+_ON_THE_DISK = frozenset({"draft.written", "spool.linked", "spool.durable"})
+"""Places where the system may fail instead of the process."""
 ROLES = ("receiver", "receiver", "dispatcher", "worker")
 
 
@@ -59,7 +61,7 @@ class Processes:
     def arm(self, dice: random.Random) -> None:
         """Let the next process that comes by one of the named places die there, or fail."""
         point = dice.choice(POINTS)
-        what = "KILL" if dice.random() < 0.8 else dice.choice(("ENOSPC", "EIO"))
+        what = dice.choice(("KILL", "KILL", "ENOSPC", "EIO")) if point in _ON_THE_DISK else "KILL"
         written = self._faults / f".{point}"
         written.write_text(what)
         written.rename(self._faults / point)

@@ -93,13 +93,15 @@ def run(plan: Plan, folder: Path) -> Outcome:
         )
         settings = load_settings(config, environment={})
         open_stores(settings)
+        # they are ended before the count, the servers that it needs afterwards
+        running = stack.enter_context(ExitStack())
         processes = Processes(config, folder)
         processes.start()
-        stack.callback(processes.stop)
+        running.callback(processes.stop)
         wait_for("the node listening", lambda: listens(settings.node.port), timeout_s=120)
         senders = Senders(settings.node.port, seed=plan.seed, count=plan.senders)
         senders.start()
-        stack.callback(senders.stop)
+        running.callback(senders.stop)
         _disturb(plan, folder, dice, senders, processes, pacs, broker[1] if broker else None)
         pacs.feel(GOOD)
         processes.disarm()
@@ -112,15 +114,16 @@ def run(plan: Plan, folder: Path) -> Outcome:
             return len(rows) >= senders.receipts.studies and not pending
 
         wait_for("the end of all cases", over, timeout_s=plan.calm_s)
-    return Outcome(
-        senders.receipts,
-        dict(processes.kills),
-        dict(processes.done_at_points()),
-        dict(pacs.answers),
-        processes.starts,
-        time.monotonic() - began,
-        audit(settings, senders.receipts.acknowledged, pacs.kept),
-    )
+        running.close()
+        return Outcome(
+            senders.receipts,
+            dict(processes.kills),
+            dict(processes.done_at_points()),
+            dict(pacs.answers),
+            processes.starts,
+            time.monotonic() - began,
+            audit(settings, senders.receipts.acknowledged, pacs.kept),
+        )
 
 
 def _disturb(
