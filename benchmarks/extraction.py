@@ -1,18 +1,19 @@
 """Time and memory of the fast engine beside PyRadiomics, one after the other on one core.
 
     python -m benchmarks.extraction [--golden FOLDER] [--volumes 5 20 100 500] [--maps] [--write FOLDER]
-                                    [--peer pictologics=PYTHON] [--peer flash-radiomics=PYTHON]
+                                    [--peer pictologics=PYTHON] [--peer flash-radiomics=PYTHON] [--peer-minutes 10]
 
 Every measurement runs in a process of its own, so that its peak of memory is its own; the engines of a row run in turns
 in one process. Times are CPU seconds, the median of a few runs (PyRadiomics: of one for large lesions). --write keeps
-the table as benchmarks.md (between its marks) and benchmarks.json. A peer is another program in a Python of its own:
-see benchmarks/peer.py.
+the tables as benchmarks.md (between its marks) and benchmarks.json. A peer is another program in a Python of its own:
+see benchmarks/peer.py. Maps by PyRadiomics and peers take long, and are left out for all but small lesions.
 """
 
 import argparse
 import json
 import logging
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -25,72 +26,30 @@ from typing import Final
 
 import numpy as np
 import SimpleITK as sitk
-from pydicom import dcmread
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 
+from benchmarks import lesions
 from node.adapters.threads import mapper
-from pipelines.domain.case import Case, Lesion
-from pipelines.domain.features import FeatureVector
+from pipelines.domain.case import Lesion
+from pipelines.domain.features import FeatureMap, FeatureVector
+from pipelines.domain.reasons import Rejected
 from pipelines.domain.volume import CtVolume
 from pipelines.extraction import fast, oracle
 from pipelines.extraction.engine import feature_maps
 from pipelines.extraction.limits import Unsupported
 from pipelines.extraction.names import FEATURE_CLASSES, features_of
 from pipelines.extraction.settings import load_profile
-from pipelines.imaging.case import read_case
 from tests.lesions import lesion_of, volume
 
-_SHAPE: Final = (200, 512, 512)
-_SPACING: Final = (0.75, 0.75, 1.25)
 _SETTINGS: Final = load_profile("recommended")
+# lesions up to this size are mapped by PyRadiomics and measured by peers
+_FEW_VOXELS: Final = 30_000
 _ONE_THREAD: Final = {"OPENBLAS_NUM_THREADS": "1", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1"}
 _BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
 _MAPS: Final = (
     *(f"original_glcm_{name}" for name in features_of("glcm")[:14]),
     *(f"original_firstorder_{name}" for name in ("Mean", "Entropy", "Variance", "Minimum", "Maximum", "Energy")),
 )
-
-
-def synthetic(volume_cm3: float, seed: int = 1) -> tuple[CtVolume, Lesion]:
-    """A chest-like CT of 512 x 512 x 200 voxels with one textured, irregular tumour of `volume_cm3` in it."""
-    rng = np.random.default_rng(seed)
-    hu = rng.normal(-840.0, 25.0, _SHAPE).astype(np.float32)
-    spacing = np.array(_SPACING[::-1])
-    radius = (volume_cm3 * 1000 * 3 / 4 / np.pi) ** (1 / 3)
-    centre = [size // 2 for size in _SHAPE]
-    half = np.minimum(np.ceil((radius * 1.5 + 6) / spacing).astype(int), [size - 1 for size in centre])
-    box = tuple(slice(c - h, c + h) for c, h in zip(centre, half, strict=True))
-    shape = tuple(int(2 * h) for h in half)
-    axes = np.meshgrid(*((np.arange(n) - n / 2) * step for n, step in zip(shape, spacing, strict=True)), indexing="ij")
-
-    def field(sigma_mm: float) -> np.ndarray:
-        noise = sitk.GetImageFromArray(rng.normal(size=shape).astype(np.float32))
-        noise.SetSpacing(_SPACING)
-        smooth = sitk.GetArrayFromImage(sitk.SmoothingRecursiveGaussian(noise, sigma_mm))
-        return np.asarray((smooth - smooth.mean()) / smooth.std())
-
-    height = radius * (1 + 0.10 * field(radius / 4) + 0.04 * field(radius / 12)) - np.sqrt(sum(a**2 for a in axes))
-    wanted = round(volume_cm3 * 1000 / float(np.prod(spacing)))
-    threshold = np.partition(height.ravel(), -wanted)[-wanted]
-    tumour = height >= threshold
-    texture = 35 + 28 * field(4) + 18 * field(1.5) + 15 * field(0.7) - 35 * (field(radius / 3) > 1.2)
-    share = 1 / (1 + np.exp(-np.clip((height - threshold) / 0.8, -50, 50)))
-    hu[box] = hu[box] * (1 - share) + texture * share
-    mask = np.zeros(_SHAPE, dtype=np.bool_)
-    mask[box] = tumour
-    ct = volume(np.clip(np.rint(hu), -1024, 3071).astype(np.int16), _SPACING, origin_mm=(-190.0, -190.0, -120.0))
-    return ct, lesion_of(mask)
-
-
-def golden(folder: Path) -> tuple[CtVolume, Lesion]:
-    """CT and first lesion of a real case."""
-    case = read_case(
-        [dcmread(file) for file in sorted((folder / "ct").glob("*.dcm"))],
-        dcmread(folder / "seg.dcm"),
-        inputs_digest="benchmark",
-    )
-    assert isinstance(case, Case)
-    return case.ct, case.lesions[0]
 
 
 def _status_mb(key: str) -> float:
@@ -177,10 +136,28 @@ def _with_additional_info(ct: CtVolume, lesion: Lesion) -> None:
 
 
 def _maps(ct: CtVolume, lesion: Lesion) -> dict[str, float]:
-    return {
-        "maps_s": _median(lambda: feature_maps(ct, lesion, _MAPS, _SETTINGS), 3),
+    """The same maps by both engines in this process: CPU seconds, and how far they differ.
+
+    The difference of a map is that of its worst voxel, in shares of the greatest value of the map.
+    """
+    found = feature_maps(ct, lesion, _MAPS, _SETTINGS)
+    measured = {
+        "maps_s": _median(lambda: feature_maps(ct, lesion, _MAPS, _SETTINGS), 5),
         "voxels": lesion.mask.count,
     }
+    if lesion.mask.count > _FEW_VOXELS:
+        return measured
+    start = time.process_time()
+    wanted = oracle.feature_maps(ct, lesion, _MAPS, _SETTINGS)
+    measured["pyradiomics_maps_s"] = time.process_time() - start
+    assert not isinstance(wanted, Rejected)
+    differences = []
+    for own, reference in zip(found.outcomes, wanted, strict=True):
+        assert isinstance(own, FeatureMap)
+        apart = np.abs(own.values.astype(np.float64) - reference.values)
+        differences.append(float(np.nanmax(apart) / np.nanmax(np.abs(reference.values))))
+    measured["maps_worst"] = max(differences)
+    return measured
 
 
 def _memory(ct: CtVolume, lesion: Lesion, engine: str) -> dict[str, float]:
@@ -205,21 +182,25 @@ def _measured_apart(what: str, source: str) -> dict[str, float]:
 
 
 def _measure(what: str, source: str) -> dict[str, float]:
-    ct, lesion = golden(Path(source)) if Path(source).is_dir() else synthetic(float(source))
+    ct, lesion = lesions.source(source)
     if what == "compare":
         return _compare(ct, lesion)
     return _maps(ct, lesion) if what == "maps" else _memory(ct, lesion, what)
 
 
-def _peer(name: str, python: str, source: str) -> dict[str, float]:
-    """Another program on the same lesion, in its own Python."""
-    ct, lesion = golden(Path(source)) if Path(source).is_dir() else synthetic(float(source))
+def _peer(name: str, python: str, source: str, minutes: float) -> dict[str, float]:
+    """Another program on the same lesion, in its own Python; nothing when it needs more than `minutes` on a core."""
+    ct, lesion = lesions.source(source)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "case.npz"
         mask = lesion.mask.on(ct.grid).astype(np.uint8)
         np.savez(path, hu=ct.hu[:], mask=mask, spacing=np.array(ct.grid.spacing_mm))
-        command = [python, str(Path(__file__).with_name("peer.py")), name, str(path)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **_ONE_THREAD})
+        command = [python, str(Path(__file__).with_name("peer.py")), name, str(path), str(round(60 * minutes))]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **_ONE_THREAD})
+    if done.returncode == -signal.SIGXCPU:
+        return {}
+    if done.returncode:
+        raise SystemExit(f"{name} failed:\n{done.stderr}")
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
@@ -240,14 +221,35 @@ _HEAD: Final = (
 )
 
 
+_MAPS_HEAD: Final = "| case | voxels | maps | PyRadiomics, voxel mode | fast | ratio | worst voxel |\n|" + "---|" * 7
+_PEERS_HEAD: Final = "| case | program | features | its time | in times of fast |\n|" + "---|" * 5
+
+
+def _maps_row(name: str, row: dict[str, float]) -> str:
+    start = f"| {name} | {row['voxels']:.0f} | {len(_MAPS)} |"
+    seconds = row.get("pyradiomics_maps_s")
+    if seconds is None:
+        return f"{start} not measured | {row['maps_s']:.3f} s | | |"
+    ratio = seconds / row["maps_s"]
+    return f"{start} {seconds:.1f} s | {row['maps_s']:.3f} s | {ratio:.0f} × | {row['maps_worst']:.0e} |"
+
+
+def _peer_row(name: str, peer: str, row: dict[str, float], minutes: float) -> str:
+    seconds = row.get(f"{peer}_s")
+    if seconds is None:
+        return f"| {name} | {peer} | | not ended in {minutes:g} min | more than {60 * minutes / row['fast_s']:.0f} × |"
+    return f"| {name} | {peer} | {row[f'{peer}_features']:.0f} | {seconds:.2f} s | {seconds / row['fast_s']:.0f} × |"
+
+
 def main() -> int:
-    """Print the table, or with --measure one measurement as JSON."""
+    """Print the tables, or with --measure one measurement as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--volumes", type=float, nargs="*", default=[5, 20, 100, 500], help="cm3 of synthetic tumours")
     parser.add_argument("--golden", type=Path, help="folder of cases with ct/ and seg.dcm")
     parser.add_argument("--maps", action="store_true", help="feature maps as well")
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON", help="another program")
-    parser.add_argument("--write", type=Path, metavar="FOLDER", help="keep table and numbers there")
+    parser.add_argument("--peer-minutes", type=float, default=10, help="on a core, after which a peer is given up")
+    parser.add_argument("--write", type=Path, metavar="FOLDER", help="keep tables and numbers there")
     parser.add_argument("--measure", nargs=2, metavar=("WHAT", "SOURCE"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.measure:
@@ -256,29 +258,30 @@ def main() -> int:
     sources = {f"{cm3:g} cm³ in 512 × 512 × 200": str(cm3) for cm3 in given.volumes}
     if given.golden:
         sources |= {path.name: str(path) for path in sorted(given.golden.iterdir()) if (path / "seg.dcm").exists()}
+    peers = [tuple(text.partition("=")[::2]) for text in given.peer]
     rows: dict[str, dict[str, float]] = {}
-    lines = [_HEAD]
-    print(_HEAD)
+    features, maps, others = [_HEAD], [_MAPS_HEAD], [_PEERS_HEAD]
     for name, source in sources.items():
         row = rows[name] = _measured_apart("compare", source)
         row["pyradiomics_mb"] = _measured_apart("pyradiomics", source)["mb"]
         row["fast_mb"] = _measured_apart("fast", source)["mb"]
-        lines.append(_row(name, row))
-        print(lines[-1], flush=True)
-        notes = []
+        features.append(_row(name, row))
+        print(features[-1], flush=True)
         if given.maps:
-            row["maps_s"] = _measured_apart("maps", source)["maps_s"]
-            notes.append(f"{name}: {len(_MAPS)} maps, r = 1: {row['maps_s']:.3f} s")
-        for peer, _, python in (text.partition("=") for text in given.peer):
-            row[f"{peer}_s"] = _peer(peer, python, source)["cpu_s"]
-            notes.append(f"{name}: {peer} {row[f'{peer}_s']:.2f} s, {row[f'{peer}_s'] / row['fast_s']:.0f} × of fast")
-        for note in notes:
-            print(note, flush=True)
+            row |= _measured_apart("maps", source)
+            maps.append(_maps_row(name, row))
+            print(maps[-1], flush=True)
+        for peer, python in peers if row["voxels"] <= _FEW_VOXELS else ():
+            found = _peer(peer, python, source, given.peer_minutes)
+            row |= {f"{peer}_s": found["cpu_s"], f"{peer}_features": found["features"]} if found else {}
+            others.append(_peer_row(name, peer, row, given.peer_minutes))
+            print(others[-1], flush=True)
     if given.write:
         (given.write / "benchmarks.json").write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
         page = given.write / "benchmarks.md"
         before, _, rest = page.read_text().partition(_BEGIN)
-        page.write_text(f"{before}{_BEGIN}\n" + "\n".join(lines) + f"\n{_END}{rest.partition(_END)[2]}")
+        tables = "\n\n".join("\n".join(lines) for lines in (features, maps, others) if len(lines) > 1)
+        page.write_text(f"{before}{_BEGIN}\n{tables}\n{_END}{rest.partition(_END)[2]}")
     return 0
 
 

@@ -1,12 +1,14 @@
 """Times another radiomics program on one lesion; runs in that program's own Python, which has nothing of ours.
 
-    PYTHON benchmarks/peer.py pictologics|flash-radiomics CASE.npz
+    PYTHON benchmarks/peer.py pictologics|flash-radiomics CASE.npz SECONDS
 
-CASE.npz holds `hu` (slices, rows, columns), `mask` and `spacing` (x, y, z). Prints one line of JSON.
+CASE.npz holds `hu` (slices, rows, columns), `mask` and `spacing` (x, y, z). Prints one line of JSON, or is ended by
+SIGXCPU when all of it takes more than SECONDS on a core.
 """
 
 import json
 import os
+import resource
 import statistics
 import sys
 import time
@@ -39,7 +41,8 @@ def pictologics(hu: Any, mask: Any, spacing: tuple[float, float, float]) -> Call
         ]
         if parameters is not None:
             steps.append({"step": "filter", "params": parameters})
-        steps.append({"step": "discretise", "params": {"method": "FBS", "bin_width": 25.0}})
+        # it wants to be told where the first bin begins; PyRadiomics finds that in each image
+        steps.append({"step": "discretise", "params": {"method": "FBS", "bin_width": 25.0, "min_val": -1000.0}})
         families = FAMILIES + (["morphology"] if parameters is None else [])
         steps.append({"step": "extract_features", "params": {"families": families}})
         run.add_config(f"image{number}", steps)
@@ -72,7 +75,8 @@ def flash(hu: Any, mask: Any, spacing: tuple[float, float, float]) -> Callable[[
 
 def main() -> int:
     """Print the median CPU seconds of three runs after a first one."""
-    name, path = sys.argv[1:]
+    name, path, seconds_at_most = sys.argv[1:]
+    resource.setrlimit(resource.RLIMIT_CPU, (int(seconds_at_most), int(seconds_at_most) + 60))
     case = np.load(Path(path))
     x, y, z = case["spacing"].tolist()
     work = {"pictologics": pictologics, "flash-radiomics": flash}[name](case["hu"], case["mask"], (x, y, z))

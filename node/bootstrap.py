@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import pwd
 import socket
 import sys
 import uuid
@@ -9,22 +10,44 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from shutil import disk_usage
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from pydicom import DataElement, Dataset, dcmread
+from pydicom.errors import InvalidDicomError
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
+from pydicom.uid import ImplicitVRLittleEndian
+from sqlalchemy import Engine
+
 from node import __version__
+from node.adapters.alert_channels import AlertFile, Mail, MailServer, Webhook
 from node.adapters.archive_index import ArchiveIndex
 from node.adapters.association import PeerAddress
+from node.adapters.audit_record import AuditRecord
 from node.adapters.commitment import CommitmentScu, commitment_service
+from node.adapters.exposition import LookedUp, exposition
 from node.adapters.front_door import Rules
+from node.adapters.heartbeat import Heartbeat
 from node.adapters.ledger import SqlLedger, open_engine
+from node.adapters.ledger_audit import SqlAudit, nobody
+from node.adapters.ledger_clinical import SqlClinical
 from node.adapters.ledger_commitments import SqlCommitments
 from node.adapters.ledger_duties import SqlDuties
 from node.adapters.ledger_erasure import SqlErasure
 from node.adapters.ledger_files import SqlFiles
+from node.adapters.ledger_history import SqlHistory
+from node.adapters.ledger_meters import SqlMeters
+from node.adapters.ledger_priorities import SqlPriorities
+from node.adapters.ledger_readings import SqlReadings
+from node.adapters.ledger_reassessment import SqlReassessments
 from node.adapters.ledger_retention import SqlRetention
 from node.adapters.ledger_workflow import SqlWorkflow
+from node.adapters.memory import limit_memory
+from node.adapters.meter_files import MeterFiles, MeterReader
 from node.adapters.query_retrieve import QueryRetrieveScu, Source
 from node.adapters.spool import FileSpool
 from node.adapters.steps.boards import OwnBoard, PeerBoard, Wanted, send_event
@@ -33,27 +56,37 @@ from node.adapters.steps.store import SqlSteps, SqlTasks
 from node.adapters.storage_scp import TRANSFER_SYNTAXES, StorageScp
 from node.adapters.storage_scu import StorageScu
 from node.adapters.stow import Archives, StowClient, WebArchive
+from node.adapters.syslog import SyslogSender
 from node.adapters.threads import mapper
 from node.adapters.tls import Tls, TlsFiles
 from node.adapters.worklist import WorklistScu
-from node.errors import ConfigError
+from node.errors import ConfigError, TransientError
 from node.logs import Log
-from node.ports import Archive, Destination, StepBoard, StepEvent
-from node.services.assemble import Assembler
+from node.ports import Archive, Destination, RefusedAssociation, StepBoard, StepEvent
+from node.services.alert import Alerter, Channel
+from node.services.assemble import Assembler, may_start
+from node.services.audit_messages import AuditSource
 from node.services.commit import Committer, Custodian
 from node.services.deliver import Deliverer
 from node.services.notify import Notifier
 from node.services.orders import Orders
 from node.services.perform import Performer
 from node.services.prefetch import Prefetcher
+from node.services.read_reports import ReportReader
+from node.services.readiness import Readiness, alive, enough_space
 from node.services.receive import Receiver
+from node.services.record import Recorder
 from node.services.retain import Retainer, Terms
+from node.services.ship import Shipper
+from node.services.trail import AuditedErasure, Trail
+from node.services.troubles import Troubles
 from node.settings import Peer, Settings, read_secret
 from pipelines.domain.feature_codes import can_be_mapped
 from pipelines.domain.identifiers import CaseId, SopClassUID
 from pipelines.domain.lesion_rule import LesionRule
+from pipelines.domain.priority import Precedence, precedence
 from pipelines.domain.reasons import Rejected
-from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
+from pipelines.domain.sop_classes import CT_IMAGES, READER_REPORTS, SEGMENTATIONS, STUDY_ROOT_FIND
 from pipelines.extraction.settings import ExtractionSettings, load_profile
 from pipelines.imaging.assembly import Patience
 from pipelines.imaging.geometry import Tolerances
@@ -65,10 +98,22 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from node.adapters.queue_celery import CeleryQueue
+    from node.services.models import Models
     from node.services.process import Processor
+    from node.services.respond import Responder
+    from node.services.respond_watch import ResponseWatch
+    from node.web.monitor import Monitor
     from pipelines.base import Pipeline
+    from pipelines.nsclc_progression import Progression
+    from pipelines.scoring.keys import TrustedKey
+    from pipelines.scoring.model import Model
 
 PIPELINE: Final = "nsclc-immunotherapy"
+_PATIENT_GROUP: Final = 0x0010
+_SILENT_S: Final = 20.0
+"""Without a sign of life for which a process counts as hanging; one comes every few seconds."""
+RESPONSE: Final = "sr-response"
+"""The result that has patients assessed over time, where `outputs.kinds` names it."""
 
 
 def utc_now() -> datetime:
@@ -89,8 +134,17 @@ class Stores:
     tasks: SqlTasks
     index: ArchiveIndex
     files: SqlFiles
+    priorities: SqlPriorities
     retention: SqlRetention
     erasure: SqlErasure
+    clinical: SqlClinical
+    readings: SqlReadings
+    reassessments: SqlReassessments
+    counted: SqlMeters
+    meters: MeterFiles
+    heartbeat: Heartbeat
+    trail: Trail
+    history: SqlHistory
 
 
 def packaged_config() -> Path:
@@ -116,8 +170,7 @@ def open_stores(settings: Settings) -> Stores:
         raise ConfigError([f"node.data_dir: {data_dir} cannot be created: {fault.strerror}"]) from fault
     if not os.access(data_dir, os.W_OK):
         raise ConfigError([f"node.data_dir: {data_dir} is not writable"])
-    url = settings.ledger.url or f"sqlite:///{data_dir / 'ledger.sqlite3'}"
-    engine = open_engine(url, password=read_secret(settings.ledger.password_file))
+    engine = open_engine(ledger_url(settings), password=read_secret(settings.ledger.password_file))
     spool = FileSpool(data_dir / "spool", min_free_bytes=settings.receive.min_free_mb * 2**20)
     delivery = settings.delivery
     commitments = SqlCommitments(
@@ -136,9 +189,23 @@ def open_stores(settings: Settings) -> Stores:
         SqlTasks(engine),
         ArchiveIndex(engine),
         SqlFiles(engine),
+        SqlPriorities(engine),
         SqlRetention(engine, committing=[p.name for p in settings.peers if p.commitment and not p.stow_url]),
         SqlErasure(engine),
+        SqlClinical(engine),
+        SqlReadings(engine),
+        SqlReassessments(engine, utc_now),
+        SqlMeters(engine),
+        MeterFiles(data_dir / "meters", sop_classes=sorted(storage_classes(settings))),
+        Heartbeat(data_dir / "alive"),
+        make_trail(settings, engine),
+        SqlHistory(engine),
     )
+
+
+def ledger_url(settings: Settings) -> str:
+    """URL of the ledger's database, without its password."""
+    return settings.ledger.url or f"sqlite:///{settings.data_dir / 'ledger.sqlite3'}"
 
 
 def device_uid(settings: Settings) -> str:
@@ -156,17 +223,27 @@ def device_uid(settings: Settings) -> str:
 
 def storage_classes(settings: Settings) -> frozenset[SopClassUID]:
     """SOP classes that the node accepts."""
-    return CT_IMAGES | SEGMENTATIONS | {SopClassUID(uid) for uid in settings.receive.extra_storage_classes}
+    return (
+        CT_IMAGES
+        | SEGMENTATIONS
+        | READER_REPORTS
+        | {SopClassUID(uid) for uid in settings.receive.extra_storage_classes}
+    )
 
 
 def make_scp(settings: Settings, stores: Stores) -> StorageScp:
     """The receiving service."""
     receive = settings.receive
     take = make_committer(settings, stores).take
+
+    def turned_away(refused: RefusedAssociation) -> None:
+        stores.trail.turned_away(refused)
+        stores.workflow.turned_away(refused, at=utc_now())
+
     commitment = commitment_service(make_custodian(settings, stores), take, Log("commit"))
     steps = make_step_scp(settings, stores)
     return StorageScp(
-        Receiver(stores.spool, stores.ledger, utc_now, Log("receive")),
+        Receiver(stores.spool, stores.ledger, utc_now, Log("receive"), meters=stores.meters),
         Log("receive"),
         Rules(
             ae_title=settings.node.ae_title,
@@ -181,25 +258,167 @@ def make_scp(settings: Settings, stores: Stores) -> StorageScp:
         ),
         storage_classes=storage_classes(settings),
         services=[commitment, *(steps.services if settings.tasks.serve else steps.notified_services)],
-        turned_away=lambda refused: stores.workflow.turned_away(refused, at=utc_now()),
+        turned_away=turned_away,
+        meters=stores.meters,
         tls=make_tls(settings) if receive.tls else None,
     )
 
 
 def make_web(settings: Settings, stores: Stores) -> "Starlette":
     """The HTTP application."""
+    from starlette.routing import Mount
+
     from node.web.app import make_app as make_web_app
     from node.web.dicomweb import DicomWeb
+    from node.web.review import ReviewApi
 
     log = Log("web")
+    monitor = make_monitor(settings, stores)
     service = DicomWeb(
         stores.index,
-        Receiver(stores.spool, stores.ledger, utc_now, log),
+        Receiver(stores.spool, stores.ledger, utc_now, log, meters=stores.meters),
         stores.spool.path,
         log,
         max_request_bytes=settings.web.max_request_mb * 2**20,
     )
-    return make_web_app(service.routes(), token=read_secret(settings.web.token_file))
+    review = ReviewApi(stores.readings, make_recorder(stores))
+    return make_web_app(
+        service.routes(),
+        [*monitor.routes(), Mount("/api", routes=review.routes())],
+        token=read_secret(settings.web.token_file),
+        denied=stores.trail.denied,
+    )
+
+
+def make_recorder(stores: Stores) -> Recorder:
+    """The service that writes down what people know of patients and decide about them."""
+    return Recorder(stores.clinical, stores.readings, stores.reassessments, utc_now, Log("record"))
+
+
+def make_report_reader(stores: Stores) -> ReportReader:
+    """The service that reads the reports of readers."""
+    return ReportReader(stores.readings, stores.spool, stores.reassessments, utc_now, Log("record"))
+
+
+def make_trail(settings: Settings, engine: Engine) -> Trail:
+    """The audit trail, as all processes add to it."""
+    audit = settings.audit
+    spool = settings.data_dir / "spool"
+
+    def identify(path: str) -> tuple[str, str]:
+        try:
+            tags = ["PatientID", "PatientName", "SpecificCharacterSet"]
+            header = dcmread(spool / path, stop_before_pixels=True, specific_tags=tags)
+        except (OSError, InvalidDicomError):
+            return "", ""
+        return str(header.get("PatientID", "")), str(header.get("PatientName", ""))
+
+    return Trail(
+        AuditRecord(settings.data_dir / "audit") if audit.enabled else None,
+        SqlAudit(engine, identify if audit.identify_patients else nobody),
+        utc_now,
+        Log("audit"),
+        source=AuditSource(settings.node.ae_title, socket.gethostname(), os.getpid(), audit.site),
+        ae_title=settings.node.ae_title,
+        user=account(),
+    )
+
+
+def account() -> str:
+    """Name of the account that this process runs under."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
+def make_shipper(settings: Settings) -> Shipper | None:
+    """The service that sends the audit trail to its repository; None without one."""
+    audit = settings.audit
+    if not audit.enabled or not audit.repository:
+        return None
+    sender = SyslogSender(audit.repository, make_tls(settings))
+    return Shipper(AuditRecord(settings.data_dir / "audit"), sender.send, Log("audit"))
+
+
+def make_alerter(settings: Settings, stores: Stores) -> Alerter | None:
+    """The service that tells people what needs them; None when nobody is to be told."""
+    alerts = settings.alerts
+    channels: list[Channel] = []
+    if alerts.webhook_url:
+        channels.append(Webhook(alerts.webhook_url, read_secret(alerts.webhook_token_file)))
+    if alerts.mail_to:
+        server = MailServer(
+            alerts.smtp_host,
+            alerts.smtp_port,
+            alerts.smtp_security,
+            alerts.smtp_user,
+            read_secret(alerts.smtp_password_file),
+            alerts.smtp_authorities_file,
+        )
+        channels.append(Mail(server, alerts.mail_from, alerts.mail_to))
+    if not channels:
+        return None
+    troubles = Troubles(
+        stores.counted,
+        utc_now,
+        stuck_after=timedelta(seconds=alerts.stuck_after_s),
+        least_free_bytes=alerts.free_mb * 2**20,
+        free_bytes=stores.spool.free_bytes,
+        restarting=stores.heartbeat.restarting,
+    )
+    book = AlertFile(settings.data_dir / "alerts.json")
+    return Alerter(troubles.look, channels, book, utc_now, Log("alert"), node=settings.node.ae_title)
+
+
+def make_erasure(stores: Stores) -> AuditedErasure:
+    """What deletes cases, and tells the audit trail."""
+    return AuditedErasure(stores.erasure, stores.trail)
+
+
+def _audit_query(trail: Trail, peer: str, keys: Dataset, *, identify: bool) -> None:
+    told = Dataset()
+    told.update(keys)
+    if not identify:
+        for element in told:
+            if element.tag.group == _PATIENT_GROUP:
+                told[element.tag] = DataElement(element.tag, element.VR, None)
+    buffer = DicomBytesIO()
+    buffer.is_little_endian, buffer.is_implicit_VR = True, True
+    write_dataset(buffer, told)
+    trail.queried(peer, STUDY_ROOT_FIND, buffer.getvalue(), ImplicitVRLittleEndian)
+
+
+def make_monitor(settings: Settings, stores: Stores) -> "Monitor":
+    """What is told to those who watch over the node."""
+    from node.web.monitor import Monitor
+
+    queue = make_queue(settings)
+    spool = settings.data_dir / "spool"
+    least = settings.receive.min_free_mb * 2**20
+
+    def ledger() -> str:
+        stores.counted.alive()
+        return "answers"
+
+    def writable() -> str:
+        if not os.access(spool if spool.exists() else settings.data_dir, os.W_OK):
+            raise TransientError("RCV-005", "The spool is not writable.")
+        return "writable"
+
+    readiness = Readiness(
+        {
+            "ledger": ledger,
+            "spool": writable,
+            "queue": lambda: f"{queue.depth()} cases wait",
+            "receiver": lambda: alive("receiver", stores.heartbeat.age_s("receiver"), longest_s=_SILENT_S),
+            "dispatcher": lambda: alive("dispatcher", stores.heartbeat.age_s("dispatcher"), longest_s=_SILENT_S),
+            "disk": lambda: enough_space(disk_usage(settings.data_dir).free, least_bytes=least),
+        }
+    )
+    looked_up = LookedUp(stores.counted, queue.depth, settings.data_dir, utc_now, version=__version__)
+    collectors = [looked_up, MeterReader(settings.data_dir / "meters")]
+    return Monitor(readiness.look, lambda: exposition(collectors))
 
 
 def make_step_scp(settings: Settings, stores: Stores) -> StepScp:
@@ -305,7 +524,16 @@ def make_assembler(settings: Settings, stores: Stores, queue: "CeleryQueue") -> 
         max_attempts=settings.queue.max_attempts,
         resubmit_after=timedelta(seconds=settings.queue.resubmit_after_s),
         tolerances=tolerances(settings),
+        meters=stores.meters,
+        priorities=stores.priorities,
+        rule=precedence_rule(settings),
     )
+
+
+def precedence_rule(settings: Settings) -> Precedence:
+    """Which cases go first at this site."""
+    queue = settings.queue
+    return precedence(queue.urgent_from, queue.off_peak_from, queue.off_peak_hours)
 
 
 def make_archive(settings: Settings, locate: Callable[..., Path]) -> Archive:
@@ -331,6 +559,8 @@ def make_deliverer(settings: Settings, stores: Stores) -> Deliverer:
         retry_first=timedelta(seconds=delivery.retry_first_s),
         retry_max=timedelta(seconds=delivery.retry_max_s),
         give_up_after=timedelta(hours=delivery.give_up_after_h),
+        meters=stores.meters,
+        begins=stores.trail.sending,
     )
 
 
@@ -349,11 +579,12 @@ def make_query(settings: Settings, stores: Stores) -> QueryRetrieveScu:
     return QueryRetrieveScu(
         node,
         sources,
-        Receiver(stores.spool, stores.ledger, utc_now, Log("receive")),
+        Receiver(stores.spool, stores.ledger, utc_now, Log("receive"), meters=stores.meters),
         Log("query"),
         storage_classes=CT_IMAGES,
         transfer_syntaxes=TRANSFER_SYNTAXES,
         retrieve_timeout_s=settings.prefetch.retrieve_timeout_s,
+        queried=partial(_audit_query, stores.trail, identify=settings.audit.identify_patients),
     )
 
 
@@ -370,6 +601,7 @@ def make_committer(settings: Settings, stores: Stores) -> Committer:
         timeout=timedelta(seconds=delivery.commitment_timeout_s),
         retry_first=timedelta(seconds=delivery.retry_first_s),
         retry_max=timedelta(seconds=delivery.retry_max_s),
+        meters=stores.meters,
     )
 
 
@@ -422,7 +654,7 @@ def make_retainer(settings: Settings, stores: Stores) -> Retainer:
     )
     return Retainer(
         stores.retention,
-        stores.erasure,
+        make_erasure(stores),
         stores.spool,
         utc_now,
         Log("retain"),
@@ -431,13 +663,18 @@ def make_retainer(settings: Settings, stores: Stores) -> Retainer:
     )
 
 
-def make_processor(settings: Settings, stores: Stores) -> "Processor":
-    """The service that runs cases."""
+def make_processor(settings: Settings, stores: Stores, model: "Model | Rejected | None") -> "Processor":
+    """The service that runs cases and scores them with `model`, or tells why it does not."""
     from node.adapters.queue_celery import OutOfTime
     from node.services.process import Processor
 
+    pipeline = pipeline_with(settings, model)
+    if isinstance(pipeline, Rejected):
+        # a case is measured whatever became of the model
+        pipeline = pipeline_with(settings, pipeline)
+        assert not isinstance(pipeline, Rejected)
     return Processor(
-        load_pipeline(settings),
+        pipeline,
         stores.spool,
         stores.ledger,
         utc_now,
@@ -453,7 +690,97 @@ def make_processor(settings: Settings, stores: Stores) -> "Processor":
         out_of_time=OutOfTime,
         orders=make_orders(settings, stores),
         tolerances=tolerances(settings),
+        meters=stores.meters,
+        opened=stores.trail.opened,
+        may_start=partial(may_start, stores.priorities, precedence_rule(settings), utc_now),
     )
+
+
+def make_responder(settings: Settings, stores: Stores) -> "Responder":
+    """The service that assesses patients over all their scans."""
+    from node.services.respond import CaseReading, Responder
+
+    return Responder(
+        progression(settings),
+        stores.history,
+        stores.clinical,
+        stores.readings,
+        stores.spool,
+        utc_now,
+        Log("respond"),
+        reading=CaseReading(lesion_rule(settings), settings.receive.assume_charset, tolerances(settings)),
+        station=settings.node.ae_title,
+        device_uid=device_uid(settings),
+        software_version=__version__,
+        destinations=[destination(settings, name) for name in settings.delivery.destinations],
+        orders=make_orders(settings, stores),
+    )
+
+
+def progression(settings: Settings) -> "Progression":
+    """The pipeline that follows lesions over time, with the rules of the site."""
+    from pipelines.domain.identity import Gates
+    from pipelines.domain.progression import PatternRules
+    from pipelines.domain.recist import RecistRules
+    from pipelines.nsclc_progression import Progression
+    from pipelines.response.assess import RuleSet
+    from pipelines.response.follow_up import HUANG_2025, FollowUpTable
+    from pipelines.response.resistance import RULE_SETS
+
+    chosen = settings.response
+    rules = RuleSet(
+        recist=RecistRules(
+            pr_carry=chosen.pr_carry,
+            relapse_after_cr=chosen.relapse_after_cr,
+            confirm=chosen.confirm,
+            least_sd_days=chosen.least_sd_days,
+        ),
+        pattern=PatternRules(most_lesions=chosen.oligo_lesions),
+        resistance=RULE_SETS[chosen.resistance],
+        follow_up=FollowUpTable(HUANG_2025.rows, chosen.protocol_weeks),
+    )
+    return Progression(rules, Gates(distance_mm=chosen.match_distance_mm))
+
+
+def make_respond_watch(settings: Settings, stores: Stores, queue: "CeleryQueue") -> "ResponseWatch":
+    """The service that finds the patients who wait for an assessment."""
+    from node.services.respond_watch import ResponseWatch
+
+    return ResponseWatch(
+        stores.history,
+        queue,
+        utc_now,
+        Log("respond"),
+        again_after=timedelta(seconds=settings.queue.resubmit_after_s),
+    )
+
+
+def process_with_current_model(settings: Settings, stores: Stores) -> Callable[[CaseId], None]:
+    """What runs a case with the model as it is when the case is run: retired since the start, altered, or another."""
+    log = Log("models")
+    current = _model_now(settings)
+    processor = make_processor(settings, stores, current)
+
+    def process(case: CaseId) -> None:
+        nonlocal current, processor
+        found = _model_now(settings)
+        if found != current:
+            if isinstance(found, Rejected):
+                log.error("model_refused", code=found.code, reason=found.detail)
+            elif found is not None:
+                log.info("model_changed", model=found.name, version=found.version, sha256=found.sha256)
+            current, processor = found, make_processor(settings, stores, found)
+        processor.process(case)
+
+    return process
+
+
+def _model_now(settings: Settings) -> "Model | Rejected | None":
+    """The model that is configured; a key that was removed since the start stops no case."""
+    try:
+        return scoring_model(settings)
+    except ConfigError as fault:
+        return Rejected("MODEL-010", f"{'; '.join(fault.problems)}.", "Run pulmonode config check, and mend it.")
 
 
 def make_orders(settings: Settings, stores: Stores) -> Orders | None:
@@ -523,22 +850,61 @@ def pyradiomics_identity() -> str:
     return str(found.identity)
 
 
-def model_package(settings: Settings) -> str | None:
-    """Text of the configured model package; None when the node shall not score.
+def make_models(settings: Settings) -> "Models":
+    """The service that knows which model scores.
 
     Raises
     ------
     ConfigError
-        If the file cannot be read.
+        If a trusted key cannot be used.
+    """
+    from node.adapters.model_folder import read_folder
+    from node.adapters.model_record import ModelRecord
+    from node.services.models import Models
+
+    return Models(ModelRecord(settings.data_dir / "models"), read_folder, trusted_keys(settings), utc_now)
+
+
+def trusted_keys(settings: Settings) -> list["TrustedKey"]:
+    """The keys whose signatures are believed, the one for demonstrations among them.
+
+    Raises
+    ------
+    ConfigError
+        If one cannot be used.
+    """
+    from node.adapters.key_file import public_keys
+    from pipelines.scoring.keys import demonstration_trust
+
+    found = public_keys([path.expanduser() for path in settings.scoring.trusted_keys])
+    wrong = [f"scoring.trusted_keys: {key}" for key in found if isinstance(key, Rejected)]
+    if wrong:
+        raise ConfigError(wrong)
+    return [demonstration_trust(), *(key for key in found if not isinstance(key, Rejected))]
+
+
+def scoring_model(settings: Settings) -> "Model | Rejected | None":
+    """The model that is configured, verified anew; None when the node shall not score.
+
+    Raises
+    ------
+    ConfigError
+        If a trusted key cannot be used.
     """
     chosen = settings.scoring.model
     if not chosen:
         return None
-    path = packaged_config() / "models" / "demo.json" if chosen == "demo" else Path(chosen).expanduser()
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as fault:
-        raise ConfigError([f"scoring.model: MODEL-004 {path} cannot be read: {fault}"]) from fault
+    models = make_models(settings)
+    if chosen == "active":
+        package = models.active()
+    else:
+        package = models.verify(demo_model() if chosen == "demo" else Path(chosen).expanduser())
+    return package if isinstance(package, Rejected) else package.model
+
+
+def demo_model() -> Path:
+    """Folder of the packaged demonstration model."""
+    return packaged_config() / "models" / "demo"
 
 
 def lesion_rule(settings: Settings) -> LesionRule:
@@ -555,12 +921,33 @@ def lesion_rule(settings: Settings) -> LesionRule:
 
 
 def load_pipeline(settings: Settings) -> "Pipeline":
-    """Import and set up the pipeline.
+    """Import and set up the pipeline, with the model that is configured.
 
     Raises
     ------
     ConfigError
         If PyRadiomics is not the right one, or the parameter file, the model package or the maps do not fit.
+    """
+    model = scoring_model(settings)
+    wrong = [f"scoring.model: {model}"] if isinstance(model, Rejected) else []
+    try:
+        made = pipeline_with(settings, model)
+    except ConfigError as fault:
+        raise ConfigError([*fault.problems, *wrong]) from fault
+    if isinstance(made, Rejected):
+        raise ConfigError([f"scoring.model: {made}"])
+    if wrong:
+        raise ConfigError(wrong)
+    return made
+
+
+def pipeline_with(settings: Settings, model: "Model | Rejected | None") -> "Pipeline | Rejected":
+    """Import and set up the pipeline with `model`; `Rejected` when that one does not fit.
+
+    Raises
+    ------
+    ConfigError
+        If PyRadiomics is not the right one, or the parameter file or the maps do not fit.
     """
     pyradiomics_identity()
     module = importlib.import_module(f"pipelines.{PIPELINE.replace('-', '_')}")
@@ -580,7 +967,7 @@ def load_pipeline(settings: Settings) -> "Pipeline":
         ]
     made: Pipeline | Rejected = module.pipeline(
         extraction,
-        model_package=model_package(settings),
+        model=model,
         maps=module.MapSettings(
             settings.maps.features,
             settings.maps.model_features,
@@ -594,11 +981,10 @@ def load_pipeline(settings: Settings) -> "Pipeline":
         mapper=mapper(settings.extraction.threads),
         lesions=lesion_rule(settings),
         page=PageSettings(settings.page.format, settings.page.language),
+        strict=settings.scoring.strict,
     )
-    if isinstance(made, Rejected):
-        raise ConfigError([*problems, f"scoring.model: {made}"])
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError([*problems, *([f"scoring.model: {made}"] if isinstance(made, Rejected) else [])])
     return made
 
 
@@ -627,12 +1013,16 @@ def make_app(settings: Settings) -> "Celery":
     from node.adapters.queue_celery import QueueSettings, create_app
     from node.tasks import register
 
+    authorities = settings.queue.broker_ca_file
     limits = QueueSettings(
         soft_time_limit_s=settings.queue.time_limit_s,
         time_limit_s=settings.queue.time_limit_s + 60,
         max_tasks_per_child=100,
+        # a process that has grown is replaced before the next case meets its limit
+        max_memory_per_child_kb=settings.queue.max_memory_mb * 1024 or None,
         sqlite_lease_s=settings.queue.lease_s,
         redis_visibility_timeout_s=settings.queue.time_limit_s + 600,
+        redis_ca_file=str(authorities.expanduser()) if authorities else None,
     )
     try:
         app = create_app(broker_url(settings), settings=limits)
@@ -640,7 +1030,19 @@ def make_app(settings: Settings) -> "Celery":
         raise ConfigError([f"queue.broker: {fault}"]) from fault
 
     def services() -> Callable[[CaseId], None]:
-        return make_processor(settings, open_stores(settings)).process
+        stores = open_stores(settings)
+        process = process_with_current_model(settings, stores)
+        respond = make_responder(settings, stores).respond if RESPONSE in settings.outputs.kinds else None
+        # in the child that computes, once it has loaded what it computes with
+        limit_memory(settings.queue.max_memory_mb)
+        if respond is None:
+            return process
+
+        def process_and_respond(case: CaseId) -> None:
+            process(case)
+            respond(case)
+
+        return process_and_respond
 
     register(app, services)
     return app

@@ -18,22 +18,30 @@ from node.bootstrap import (
     destination,
     load_pipeline,
     make_archive,
+    make_queue,
     open_stores,
     packaged_config,
     parameter_file,
     utc_now,
 )
 from node.commands import roles
+from node.commands.entries import entry_options
 from node.commands.views import case_view, diagnosis_view, overview_view
 from node.errors import ConfigError, TransientError
 from node.logs import Log
 from node.services.compare import compare
 from node.services.supervise import Supervisor
 from node.settings import ExtractionConfig, Settings, load_settings
+from pipelines.domain.case_state import CaseState
+from pipelines.domain.clinical_fields import MOST_REPEATED
 from pipelines.domain.identifiers import CaseId
+from pipelines.domain.priority import Priority
+from pipelines.domain.readings import Question, words_of
+from pipelines.domain.reasons import Rejected
 from pipelines.extraction.settings import PROFILES, load_profile
 
 if TYPE_CHECKING:
+    from node.commands.models import Told
     from pipelines.extraction.engine import Engine
 
 ENGINES: Final = get_args(ExtractionConfig.model_fields["engine"].annotation)
@@ -113,16 +121,24 @@ def serve(node: Node, *, no_worker: bool) -> None:
     Example: pulmonode --config /etc/pulmonode/node.toml serve
     """
     settings = node.settings()
-    open_stores(settings)
+    stores = open_stores(settings)
     load_pipeline(settings)
     roles.require_free_port(settings)
     base = [sys.executable, "-m", "node", *(["--config", str(node.config)] if node.config else []), "role"]
     commands = {f"receiver-{number}": [*base, "receiver"] for number in range(1, settings.receive.processes + 1)}
     names = ["dispatcher", *([] if no_worker else ["worker"]), *(["web"] if settings.web.enabled else [])]
+    names += ["monitor"] if settings.monitoring.enabled else []
     commands |= {name: [*base, name] for name in names}
     log = Log("serve")
     log.info("starting", version=__version__, ae=settings.node.ae_title, data=str(settings.data_dir))
-    sys.exit(Supervisor(commands, log).run(roles.stop_on_signals()))
+    stores.trail.started()
+    try:
+        code = Supervisor(commands, log, meters=stores.meters, unwell=stores.heartbeat.set_restarting).run(
+            roles.stop_on_signals()
+        )
+    finally:
+        stores.trail.stopped()
+    sys.exit(code)
 
 
 @cli.command()
@@ -138,7 +154,7 @@ def worker(node: Node) -> None:
 
 
 @cli.command(hidden=True)
-@click.argument("name", type=click.Choice(["receiver", "dispatcher", "worker", "web"]))
+@click.argument("name", type=click.Choice(["receiver", "dispatcher", "worker", "web", "monitor"]))
 @click.pass_obj
 @reporting_errors
 def role(node: Node, name: str) -> None:
@@ -147,7 +163,13 @@ def role(node: Node, name: str) -> None:
     faults.arm(os.environ.get(faults.ENVIRONMENT, ""))
     if name == "worker":
         sys.exit(roles.worker(settings))
-    {"receiver": roles.receiver, "dispatcher": roles.dispatcher, "web": roles.web}[name](settings)
+    ways = {
+        "receiver": roles.receiver,
+        "dispatcher": roles.dispatcher,
+        "web": roles.web,
+        "monitor": roles.monitor,
+    }
+    ways[name](settings)
 
 
 @cli.command()
@@ -199,10 +221,12 @@ def status(node: Node, case: int | None, *, as_json: bool, limit: int) -> None:
     detail = stores.ledger.detail(CaseId(case))
     if detail is None:
         _fail(1, f"There is no case {case}.")
+    assessed = stores.history.assessed(CaseId(case))
     if as_json:
-        click.echo(json.dumps(asdict(detail), default=str, indent=2))
+        told = asdict(detail) | {"response": None if assessed is None else asdict(assessed)}
+        click.echo(json.dumps(told, default=str, indent=2))
     else:
-        console.print(case_view(detail, stores.spool.path))
+        console.print(case_view(detail, stores.spool.path, assessed))
 
 
 @cli.command()
@@ -222,6 +246,35 @@ def retry(node: Node, case: int) -> None:
     if refused_in is not None:
         _fail(1, f"Case {case} is {refused_in}; it needs no retry.")
     click.echo(f"Case {case} will run again.")
+
+
+@cli.command()
+@click.argument("case", type=int)
+@click.option(
+    "--as",
+    "priority",
+    type=click.Choice([one.value for one in Priority]),
+    default=Priority.URGENT.value,
+    show_default=True,
+    help="How soon; off-peak cases wait for queue.off_peak_hours.",
+)
+@click.pass_obj
+@reporting_errors
+def prioritise(node: Node, case: int, priority: str) -> None:
+    """Have CASE computed before all others, or not before the off-peak hours.
+
+    \b
+    Example: pulmonode prioritise 17
+    """
+    settings, chosen = node.settings(), Priority(priority)
+    try:
+        state = open_stores(settings).priorities.prioritise(CaseId(case), chosen, at=utc_now())
+    except KeyError:
+        _fail(1, f"There is no case {case}.")
+    if state is CaseState.QUEUED and chosen is not Priority.OFF_PEAK:
+        # its first message stays where it is, and finds the case taken
+        make_queue(settings).submit(CaseId(case), chosen)
+    click.echo(f"Case {case} is {priority} ({state}).")
 
 
 @cli.command()
@@ -272,6 +325,20 @@ def delete(node: Node, case: int, *, patient: bool, yes: bool) -> None:
     if not done:
         _fail(1, told)
     click.echo(told)
+
+
+@cli.command()
+def sbom() -> None:
+    """List what this installation is made of, as CycloneDX JSON.
+
+    \b
+    Example: pulmonode sbom > sbom.json
+    """
+    from uuid import uuid4
+
+    from node.commands.sbom import bill_of_materials
+
+    click.echo(json.dumps(bill_of_materials(utc_now(), uuid4()), indent=2))
 
 
 @cli.command()
@@ -465,6 +532,74 @@ def audit(tables: tuple[Path, ...], *, as_json: bool) -> None:
 
 
 @cli.command()
+@click.argument("cohort", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder to write: the model package, unsigned, with report.html, tables and figures. It must not exist.",
+)
+@click.option(
+    "--profile",
+    type=click.Choice(["recommended", "seed-a"]),
+    default="recommended",
+    show_default=True,
+    help="How to train and to judge: nested cross-validation, or the split of Dong & Chen 2025.",
+)
+@click.option("--seed", type=click.IntRange(min=0, max=2**31), default=0, show_default=True, help="Of every draw.")
+@click.option(
+    "--outcome", default="response", show_default=True, help="Column of clinical.csv with what the model predicts."
+)
+@click.option(
+    "--positive", default="CR,PR", show_default=True, help="Values of that column that are positive, with commas."
+)
+@click.option("--negative", help="Values that are negative.  [default: SD,PD for response, else all others]")
+@click.option("--positive-class", help="Name of the positive class.  [default: responder (CR/PR), else the values]")
+@click.option("--negative-class", help="Name of the other.  [default: non-responder (SD/PD), else the values]")
+@click.option("--covariates", help="Columns to compare the score with, with commas.  [default: all other columns]")
+@click.option(
+    "--reliable",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with the names of the features to look at, one a line, such as those with a sufficient ICC.",
+)
+@click.option("--measure", type=click.Choice(["deviance", "auc", "class"]), help="Error of the lasso's folds.")
+@click.option("--rule", type=click.Choice(["min", "1se"]), help="Which penalty: of the least error, or within 1 SE.")
+@click.option("--by-site", is_flag=True, help="Keep the patients of a hospital (column site) in one outer fold.")
+@click.option("--bootstraps", type=click.IntRange(min=0), help="Samples for the optimism; 0 for none.")
+@click.option("--permutations", type=click.IntRange(min=0), help="Draws of shuffled labels; 0 for none.")
+@click.option("--repeats", type=click.IntRange(min=0), help="Repeats of the nested cross-validation; 0 for none.")
+@click.option(
+    "--extraction", type=click.Choice(list(PROFILES)), help="Settings of the features, if features.csv lacks it."
+)
+@click.option("--data-from", help="First study date, YYYY-MM-DD, if clinical.csv has no study_date.")
+@click.option("--data-to", help="Last study date.")
+@click.option("--name", default="rad-signature", show_default=True, help="Of the model.")
+@click.option("--model-version", default="1.0.0", show_default=True, help="Of the model.")
+@click.option("--licence", default="not licensed to others", show_default=True, help="Of the model.")
+@click.option(
+    "--intended-use", default="Research; not for clinical use", show_default=True, help="Printed in every report."
+)
+@click.option("--data", "described", default="not described", help="Who the patients are, for the model card.")
+@click.option("--demonstration", is_flag=True, help="The model must not be used for patients.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes that fit at the same time. Default: one a core.")
+@click.pass_context
+def train(context: click.Context, /, **_: Any) -> None:
+    """Train a Rad-signature on a cohort, and judge it.
+
+    COHORT is a folder with clinical.csv (a column `patient`, the outcome, covariates) and features.csv as
+    `pulmonode extract` writes it. The same call gives the same bytes.
+
+    \b
+    Example: pulmonode train cohort -o model
+    """
+    from node.commands.train.options import request_of
+    from node.commands.train.run import run_train
+
+    sys.exit(run_train(request_of(context), Console(stderr=True, highlight=False)))
+
+
+@cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 @click.option(
     "--probe",
@@ -516,6 +651,53 @@ def conformance(node: Node, *, output: Path | None) -> None:
 
 
 @cli.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--copy", is_flag=True, help="Copy files also where the disk is the same, instead of linking them.")
+@click.pass_obj
+@reporting_errors
+def backup(node: Node, folder: Path, *, copy: bool) -> None:
+    """Write everything that the node keeps into a new FOLDER, while the node runs.
+
+    \b
+    Example: pulmonode backup /backup/2026-03-01
+    """
+    from node.commands.backup import back_up
+
+    done = back_up(node.settings(), node.config, folder.absolute(), link=not copy, at=utc_now())
+    click.echo(f"{done.files} files, {done.megabytes} MB, and the ledger are in {folder}.")
+    for code, paths in (("LDG-003 missing", done.missing), ("LDG-004 changed", done.damaged)):
+        for path in paths:
+            click.echo(f"{code}: {path}", err=True)
+    sys.exit(1 if done.missing or done.damaged else 0)
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--into",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Empty data folder; set node.data_dir to it.",
+)
+@click.pass_obj
+@reporting_errors
+def restore(node: Node, folder: Path, into: Path) -> None:
+    """Put the backup in FOLDER back, after every file of it was compared with its SHA-256.
+
+    With ledger.url the ledger goes there, into an empty database; otherwise it becomes a file in the data folder.
+
+    \b
+    Example: pulmonode restore /backup/2026-03-01 --into /var/lib/pulmonode
+    """
+    from node.commands.backup import restore as put_back
+
+    done = put_back(node.settings(), folder.absolute(), into.absolute())
+    click.echo(f"{done.files} files, {done.megabytes} MB, and the ledger are in {into}.")
+    for path in done.missing:
+        click.echo(f"LDG-003 missing when the backup was made: {path}", err=True)
+
+
+@cli.command()
 @click.option("--quick", is_flag=True, help="Look at names and sizes only, without reading the files.")
 @click.option("--repair", is_flag=True, help="Move files that nobody knows into spool/lost+found.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
@@ -552,8 +734,12 @@ def config_check(node: Node) -> None:
     \b
     Example: pulmonode --config node.toml config check
     """
-    pipeline = load_pipeline(node.settings())
+    from node.commands.models import model_line
+
+    settings = node.settings()
+    pipeline = load_pipeline(settings)
     click.echo(f"The configuration is right ({node.config or 'defaults'}).")
+    click.echo(f"Model: {model_line(settings)}")
     click.echo(f"Maps: {pipeline.maps or 'none'}.")
 
 
@@ -567,6 +753,303 @@ def config_show(node: Node) -> None:
     Example: pulmonode config show
     """
     click.echo(node.settings().model_dump_json(indent=2))
+
+
+@cli.group()
+def model() -> None:
+    """Look after the models that score: their keys, their signatures, and which of them is used."""
+
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+_PACKAGE = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+def _tell(told: "Told | Rejected", *, as_json: bool) -> None:
+    if isinstance(told, Rejected):
+        if as_json:
+            click.echo(json.dumps(asdict(told), indent=2))
+        _fail(1, str(told))
+    click.echo(json.dumps(told.facts, indent=2) if as_json else "\n".join(told.lines))
+
+
+@model.command("keygen")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File of the private key. Default: keys/model-signing.pem in the data folder.",
+)
+@_JSON
+@click.pass_obj
+@reporting_errors
+def model_keygen(node: Node, *, output: Path | None, as_json: bool) -> None:
+    """Make the key with which this site signs models; it is never written over another.
+
+    \b
+    Example: pulmonode model keygen
+    """
+    from node.commands import models
+
+    _tell(models.keygen(node.settings(), output), as_json=as_json)
+
+
+@model.command("sign")
+@click.argument("folder", type=_PACKAGE)
+@click.option(
+    "--key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File of the private key. Default: keys/model-signing.pem in the data folder.",
+)
+@_JSON
+@click.pass_obj
+@reporting_errors
+def model_sign(node: Node, folder: Path, *, key: Path | None, as_json: bool) -> None:
+    """Sign the package in FOLDER with the key of this site, in place of any other signature.
+
+    \b
+    Example: pulmonode model sign signature-2.1
+    """
+    from node.commands import models
+
+    _tell(models.sign(node.settings(), folder, key), as_json=as_json)
+
+
+@model.command("verify")
+@click.argument("folder", type=_PACKAGE)
+@_JSON
+@click.pass_obj
+@reporting_errors
+def model_verify(node: Node, folder: Path, *, as_json: bool) -> None:
+    """Check every file of the package in FOLDER, its signature, and that it was not retired here.
+
+    \b
+    Example: pulmonode model verify signature-2.1
+    """
+    from node.commands import models
+
+    _tell(models.verify(node.settings(), folder), as_json=as_json)
+
+
+@model.command("list")
+@_JSON
+@click.pass_obj
+@reporting_errors
+def model_list(node: Node, *, as_json: bool) -> None:
+    """List the models that were activated or retired here.
+
+    \b
+    Example: pulmonode model list
+    """
+    from node.commands import models
+
+    _tell(models.listed(node.settings()), as_json=as_json)
+
+
+@model.command("compare")
+@click.argument("first", type=_PACKAGE, metavar="A")
+@click.argument("second", type=_PACKAGE, metavar="B")
+@click.option(
+    "--cohort",
+    type=_PACKAGE,
+    help="Folder with clinical.csv and features.csv, as `pulmonode train` reads it: score its patients with both.",
+)
+@_JSON
+@click.pass_obj
+@reporting_errors
+def model_compare(node: Node, first: Path, second: Path, *, cohort: Path | None, as_json: bool) -> None:
+    """Tell in what the packages in A and B differ, and with --cohort how each does on the same patients.
+
+    \b
+    Example: pulmonode model compare signature-2.0 signature-2.1 --cohort /data/cohort
+    """
+    from node.commands.model_compare import compare
+
+    _tell(compare(node.settings(), first, second, cohort), as_json=as_json)
+
+
+@model.command("activate")
+@click.argument("folder", type=_PACKAGE)
+@click.option("--reinstate", is_flag=True, help="Take back that this model was retired.")
+@_JSON
+@click.pass_obj
+@reporting_errors
+def model_activate(node: Node, folder: Path, *, reinstate: bool, as_json: bool) -> None:
+    """Verify the package in FOLDER, keep a copy, and score with it where scoring.model is "active".
+
+    \b
+    Example: pulmonode model activate signature-2.1
+    """
+    from node.commands import models
+
+    _tell(models.activate(node.settings(), folder, reinstate=reinstate), as_json=as_json)
+
+
+@model.command("retire")
+@click.argument("name")
+@click.argument("version")
+@click.option("--reason", default="", help="Why, for those who ask later.")
+@_JSON
+@click.pass_obj
+@reporting_errors
+def model_retire(node: Node, name: str, version: str, *, reason: str, as_json: bool) -> None:
+    """Refuse the model NAME VERSION from the next case on; results that it made stay as they are.
+
+    \b
+    Example: pulmonode model retire signature 2.1 --reason "scanner replaced"
+    """
+    from node.commands import models
+
+    _tell(models.retire(node.settings(), name, version, reason), as_json=as_json)
+
+
+@cli.group()
+def patient() -> None:
+    """Enter what is known of a patient's treatment and fate, and look at it.
+
+    ID is the Patient ID as the images have it; `-` reads it from standard input. Only its digest is kept.
+    """
+
+
+@patient.command("set")
+@click.argument("patient_id", metavar="ID")
+@click.option("--issuer", default="", help="Issuer of Patient ID (0010,0021), where images have it.")
+@click.option("--line", type=click.IntRange(1, MOST_REPEATED), help="Number of the line that --line-... is about.")
+@click.option("--local", type=click.IntRange(1, MOST_REPEATED), help="Number of the treatment of --local-....")
+@click.option("--by", "who", help="Who says so, a role or an account.  [default: the account]")
+@entry_options
+@click.pass_obj
+@reporting_errors
+def patient_set(
+    node: Node, patient_id: str, issuer: str, line: int | None, local: int | None, who: str | None, **entries: str
+) -> None:
+    """Record what is known of the patient ID. An empty value takes an entry back; nothing is ever overwritten.
+
+    \b
+    Example: pulmonode patient set 4711 --ici-start 2024-01-15 --line 2 --line-start 2024-09
+    """
+    from node.commands.patient import account, key_from, keyed, set_patient
+
+    values = keyed(entries, line=line, local=local)
+    if not values:
+        raise click.UsageError("Nothing to record; see --help for what can be said.")
+    for told in set_patient(node.settings(), key_from(patient_id, issuer), values, who=who or account()):
+        click.echo(told)
+
+
+@patient.command("show")
+@click.argument("patient_id", metavar="ID")
+@click.option("--issuer", default="", help="Issuer of Patient ID (0010,0021), where images have it.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@click.pass_obj
+@reporting_errors
+def patient_show(node: Node, patient_id: str, issuer: str, *, as_json: bool) -> None:
+    """Show what is known of the patient ID, who entered it and when.
+
+    \b
+    Example: pulmonode patient show 4711
+    """
+    from node.commands.patient import key_from, shown
+
+    click.echo(shown(node.settings(), key_from(patient_id, issuer), as_json=as_json))
+
+
+@patient.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--skip", is_flag=True, help="Import the rows that are right and leave the others.")
+@click.option("--issuer", default="", help="Issuer of Patient ID (0010,0021) of the patients of a bundle.")
+@click.option("--identifier-system", help="System of the identifier in a bundle that is the Patient ID of DICOM.")
+@click.option("--by", "who", help="Who says so, a role or an account.  [default: the account]")
+@click.pass_obj
+@reporting_errors
+def patient_import(
+    node: Node, file: Path, issuer: str, identifier_system: str | None, who: str | None, *, skip: bool
+) -> None:
+    """Import a table of patients (CSV or XLSX) or a FHIR R4 bundle (JSON).
+
+    The columns are those of the data dictionary in the manual. When one cell is wrong nothing is imported, unless
+    --skip is given. What is not understood in a bundle is listed and left.
+
+    \b
+    Example: pulmonode patient import cohort.xlsx
+    """
+    from node.commands.patient import account, describe, import_bundle, import_table
+
+    asked = who or account()
+    if file.suffix.lower() == ".json":
+        told, problems, whole = import_bundle(
+            node.settings(), file, issuer=issuer, identifier_system=identifier_system, who=asked
+        )
+    else:
+        told, problems, whole = import_table(node.settings(), file, skip=skip, who=asked)
+    for line in describe(problems):
+        click.echo(line, err=True)
+    for line in told:
+        click.echo(line)
+    sys.exit(0 if whole or skip else 1)
+
+
+@cli.command()
+@click.argument("case", type=int)
+@click.option("--lesion", type=int, help="Number of the lesion that the decisions are about.")
+@click.option("--role", type=click.Choice(list(words_of(Question.ROLE))), help="What it counts as.")
+@click.option(
+    "--non-target", type=click.Choice(list(words_of(Question.NON_TARGET))), help="How this non-target lesion does."
+)
+@click.option("--new", type=click.Choice(list(words_of(Question.NEW_LESION))), help="How sure it is that it is new.")
+@click.option("--nature", type=click.Choice(list(words_of(Question.NATURE))), help="What it consists of.")
+@click.option("--same-as", help="Which lesion it is: CASE:LESION, a Tracking UID, or `different`.")
+@click.option("--irradiated", type=click.Choice(["yes", "no"]), help="In an irradiated field, and not grown since.")
+@click.option("--node", "new_node", type=click.Choice(["yes", "no"]), help="A node that grew is new disease.")
+@click.option("--markers", type=click.Choice(["yes", "no"]), help="A tumour marker is above normal at this scan.")
+@click.option("--baseline", type=click.Choice(["yes", "no"]), help="This scan is the baseline.")
+@click.option("--undo", type=int, is_flag=False, flag_value=0, help="Take back decision N; without N the last one.")
+@click.option("--reason", default="", help="Why.")
+@click.option("--by", "who", help="Who decides, a role or an account.  [default: the account]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@click.pass_obj
+@reporting_errors
+def review(
+    node: Node,
+    case: int,
+    lesion: int | None,
+    role: str | None,
+    non_target: str | None,
+    new: str | None,
+    nature: str | None,
+    same_as: str | None,
+    irradiated: str | None,
+    new_node: str | None,
+    markers: str | None,
+    baseline: str | None,
+    undo: int | None,
+    reason: str,
+    who: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """List the lesions of CASE with what readers decided, or decide. Every decision is kept, also when taken back.
+
+    \b
+    Example: pulmonode review 17 --lesion 2 --role non-target --reason "beside the heart"
+    """
+    from node.commands.patient import account
+    from node.commands.review import run_review
+
+    given = {
+        Question.ROLE: role,
+        Question.NON_TARGET: non_target,
+        Question.NEW_LESION: new,
+        Question.NATURE: nature,
+        Question.SAME_AS: same_as,
+        Question.IRRADIATED: irradiated,
+        Question.NODE: new_node,
+        Question.MARKERS: markers,
+        Question.BASELINE: baseline,
+    }
+    answers = {question: word for question, word in given.items() if word is not None}
+    asked = who or account()
+    click.echo(
+        run_review(node.stores(), CaseId(case), answers, lesion, undo, who=asked, reason=reason, as_json=as_json)
+    )
 
 
 def _require_peer(settings: Settings, name: str) -> None:

@@ -25,6 +25,7 @@ from pipelines.domain.identifiers import (
 from pipelines.domain.instance import InstanceRef
 from pipelines.domain.order import Order
 from pipelines.domain.outcome import family
+from pipelines.domain.priority import Priority
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.verification import Verification
 from pipelines.imaging.assembly import SegmentationArrival, SeriesArrival
@@ -574,11 +575,24 @@ class Ledger(Protocol):
 class JobQueue(Protocol):
     """Hands cases to workers; may lose or repeat any message, the ledger does not."""
 
-    def submit(self, case: CaseId) -> None:
+    def submit(self, case: CaseId, priority: Priority = Priority.NORMAL) -> None:
         """Ask for a case to be processed; raises `TransientError` when the broker is gone."""
 
     def depth(self) -> int:
         """Messages that no worker has taken yet; raises `TransientError` when the broker is gone."""
+
+
+class PriorityLedger(Protocol):
+    """Which case goes first."""
+
+    def sender_and_choice(self, case: CaseId) -> tuple[str, Priority | None]:
+        """AE title of the sender of a case, and the priority that a person chose for it."""
+
+    def prioritise(self, case: CaseId, priority: Priority, *, at: datetime) -> CaseState:
+        """Record a choice; the state of the case. Raises `KeyError` when there is none."""
+
+    def held_back(self, case: CaseId, why: str) -> None:
+        """Note why a queued case is not computed yet, for people to see."""
 
 
 class Archive(Protocol):

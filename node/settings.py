@@ -19,7 +19,8 @@ from pydantic_settings import (
 )
 
 from node.errors import ConfigError
-from pipelines.domain.outcome import OUTPUT_KINDS, OutputKind
+from pipelines.domain.outcome import SINGLE_CASE_KINDS, OutputKind
+from pipelines.domain.priority import read_hours
 from pipelines.outputs.page.settings import PageFormat, PageLanguage
 
 ENVIRONMENT_PREFIX: Final = "PULMONODE_"
@@ -46,6 +47,11 @@ def _compiles(pattern: str) -> str:
     except re.error as fault:
         raise ValueError(f"is no regular expression: {fault}") from fault
     return pattern
+
+
+def _are_hours(text: str) -> str:
+    read_hours(text)
+    return text
 
 
 AssumedCharset = Literal[
@@ -231,6 +237,11 @@ class QueueSettings(_Section):
         "that workers on many machines share. A password goes into broker_password_file.",
     )
     broker_password_file: Path | None = Field(None, description="File that holds the broker's password.")
+    broker_ca_file: Path | None = Field(
+        None,
+        description="File with the certificates (PEM) of the authorities that may vouch for a rediss broker. Not set: "
+        "those that the system trusts.",
+    )
     worker_processes: int = Field(
         0, ge=0, le=256, description="Cases computed at the same time on this machine. 0: one for each CPU core."
     )
@@ -256,6 +267,27 @@ class QueueSettings(_Section):
     time_limit_s: int = Field(
         3600, ge=10, le=86400, description="Seconds after which the computation of one case is stopped."
     )
+    max_memory_mb: int = Field(
+        0,
+        ge=0,
+        description="Megabytes that the computation of one case may take, beside the programs themselves; beyond, the "
+        "case fails with RUN-005 and the others go on. 1000 at least. 0: no limit but that of the machine.",
+    )
+    urgent_from: tuple[AeTitle, ...] = Field(
+        (), description="AE titles of senders whose cases are computed before all others."
+    )
+    off_peak_from: tuple[AeTitle, ...] = Field(
+        (), description="AE titles of senders whose cases are computed in the off-peak hours alone."
+    )
+    off_peak_hours: Annotated[str, AfterValidator(_are_hours)] = Field(
+        "20:00-06:00", description="Off-peak hours, in the time of this machine."
+    )
+
+    @model_validator(mode="after")
+    def _enough_memory(self) -> "QueueSettings":
+        if 0 < self.max_memory_mb < 1000:
+            raise ValueError("max_memory_mb must be 1000 at least, or 0")
+        return self
 
 
 class LedgerSettings(_Section):
@@ -350,9 +382,18 @@ class ScoringSettings(_Section):
 
     model: str = Field(
         "demo",
-        description="Path of a model package; demo: the packaged demonstration model, not for clinical use; "
-        "empty: measure "
-        "without scoring.",
+        description="Folder of a signed model package; active: the one that pulmonode model activate named last; demo: "
+        "the packaged demonstration model, not for clinical use; empty: measure without scoring.",
+    )
+    trusted_keys: tuple[Path, ...] = Field(
+        (),
+        description="Files of public keys (PEM), or folders of *.pub, whose signatures are believed. Without one only "
+        "demonstration models score.",
+    )
+    strict: bool = Field(
+        False,
+        description="Give no score to a case that is unlike the training data of the model, in place of a score with a "
+        "warning.",
     )
 
 
@@ -383,12 +424,13 @@ class OutputSettings(_Section):
     """What is made of a case."""
 
     kinds: tuple[OutputKind, ...] = Field(
-        OUTPUT_KINDS,
+        SINGLE_CASE_KINDS,
         description="Results to make. seg: the lesions on the grid of the CT, where nothing can refer to the received "
         "segmentation; sr-features: every feature of every lesion; sr-case: the prediction and what it rests on; "
         "sr-diameters: long and short axis, drawn by viewers; key-objects: the slices to look at; page: the result "
-        "on one page, for a PACS that shows nothing else; map: feature maps. sr-features needs seg, key-objects and "
-        "page need sr-case, which they refer to.",
+        "on one page, for a PACS that shows nothing else; map: feature maps; sr-response: the response to treatment "
+        "over all scans of the patient, only when it is named here. sr-features needs seg, key-objects and page need "
+        "sr-case, which they refer to.",
     )
 
     @model_validator(mode="after")
@@ -408,6 +450,51 @@ class PageConfig(_Section):
         "shows. both: one of each.",
     )
     language: PageLanguage = Field("en", description="Language of the page: en or zh.")
+
+
+class ResponseSettings(_Section):
+    """How patients are assessed over time, where outputs.kinds names sr-response."""
+
+    resistance: Literal["seed-b", "sitc-2020", "sitc-combo-2023"] = Field(
+        "seed-b",
+        description="Definition of resistance. seed-b: Huang et al. 2025; sitc-2020: inhibitors alone; "
+        "sitc-combo-2023: inhibitors with chemotherapy.",
+    )
+    oligo_lesions: int = Field(
+        5, ge=1, le=20, description="Progressing lesions at most that count as oligoprogression; 3 to 5 are usual."
+    )
+    pr_carry: bool = Field(
+        True,
+        description="Once reached, a partial response stays one until progression (EORTC). Set false to compare each "
+        "visit with the baseline by itself.",
+    )
+    relapse_after_cr: bool = Field(
+        True, description="Any lesion that is back after a complete response is progression (EORTC)."
+    )
+    confirm: bool = Field(
+        False,
+        description="A response has to be seen twice, four weeks apart, to be the best one (trials without control).",
+    )
+    least_sd_days: int = Field(
+        42, ge=0, le=365, description="Days from the start of treatment from which on stable disease counts."
+    )
+    match_distance_mm: float = Field(
+        12,
+        gt=0,
+        le=50,
+        description="Lesions without tracking UIDs are the same when their centres lie so close after registration.",
+    )
+    protocol_weeks: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = Field(
+        None,
+        description="First and last week after a scan in which the site's protocol has the next one. Not set: the "
+        "report names the protocol only.",
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "ResponseSettings":
+        if self.protocol_weeks is not None and self.protocol_weeks[0] > self.protocol_weeks[1]:
+            raise ValueError("protocol_weeks end before they begin")
+        return self
 
 
 class TaskSettings(_Section):
@@ -609,6 +696,73 @@ class WebSettings(_Section):
         return self
 
 
+class MonitoringSettings(_Section):
+    """A port for those who watch over the node: /metrics, /healthz and /readyz, without any patient's data."""
+
+    enabled: bool = Field(True, description="Serve them.")
+    bind: str = Field(
+        "127.0.0.1",
+        description="Address on which they are served. Whoever reaches it reads AE titles, names of peers and counts; "
+        "nobody can change anything.",
+    )
+    port: int = Field(9180, ge=0, le=65535, description="TCP port. 0 takes any free port.")
+
+
+class AuditSettings(_Section):
+    """The audit trail: who sent, read, sent on, asked for and deleted what, as DICOM audit messages (PS3.15 A.5)."""
+
+    enabled: bool = Field(True, description="Keep it, in data_dir/audit, one file a month, to which lines are added.")
+    repository: str = Field(
+        "",
+        pattern=r"^((tls|udp)://[^/@?#]+)?$",
+        description="Where it is sent, beside: tls://HOST:PORT (RFC 5425; needs the files in tls) or udp://HOST:PORT. "
+        "What cannot be sent now waits in data_dir. Empty: nowhere.",
+    )
+    identify_patients: bool = Field(
+        False,
+        description="Write Patient IDs and names into the trail, as the standard has it. False: a digest of the ID "
+        "stands in their place, the same for all studies of a patient.",
+    )
+    site: str = Field("", max_length=64, description="Name of the hospital or department that the messages bear.")
+
+
+class AlertSettings(_Section):
+    """Messages to people about failed and stuck cases, refused results, a full disk and processes that end again and
+    again: each cause once, and once more when it is over. They name no patient."""
+
+    webhook_url: str = Field(
+        "", pattern=r"^(https?://.+)?$", description="Where alerts are posted as JSON. Empty: nowhere."
+    )
+    webhook_token_file: Path | None = Field(None, description="File with a bearer token for it.")
+    mail_to: tuple[str, ...] = Field((), description="Addresses that alerts are mailed to. Empty: none.")
+    mail_from: str = Field("", description="Address that they come from; needed for mail.")
+    smtp_host: str = Field("", description="Mail server; needed for mail.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Its TCP port.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls",
+        description="starttls: begin in plain text and go on in TLS, or not at all. tls: TLS from the first byte. "
+        "none: plain text.",
+    )
+    smtp_user: str = Field("", description="Account on it. Empty: none.")
+    smtp_password_file: Path | None = Field(None, description="File with the password of that account.")
+    smtp_authorities_file: Path | None = Field(
+        None, description="Certificates of those who vouch for it, in PEM. Not set: those that the system trusts."
+    )
+    stuck_after_s: float = Field(
+        7200, ge=1, le=2592000, description="Seconds after which a case that does not move counts as stuck."
+    )
+    free_mb: int = Field(5120, ge=0, description="Megabytes of free disk below which an alert is sent. 0: never.")
+    look_s: float = Field(60, ge=0.2, le=86400, description="Seconds between two looks.")
+
+    @model_validator(mode="after")
+    def _mail_can_go(self) -> "AlertSettings":
+        if self.mail_to and not (self.mail_from and self.smtp_host):
+            raise ValueError("mail_to needs mail_from and smtp_host")
+        if self.smtp_user and self.smtp_security == "none":
+            raise ValueError("smtp_user would send its password in plain text; set smtp_security")
+        return self
+
+
 class LogSettings(_Section):
     """What is logged, on standard error."""
 
@@ -638,10 +792,14 @@ class Settings(BaseSettings):
     maps: MapSettings = MapSettings()
     outputs: OutputSettings = OutputSettings()
     page: PageConfig = PageConfig()
+    response: ResponseSettings = ResponseSettings()
     tasks: TaskSettings = TaskSettings()
     delivery: DeliverySettings = DeliverySettings()
     web: WebSettings = WebSettings()
     prefetch: PrefetchSettings = PrefetchSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
+    audit: AuditSettings = AuditSettings()
+    alerts: AlertSettings = AlertSettings()
     retain: RetainSettings = RetainSettings()
     log: LogSettings = LogSettings()
     peers: tuple[Peer, ...] = ()
@@ -662,6 +820,7 @@ class Settings(BaseSettings):
     def _tls_has_its_files(self) -> "Settings":
         wanted = ["receive.tls"] if self.receive.tls else []
         wanted += [f"tls of peer {peer.name}" for peer in self.peers if peer.tls]
+        wanted += ["audit.repository"] if self.audit.repository.startswith("tls:") else []
         keys = ("certificate_file", "key_file", "authorities_file")
         missing = [f"tls.{key}" for key in keys if getattr(self.tls, key) is None]
         if wanted and missing:

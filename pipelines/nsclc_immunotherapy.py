@@ -16,6 +16,7 @@ from pipelines.domain.features import FeatureMap
 from pipelines.domain.lesion_rule import DEFAULT_RULE, LesionRule
 from pipelines.domain.outcome import OUTPUT_KINDS, OutputKind
 from pipelines.domain.reasons import Rejected
+from pipelines.domain.score import Score
 from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
 from pipelines.domain.verification import Verification
 from pipelines.domain.volume import CtVolume
@@ -37,8 +38,9 @@ from pipelines.outputs.page.objects import page_objects
 from pipelines.outputs.page.settings import DEFAULT_PAGE, PageSettings
 from pipelines.outputs.parametric_map import map_objects
 from pipelines.outputs.segmentation import segmentation_objects
+from pipelines.scoring.acquired import acquired
 from pipelines.scoring.map_choice import MapChoice, choose_maps
-from pipelines.scoring.model import Model, load_model
+from pipelines.scoring.model import Model, fitting
 from pipelines.scoring.signature import score
 
 NAME: Final = "nsclc-immunotherapy"
@@ -69,7 +71,7 @@ class MapSettings:
 def pipeline(
     extraction: ExtractionSettings,
     *,
-    model_package: str | None,
+    model: Model | Rejected | None,
     maps: MapSettings,
     engine: Engine = "fast",
     kinds: Collection[OutputKind] = OUTPUT_KINDS,
@@ -78,13 +80,15 @@ def pipeline(
     mapper: Mapper = map,
     lesions: LesionRule = DEFAULT_RULE,
     page: PageSettings = DEFAULT_PAGE,
+    strict: bool = False,
 ) -> Pipeline | Rejected:
     """Set the pipeline up.
 
     Parameters
     ----------
-    model_package
-        Text of the model package that scores the patient; None to measure without scoring.
+    model
+        Scores the patient; None to measure without scoring. A reason in its place is told for every case, which is
+        measured all the same.
     maps
         Which features to map voxel by voxel in every lesion.
     engine
@@ -102,26 +106,26 @@ def pipeline(
         Which segments are lesions.
     page
         Form and language of the page.
+    strict
+        True to refuse a score for a case that is unlike the training data, in place of a warning.
 
     Returns
     -------
     Pipeline
         Ready to measure.
     Rejected
-        `MODEL-001` to `MODEL-004` when the package does not fit.
+        `MODEL-002` or `MODEL-003` when the model does not fit the extraction settings.
     """
-    model = None
-    if model_package is not None:
-        loaded = load_model(model_package, settings_sha256=extraction.digest, available=feature_names(extraction))
-        if isinstance(loaded, Rejected):
-            return loaded
-        model = loaded
+    if isinstance(model, Model):
+        fit = fitting(model, settings_sha256=extraction.digest, available=feature_names(extraction))
+        if isinstance(fit, Rejected):
+            return fit
 
     # the pipeline changes with the distribution, and so do the UIDs of what it makes
     version = metadata.version("pulmonode")
 
     mapped = maps.features if "map" in kinds else ()
-    choice = choose_maps(mapped, model, model_features=maps.model_features)
+    choice = choose_maps(mapped, model if isinstance(model, Model) else None, model_features=maps.model_features)
 
     def measure_with(engine: Engine) -> Callable[[Case], Findings | Rejected]:
         method = Method(
@@ -135,7 +139,8 @@ def pipeline(
             hounsfield=extraction.hounsfield,
         )
         engines = Engines(extraction, engine, tolerance, mapper)
-        return lambda case: _measure(case, engines, model, choice.features, maps, method)
+        scoring = Scoring(model, strict)
+        return lambda case: _measure(case, engines, scoring, choice.features, maps, method)
 
     verifiable = None
     by_both = extraction.ibsi is None and not isinstance(plain_settings(extraction), Unsupported)
@@ -154,6 +159,14 @@ def pipeline(
         verifiable,
         lesions,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """What scores the patient, and whether a case that is unlike the training data gets no score."""
+
+    model: Model | Rejected | None
+    strict: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +201,7 @@ def _described(choice: MapChoice, maps: MapSettings) -> str:
 def _measure(
     case: Case,
     engines: Engines,
-    model: Model | None,
+    scoring: Scoring,
     map_features: Sequence[str],
     map_settings: MapSettings,
     method: Method,
@@ -224,13 +237,22 @@ def _measure(
         made, remarks = _maps(case.ct, measured.lesion, fitting, extraction, engine, map_settings.kernel_radius_voxels)
         maps += made
         notes += remarks
+    scored = _scored(scoring, case, lesions)
+    if isinstance(scored, Score):
+        notes += scored.warnings
     return Findings(
         case=replace(case, notes=tuple(notes)),
         lesions=tuple(lesions),
-        score=None if model is None else score(model, lesions),
+        score=scored,
         maps=tuple(maps),
         method=method,
     )
+
+
+def _scored(scoring: Scoring, case: Case, lesions: Sequence[MeasuredLesion]) -> Score | Rejected | None:
+    if not isinstance(scoring.model, Model):
+        return scoring.model
+    return score(scoring.model, lesions, acquired(case.header), strict=scoring.strict)
 
 
 def _maps(

@@ -5,6 +5,7 @@
 
 import argparse
 import ast
+import hashlib
 import inspect
 import json
 import re
@@ -23,6 +24,7 @@ from radiomics import getImageTypes
 
 from node import settings_template
 from node.cli import cli
+from node.commands.entries import option_of
 from node.conformance.codes import code_tables
 from node.conformance.markdown import code, table
 from node.conformance.network import class_name
@@ -32,11 +34,14 @@ from node.settings import Settings
 from pipelines.cohort.dictionary import Dictionary
 from pipelines.cohort.huang.columns import LESIONS, PATIENTS
 from pipelines.domain import case_state, feature_codes
+from pipelines.domain.agents import AGENTS
 from pipelines.domain.case_state import TRANSITIONS, CaseEvent, CaseState
+from pipelines.domain.clinical_fields import FIELDS, column_of
 from pipelines.domain.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pipelines.domain.outcome import ResultObject, family
+from pipelines.domain.readings import AT_A_TIME_POINT, OF_THE_TIME_POINT, Question, words_of
 from pipelines.domain.reasons import CODES
-from pipelines.domain.sop_classes import CT_IMAGES, RESULT_CLASSES, SEGMENTATIONS, VERIFICATION
+from pipelines.domain.sop_classes import CT_IMAGES, READER_REPORTS, RESULT_CLASSES, SEGMENTATIONS, VERIFICATION
 from pipelines.domain.transfer_syntaxes import TRANSFER_SYNTAXES
 from pipelines.extraction.equivalence import OWN_SETTINGS, SETTINGS, shown
 from pipelines.extraction.names import feature_names
@@ -177,7 +182,12 @@ def codes() -> str:
 
 def accepted_classes() -> str:
     """SOP classes that the node takes as SCP."""
-    kinds = (("Verification", [VERIFICATION]), ("CT", CT_IMAGES), ("Segmentation", SEGMENTATIONS))
+    kinds = (
+        ("Verification", [VERIFICATION]),
+        ("CT", CT_IMAGES),
+        ("Segmentation", SEGMENTATIONS),
+        ("Report of a reader", READER_REPORTS),
+    )
     rows = [(kind, class_name(uid), code(uid)) for kind, uids in kinds for uid in sorted(uids)]
     return table(("Kind", "SOP class", "UID"), rows)
 
@@ -257,11 +267,13 @@ def fast_settings() -> str:
 
 def demo_model() -> str:
     """The facts that the packaged demonstration model states about itself."""
-    facts: dict[str, Any] = json.loads((ROOT / "config" / "models" / "demo.json").read_text("utf-8"))
+    path = ROOT / "config" / "models" / "demo" / "model.json"
+    facts: dict[str, Any] = json.loads(path.read_text("utf-8"))
     training = facts["training"]
+    apparent, internal = facts["performance"]
     rows = [
         ("Name and version", f"{facts['name']} {facts['version']}"),
-        ("SHA-256", code(facts["sha256"])),
+        ("SHA-256", code(hashlib.sha256(path.read_bytes()).hexdigest())),
         ("Intended use", facts["intended_use"]),
         ("Trained on", training["data"]),
         ("Cases, of them positive", f"{training['n']}, {training['events']}"),
@@ -269,8 +281,8 @@ def demo_model() -> str:
         ("Estimator", training["estimator"]),
         ("Cut-off", f"{facts['cut_off']['value']:g} ({facts['cut_off']['rule']})"),
         ("Extraction profile", facts["extraction"]["profile"]),
-        ("AUC on the training data", f"{training['apparent_auc']:g}"),
-        ("AUC in validation", f"{training['validation']['auc']:g} ({training['validation']['method']})"),
+        ("AUC on the training data", f"{apparent['value']:g}"),
+        ("AUC in validation", f"{internal['value']:g} ({internal['method']})"),
         ("Features", ", ".join(code(feature["name"]) for feature in facts["features"])),
     ]
     return table(("Fact", "Value"), rows)
@@ -323,6 +335,35 @@ def _listed(modules: Sequence[str]) -> str:
     return ", ".join(code(module) for module in modules)
 
 
+def clinical_dictionary() -> str:
+    """Every entry about a patient: the column of a table, the option of the command, and what is allowed."""
+    rows = []
+    for field in FIELDS:
+        column = column_of(field.key(1 if field.group else 0))
+        rows.append((code(column), code(option_of(field)), field.meaning, field.allowed))
+    return table(("Column", "Option", "Meaning", "Allowed"), rows)
+
+
+def inhibitors() -> str:
+    """The medicines that count as immune checkpoint inhibitors."""
+    rows = [(one.name, one.target, one.atc or "-", one.rxnorm or "-", ", ".join(one.synonyms)) for one in AGENTS]
+    return table(("Name", "Target", "ATC", "RxNorm", "Also known as"), rows)
+
+
+def questions() -> str:
+    """What a reader can decide, with the words for the answers."""
+    rows = [
+        (
+            code(question.value),
+            ", ".join(map(code, words_of(question))) or "Tracking UID, `CASE:LESION`, `different`",
+            "time point" if question in OF_THE_TIME_POINT else "lesion",
+            "each time point" if question in AT_A_TIME_POINT else "once",
+        )
+        for question in Question
+    ]
+    return table(("Question", "Answers", "About a", "Answered"), rows)
+
+
 BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "settings": settings,
     "commands": commands,
@@ -342,6 +383,9 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "ibsi-profile": ibsi_profile,
     "demo-model": demo_model,
     "import-rules": import_rules,
+    "clinical-dictionary": clinical_dictionary,
+    "inhibitors": inhibitors,
+    "questions": questions,
     "cohort-patients": partial(cohort_columns, PATIENTS),
     "cohort-lesions": partial(cohort_columns, LESIONS),
 }

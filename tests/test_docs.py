@@ -18,7 +18,9 @@ from pipelines.domain.case_state import CaseEvent, CaseState
 from pipelines.domain.reasons import CODES
 from pipelines.extraction.names import feature_names
 from pipelines.extraction.settings import load_profile
-from pipelines.scoring.model import Model, load_model
+from pipelines.scoring.keys import SigningKey, TrustedKey
+from pipelines.scoring.model import Model, fitting
+from pipelines.scoring.package import Package, open_package
 from tests.docs_sources import (
     BLOCKS,
     ROOT,
@@ -243,8 +245,13 @@ def test_the_example_of_a_model_package_makes_one_that_loads() -> None:
     names: dict[str, object] = {}
     exec(compile(example, "docs/models.md", "exec"), names)
     settings = load_profile("recommended")
-    loaded = load_model(str(names["text"]), settings_sha256=settings.digest, available=feature_names(settings))
-    assert isinstance(loaded, Model)
+    files, key = names["files"], names["key"]
+    assert isinstance(files, dict)
+    assert isinstance(key, SigningKey)
+    package = open_package(files, [TrustedKey(key.public, "site")])
+    assert isinstance(package, Package)
+    fit = fitting(package.model, settings_sha256=settings.digest, available=feature_names(settings))
+    assert isinstance(fit, Model)
 
 
 def test_the_figure_is_accessible_and_shows_every_stage() -> None:

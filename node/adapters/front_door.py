@@ -37,6 +37,7 @@ from node.adapters.upper_layer import (
     rejection,
 )
 from node.logs import Log
+from node.meters import SILENT, Meters
 from node.ports import RefusedAssociation, Sender
 from node.services.receive import Receiver
 from pipelines.domain.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -56,6 +57,17 @@ _BAD_APPLICATION_CONTEXT: Final = (1, 1, 2)
 _CALLING_UNKNOWN: Final = (1, 1, 3)
 _CALLED_UNKNOWN: Final = (1, 1, 7)
 _TOO_MANY: Final = (2, 3, 2)
+
+_OUTCOMES: Final = {
+    None: "accepted",
+    _NO_REASON: "address-not-listed",
+    _BAD_VERSION: "other-protocol",
+    _BAD_APPLICATION_CONTEXT: "other-protocol",
+    _CALLING_UNKNOWN: "calling-title-not-listed",
+    _CALLED_UNKNOWN: "other-called-title",
+    _TOO_MANY: "too-many-associations",
+}
+"""How associations are counted."""
 
 HandOver = Callable[[socket.socket, tuple[Any, ...], bytes], None]
 """Takes a connection, the address behind it and the request for an association that was read from it."""
@@ -136,8 +148,10 @@ class FrontDoor:
         others: Callable[[], int],
         turned_away: Callable[[RefusedAssociation], None],
         tls: Tls | None = None,
+        meters: Meters = SILENT,
     ) -> None:
         self._rules = rules
+        self._meters = meters
         self._receiver = receiver
         self._log = log
         self._contexts = list(contexts)
@@ -149,6 +163,7 @@ class FrontDoor:
         self._allowed = AddressList(rules.addresses)
         self._pace = Pace(rules.connections_per_minute, time.monotonic)
         self._listening: socket.socket | None = None
+        self._doorkeeper: threading.Thread | None = None
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._places_taken = 0
@@ -177,9 +192,15 @@ class FrontDoor:
             listening.close()
             raise
         self._listening = listening
-        threading.Thread(target=self._accept, args=(listening,), name="front-door", daemon=True).start()
+        self._doorkeeper = threading.Thread(target=self._accept, args=(listening,), name="front-door", daemon=True)
+        self._doorkeeper.start()
         bound: int = listening.getsockname()[1]
         return bound
+
+    @property
+    def listening(self) -> bool:
+        """True while somebody opens when others knock."""
+        return self._doorkeeper is not None and self._doorkeeper.is_alive()
 
     def close(self) -> None:
         """Close the port and every connection."""
@@ -206,6 +227,7 @@ class FrontDoor:
                 crowded = len(self._open) >= self._rules.max_associations + _STRANGERS
             if crowded or not self._pace.allows(address[0]):
                 reason = "too many connections" if crowded else "too many connections in a minute"
+                self._meters.association("too-many-connections")
                 self._log.warning("connection_closed", code="RCV-006", address=address[0], reason=reason)
                 connection.close()
                 continue
@@ -240,6 +262,7 @@ class FrontDoor:
             return self._tls.server().wrap_socket(connection, server_side=True)
         except OSError as fault:  # ssl.SSLError is one
             why = getattr(fault, "reason", None) or fault.strerror or "it said nothing in time"
+            self._meters.association("tls-refused")
             self._log.warning("tls_refused", code="RCV-006", address=address, reason=why)
             self._turned_away(
                 RefusedAssociation(
@@ -260,6 +283,7 @@ class FrontDoor:
         try:
             asked = self._request(wire, str(address[0]))
             refusal = self._refusal(asked)
+            self._meters.association(_OUTCOMES[refusal])
             if refusal is not None:
                 wire.send(rejection(result=refusal[0], source=refusal[1], diagnostic=refusal[2]))
                 return False
@@ -269,11 +293,16 @@ class FrontDoor:
                     connection.settimeout(self._rules.network_timeout_s)
                     self._hand_over(connection, address, asked.unit)
                     return True
-                self._store(wire, asked, wanted)
+                self._meters.associations_open(1)
+                try:
+                    self._store(wire, asked, wanted)
+                finally:
+                    self._meters.associations_open(-1)
             finally:
                 with self._lock:
                     self._places_taken -= 1
         except ProtocolError as fault:
+            self._meters.association("not-understood")
             self._log.warning("association_not_understood", code="NET-005", address=address[0], reason=str(fault))
             _try_to_send(wire, abort(fault.reason))
         except TooSlow as fault:

@@ -106,7 +106,7 @@ def open_engine(url: str, *, password: str | None = None) -> Engine:
     TransientError
         If it cannot be reached.
     """
-    engine = _engine(url, password)
+    engine = make_engine(url, password=password)
     try:
         with _reaching("opened"):
             upgrade(engine)
@@ -115,7 +115,8 @@ def open_engine(url: str, *, password: str | None = None) -> Engine:
     return engine
 
 
-def _engine(url: str, password: str | None) -> Engine:
+def make_engine(url: str, *, password: str | None = None) -> Engine:
+    """Connections to a database whose tables may have any form, or that has none; raises `ConfigError`."""
     try:
         parsed = make_url(url)
         if password is not None:
@@ -760,31 +761,50 @@ def _replace_results(
         .values(state=DeliveryState.SUPERSEDED, detail="A later run replaced the result.")
     )
     for made in results:
-        values = {
-            "case": case,
-            "current": True,
-            "kind": made.kind,
-            "lesion_number": made.lesion_number,
-            "sop_class": made.sop_class,
-            "sop_instance": made.sop_instance,
-            "series": made.series,
-            "transfer_syntax": made.transfer_syntax,
-            "path": made.file.path,
-            "size": made.file.size,
-            "sha256": made.file.sha256,
-            "released_at": None,
-        }
-        connection.execute(kept.removal.delete().where(kept.removal.c.path == made.file.path))
-        here = (t.result.c.case == case) & (t.result.c.sop_instance == made.sop_instance)
-        known = connection.scalar(select(t.result.c.id).where(here))
-        if known is None:
-            known = connection.scalars(insert(t.result).values(**values).returning(t.result.c.id)).one()
-        else:
-            connection.execute(update(t.result).where(here).values(**values))
-            connection.execute(t.delivery.delete().where(t.delivery.c.result == known))
-        for destination in destinations:
-            if destination.wants(made.kind):
-                connection.execute(insert(t.delivery).values(**_delivery_values(known, case, destination.peer, at)))
+        _put_result(connection, case, made, [one for one in destinations if one.wants(made.kind)], at)
+
+
+def add_result(
+    connection: Connection, case: CaseId, made: StoredResult, destinations: Sequence[Destination], at: datetime
+) -> None:
+    """Put a result in the place of the one of its kind, and leave the other results of the case as they are."""
+    same = select(t.result.c.id).where(t.result.c.case == case, t.result.c.kind == made.kind)
+    connection.execute(
+        update(t.delivery)
+        .where(t.delivery.c.result.in_(same), t.delivery.c.state == DeliveryState.PENDING)
+        .values(state=DeliveryState.SUPERSEDED, detail="A later version replaced the result.")
+    )
+    connection.execute(update(t.result).where(t.result.c.id.in_(same)).values(current=False))
+    _put_result(connection, case, made, destinations, at)
+
+
+def _put_result(
+    connection: Connection, case: CaseId, made: StoredResult, destinations: Sequence[Destination], at: datetime
+) -> None:
+    values = {
+        "case": case,
+        "current": True,
+        "kind": made.kind,
+        "lesion_number": made.lesion_number,
+        "sop_class": made.sop_class,
+        "sop_instance": made.sop_instance,
+        "series": made.series,
+        "transfer_syntax": made.transfer_syntax,
+        "path": made.file.path,
+        "size": made.file.size,
+        "sha256": made.file.sha256,
+        "released_at": None,
+    }
+    connection.execute(kept.removal.delete().where(kept.removal.c.path == made.file.path))
+    here = (t.result.c.case == case) & (t.result.c.sop_instance == made.sop_instance)
+    known = connection.scalar(select(t.result.c.id).where(here))
+    if known is None:
+        known = connection.scalars(insert(t.result).values(**values).returning(t.result.c.id)).one()
+    else:
+        connection.execute(update(t.result).where(here).values(**values))
+        connection.execute(t.delivery.delete().where(t.delivery.c.result == known))
+    for destination in destinations:
+        connection.execute(insert(t.delivery).values(**_delivery_values(known, case, destination.peer, at)))
 
 
 def _replace_verification(

@@ -5,9 +5,12 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, insert, or_, select
 
+from node.adapters import clinical_schema as c
+from node.adapters import history_schema as h
 from node.adapters import ledger_schema as t
 from node.adapters import retention_schema as kept
 from node.adapters import workflow_schema as w
+from node.adapters.history_rows import ask
 from node.adapters.ledger import writing
 from node.adapters.ledger_retention import drop_conflicts, release_order, to_remove
 from node.adapters.steps.datasets import decoded
@@ -55,6 +58,7 @@ class SqlErasure:
                 _erase(connection, one, Why.PERSON, detail, at)
             _drop_instances(connection, connection.scalars(drawn).all(), at)
             _drop_steps(connection, key)
+            _drop_clinical(connection, key)
         self._forget_pages()
         return cases
 
@@ -86,6 +90,7 @@ def _erase(connection: Connection, case: CaseId, why: Why, detail: str, at: date
     paths = connection.scalars(select(t.result.c.path).where(t.result.c.case == case)).all()
     to_remove(connection, paths, at, case=case)
     release_order(connection, case, at)
+    _drop_scan(connection, case, at)
     for table in (t.delivery, t.result, t.measurement, t.verification, t.event, w.retrieval):
         connection.execute(table.delete().where(table.c.case == case))
     mine = t.step_task.c.case == case
@@ -101,6 +106,22 @@ def _erase(connection: Connection, case: CaseId, why: Why, detail: str, at: date
     _drop_instances(connection, connection.scalars(instances).all(), at)
 
 
+def _drop_scan(connection: Connection, case: CaseId, at: datetime) -> None:
+    """Delete what was kept of a case for the comparison over time; the patient's other scans are assessed anew."""
+    row = connection.execute(select(h.time_point).where(h.time_point.c.case == case)).first()
+    if row is not None:
+        either = (h.placement.c.fixed == row.digest) | (h.placement.c.moving == row.digest)
+        connection.execute(h.placement.delete().where(either))
+        for table in (h.time_point_lesion, h.time_point):
+            connection.execute(table.delete().where(table.c.case == case))
+        mine = h.time_point.c.patient_key == row.patient_key
+        if connection.execute(select(h.time_point.c.case).where(mine).limit(1)).first() is None:
+            connection.execute(c.reassessment.delete().where(c.reassessment.c.patient_key == row.patient_key))
+        else:
+            ask(connection, row.patient_key, at)
+    connection.execute(h.assessment.delete().where(h.assessment.c.case == case))
+
+
 def _drop_instances(connection: Connection, instances: Iterable[str], at: datetime) -> None:
     for sop_instance in instances:
         here = t.instance.c.sop_instance == sop_instance
@@ -109,6 +130,14 @@ def _drop_instances(connection: Connection, instances: Iterable[str], at: dateti
             to_remove(connection, [row.path], at)
         drop_conflicts(connection, [sop_instance], at)
         connection.execute(t.instance.delete().where(here))
+
+
+def _drop_clinical(connection: Connection, patient_key: str) -> None:
+    """Delete what people told about a patient and decided."""
+    mine = select(c.reading.c.id).where(c.reading.c.patient_key == patient_key)
+    connection.execute(c.reading_undone.delete().where(c.reading_undone.c.reading.in_(mine)))
+    for table in (c.reading, c.clinical_entry, c.reader_report, c.reassessment):
+        connection.execute(table.delete().where(table.c.patient_key == patient_key))
 
 
 def _drop_steps(connection: Connection, patient_key: str) -> None:

@@ -1,8 +1,9 @@
 """The part of the ledger that tells which files must be in the spool."""
 
 from collections.abc import Iterator
+from typing import Any
 
-from sqlalchemy import Engine, Select, select
+from sqlalchemy import Column, Engine, Row, Select, select
 
 from node.adapters import ledger_schema as t
 from node.adapters import retention_schema as kept
@@ -30,15 +31,25 @@ class SqlFiles:
         self._engine = engine
 
     def listed(self) -> Iterator[ListedFile]:
-        with reading(self._engine) as connection:
-            for row in connection.execution_options(yield_per=_AT_ONCE).execute(_INSTANCES):
-                yield ListedFile(row.path, row.size, row.sha256, f"instance {row.sop_instance}")
-            for row in connection.execute(_RESULTS):
-                yield ListedFile(row.path, row.size, row.sha256, f"result of case {row.case}")
-            for other in connection.execute(_CONFLICTS):
-                yield ListedFile(other.path, None, other.sha256, f"another instance {other.sop_instance}")
-            for row in connection.execute(_ORDERS):
-                yield ListedFile(row.path, row.size, row.sha256, f"order of case {row.case}")
+        for row in self._pages(_INSTANCES, t.instance.c.path):
+            yield ListedFile(row.path, row.size, row.sha256, f"instance {row.sop_instance}")
+        for row in self._pages(_RESULTS, t.result.c.path):
+            yield ListedFile(row.path, row.size, row.sha256, f"result of case {row.case}")
+        for row in self._pages(_CONFLICTS, t.conflict.c.path):
+            yield ListedFile(row.path, None, row.sha256, f"another instance {row.sop_instance}")
+        for row in self._pages(_ORDERS, w.order_lookup.c.path):
+            yield ListedFile(row.path, row.size, row.sha256, f"order of case {row.case}")
+
+    def _pages(self, wanted: Select[Any], path: Column[str]) -> Iterator[Row[Any]]:
+        """All rows, without a connection held open while the caller works on them."""
+        last = ""
+        while True:
+            with reading(self._engine) as connection:
+                rows = connection.execute(wanted.where(path > last).order_by(path).limit(_AT_ONCE)).all()
+            yield from rows
+            if len(rows) < _AT_ONCE:
+                return
+            last = rows[-1].path
 
     def is_listed(self, path: str) -> bool:
         return self.must_exist(path) or self._found(select(kept.removal.c.path).where(kept.removal.c.path == path))

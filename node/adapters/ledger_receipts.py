@@ -10,12 +10,13 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, bindparam, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from node.adapters import clinical_schema as c
 from node.adapters import ledger_schema as t
 from node.adapters import retention_schema as kept
 from node.ports import Receipt, Sender, StoredFile
 from pipelines.domain.case_state import CaseState
 from pipelines.domain.instance import InstanceRef
-from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
+from pipelines.domain.sop_classes import CT_IMAGES, READER_REPORTS, SEGMENTATIONS
 
 # built once: to put a statement together takes longer than to run it
 _KNOWN: Final = select(t.instance.c.sop_instance, t.instance.c.sha256).where(
@@ -72,6 +73,7 @@ class Receipts:
         self._kept: tuple[int, Connection] | None = None
         make: Any = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
         self._insert = make(t.instance).on_conflict_do_nothing().returning(t.instance.c.sop_instance)
+        self._insert_report = make(c.reader_report).on_conflict_do_nothing()
 
     def record(self, arrivals: Sequence[Arrived]) -> list[Receipt]:
         """What was known of each instance; all are recorded, or none."""
@@ -131,6 +133,8 @@ class Receipts:
         for one in new:
             if one.ref.sop_class in SEGMENTATIONS:
                 self._open_case(connection, one.ref, one.at)
+            elif one.ref.sop_class in READER_REPORTS:
+                self._note_report(connection, one)
         if not images:
             return
         series = {one.ref.key.series for one in images}
@@ -138,6 +142,11 @@ class Receipts:
         for one in images:
             if None in concerned or one.ref.key.series in concerned:
                 self._reopen_cases(connection, one.ref, one.at)
+
+    def _note_report(self, connection: Connection, one: Arrived) -> None:
+        """What a reader decided in it is read later, in another process."""
+        values = {"sop_instance": one.ref.sop_instance, "patient_key": one.ref.patient_key, "received_at": one.at}
+        connection.execute(self._insert_report.values(values))
 
 
 def _instance_values(one: Arrived) -> dict[str, object]:

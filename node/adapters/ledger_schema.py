@@ -155,7 +155,7 @@ measurement = Table(
     Column("rejected", JSON),
 )
 
-# without a foreign key: that a version has been verified outlives the case that it was verified with
+# without a foreign key: that a version has been verified outlives a new run of the case that it was verified with
 verification = Table(
     "verification",
     metadata,

@@ -7,8 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, bindparam, column, func, inspect, select, table, text
 
-from node.adapters import migrations
-from node.adapters.ledger_schema import metadata
+from node.adapters import clinical_schema, history_schema, migrations
 from node.adapters.migrations import versions
 from node.errors import ConfigError
 
@@ -20,6 +19,8 @@ FIRST_COUNTED: Final = 2
 
 # alembic hands the connection to its steps by way of its own modules, so two at once would mix them up
 _one_at_a_time: Final = threading.Lock()
+# the tables are complete only with those of these modules, which few others import
+_METADATA: Final = next(iter({clinical_schema.reading.metadata, history_schema.time_point.metadata}))
 _version = table("alembic_version", column("version_num"))
 _schema = table("schema_version", column("version"))
 
@@ -81,8 +82,10 @@ def form(connection: Connection) -> Form:
     return Form("", known[-1])
 
 
-def upgrade(engine: Engine) -> Form:
+def upgrade(engine: Engine, *, to: str = "heads") -> Form:
     """Take the steps that are missing, all or none of them; the form before.
+
+    With `to` only those up to that one are taken, for rows of an earlier release that are to be put back.
 
     Of processes that start together one takes the steps and the others wait for it.
 
@@ -98,16 +101,16 @@ def upgrade(engine: Engine) -> Form:
             if reached == steps()[-1]:
                 return Form(reached, reached)
     with _one_at_a_time:
-        return _upgrade_sqlite(engine) if engine.dialect.name == "sqlite" else _upgrade_postgresql(engine)
+        return _upgrade_sqlite(engine, to) if engine.dialect.name == "sqlite" else _upgrade_postgresql(engine, to)
 
 
-def _upgrade_postgresql(engine: Engine) -> Form:
+def _upgrade_postgresql(engine: Engine, to: str) -> Form:
     with engine.begin() as connection:
         connection.execute(select(func.pg_advisory_xact_lock(bindparam("key", _LOCK_KEY))))
-        return _missing_steps(connection)
+        return _missing_steps(connection, to)
 
 
-def _upgrade_sqlite(engine: Engine) -> Form:
+def _upgrade_sqlite(engine: Engine, to: str) -> Form:
     with engine.connect() as connection:
         # SQLite changes a table by making it anew, which would drag along the rows that refer to it;
         # only outside of a transaction can it be told not to
@@ -116,7 +119,7 @@ def _upgrade_sqlite(engine: Engine) -> Form:
         driver.execute("PRAGMA foreign_keys=OFF")
         try:
             with connection.begin():
-                before = _missing_steps(connection)
+                before = _missing_steps(connection, to)
                 broken = connection.execute(text("PRAGMA foreign_key_check")).first()
                 if broken is not None:
                     detail = f"A row of table {broken[0]} refers to one of {broken[2]} that is not there."
@@ -126,15 +129,15 @@ def _upgrade_sqlite(engine: Engine) -> Form:
     return before
 
 
-def _missing_steps(connection: Connection) -> Form:
+def _missing_steps(connection: Connection, to: str) -> Form:
     # looked at again: another process may have been faster
     before = form(connection)
     if not before.up_to_date:
-        _run(connection)
+        _run(connection, to)
     return before
 
 
-def _run(connection: Connection) -> None:
+def _run(connection: Connection, to: str) -> None:
     # only here, for a ledger that is up to date opens without it
     from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
@@ -143,9 +146,9 @@ def _run(connection: Connection) -> None:
     scripts = ScriptDirectory(next(iter(migrations.__path__)))
 
     def missing(reached: Any, _: object) -> Any:
-        return scripts._upgrade_revs("heads", reached)
+        return scripts._upgrade_revs(to, reached)
 
     with EnvironmentContext(Config(), scripts, fn=missing) as environment:
-        environment.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
+        environment.configure(connection=connection, target_metadata=_METADATA, render_as_batch=True)
         with environment.begin_transaction():
             environment.run_migrations()

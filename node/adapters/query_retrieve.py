@@ -1,6 +1,6 @@
 """Find and retrieve what a peer has: C-FIND, C-MOVE and C-GET as SCU, Study Root (PS3.4 annex C)."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -70,6 +70,8 @@ class QueryRetrieveScu:
         What to take by C-GET.
     retrieve_timeout_s
         Longest silence of a peer while it sends.
+    queried
+        Hears of every query, with its keys.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class QueryRetrieveScu:
         storage_classes: Collection[SopClassUID],
         transfer_syntaxes: Sequence[str],
         retrieve_timeout_s: float,
+        queried: Callable[[str, Dataset], None] = lambda peer, keys: None,
     ) -> None:
         self._ae_title = ae_title
         self._sources: Mapping[str, Source] = {source.address.name: source for source in sources}
@@ -90,6 +93,7 @@ class QueryRetrieveScu:
         self._storage_classes = sorted(storage_classes)
         self._transfer_syntaxes = tuple(transfer_syntaxes)
         self._retrieve_timeout_s = retrieve_timeout_s
+        self._queried = queried
         # identifiers name patients
         _config.LOG_REQUEST_IDENTIFIERS = False
         _config.LOG_RESPONSE_IDENTIFIERS = False
@@ -170,6 +174,7 @@ class QueryRetrieveScu:
         association = associate(self._ae_title, self._sources[peer].address, [FINDING])
         if isinstance(association, Rejected):
             return _renamed(association, peer, "be queried")
+        self._queried(peer, keys)
         found: list[Dataset] = []
         status = None
         try:

@@ -17,9 +17,14 @@ from kombu.exceptions import ChannelError, OperationalError
 from node.errors import TransientError
 from node.tasks import PROCESS_CASE
 from pipelines.domain.identifiers import CaseId
+from pipelines.domain.priority import Priority
 
 QUEUE: Final = "pulmonode"
 _SQLITE_TRANSPORT: Final = "node.adapters.sqlite_broker:Transport"
+
+# three of the four lists that kombu keeps for a queue in Redis
+_FIRST_FIRST: Final = {Priority.URGENT: 0, Priority.NORMAL: 3, Priority.OFF_PEAK: 6}
+_LAST_FIRST: Final = {Priority.URGENT: 9, Priority.NORMAL: 6, Priority.OFF_PEAK: 3}
 
 OutOfTime: Final = SoftTimeLimitExceeded
 """Raised within a task that has reached its soft time limit."""
@@ -51,6 +56,8 @@ class QueueSettings:
     redis_visibility_timeout_s
         Seconds after which Redis delivers a message again that was not acknowledged, even when its task still runs.
         Must be longer than the longest task.
+    redis_ca_file
+        Certificates of the authorities that may vouch for a `rediss` server; None for those of the system.
     """
 
     soft_time_limit_s: float | None = None
@@ -60,6 +67,7 @@ class QueueSettings:
     sqlite_lease_s: float = 30.0
     sqlite_polling_interval_s: float = 0.02
     redis_visibility_timeout_s: int = 21600
+    redis_ca_file: str | None = None
 
 
 def create_app(broker: str, *, settings: QueueSettings) -> Celery:
@@ -153,10 +161,14 @@ def _broker_configuration(broker: str, settings: QueueSettings) -> dict[str, Any
                 "socket_timeout": 30.0,
             },
             # kombu does not check the certificate unless told to
-            "broker_use_ssl": {"ssl_cert_reqs": ssl.CERT_REQUIRED} if scheme == "rediss" else False,
+            "broker_use_ssl": _tls(settings.redis_ca_file) if scheme == "rediss" else False,
         }
     # not repeated in the message, for it may hold a password
     raise ValueError("the broker must be sqlite:///ABSOLUTE/PATH, redis://… or rediss://…")
+
+
+def _tls(ca_file: str | None) -> dict[str, Any]:
+    return {"ssl_cert_reqs": ssl.CERT_REQUIRED} | ({} if ca_file is None else {"ssl_ca_certs": ca_file})
 
 
 class CeleryQueue:
@@ -164,8 +176,10 @@ class CeleryQueue:
 
     def __init__(self, app: Celery) -> None:
         self._app = app
+        # the embedded broker takes the highest number first, as AMQP does, and kombu's Redis the lowest
+        self._numbers = _LAST_FIRST if app.conf.broker_transport == _SQLITE_TRANSPORT else _FIRST_FIRST
 
-    def submit(self, case_id: CaseId) -> None:
+    def submit(self, case_id: CaseId, priority: Priority = Priority.NORMAL) -> None:
         """Queue a case; on the SQLite broker it is on the disk when this returns.
 
         Raises
@@ -174,7 +188,7 @@ class CeleryQueue:
             If the broker could not be reached within a few seconds.
         """
         try:
-            self._app.send_task(PROCESS_CASE, args=(int(case_id),))
+            self._app.send_task(PROCESS_CASE, args=(int(case_id),), priority=self._numbers[priority])
         except OperationalError as error:
             raise QueueUnavailable(f"the queue cannot be written: {error}") from error
 

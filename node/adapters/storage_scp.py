@@ -15,6 +15,7 @@ from node.adapters.store_association import INTERNAL_ERROR
 from node.adapters.tls import Tls
 from node.errors import TransientError
 from node.logs import Log
+from node.meters import SILENT, Meters
 from node.ports import RefusedAssociation, Sender
 from node.services.receive import Announced, Receiver
 from pipelines.domain import transfer_syntaxes
@@ -53,6 +54,7 @@ class StorageScp:
         services: Sequence[ScpService] = (),
         turned_away: Callable[[RefusedAssociation], None] = lambda refused: None,
         tls: Tls | None = None,
+        meters: Meters = SILENT,
     ) -> None:
         self._receiver = receiver
         self._services = tuple(services)
@@ -86,6 +88,7 @@ class StorageScp:
             others=lambda: len(self._server.active_associations),
             turned_away=self._refuse,
             tls=tls,
+            meters=meters,
         )
 
     @property
@@ -125,6 +128,11 @@ class StorageScp:
         bound = self._door.open(bind, port, share_port=share_port)
         self._server.server_address = (bind, bound)
         return bound
+
+    @property
+    def listening(self) -> bool:
+        """True while others can connect."""
+        return self._door.listening
 
     def stop(self) -> None:
         """Close the port and abort what is still open."""

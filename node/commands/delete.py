@@ -1,6 +1,6 @@
 """Delete a case, or all that came of a patient."""
 
-from node.bootstrap import make_retainer, open_stores, utc_now
+from node.bootstrap import make_erasure, make_retainer, open_stores, utc_now
 from node.keeping import Why
 from node.logs import Log
 from node.settings import Settings
@@ -11,14 +11,15 @@ from pipelines.domain.identifiers import CaseId
 def delete_case(settings: Settings, case: CaseId, *, patient: bool) -> tuple[str, bool]:
     """Delete for good; what to tell, and whether it is done."""
     stores, detail = open_stores(settings), "pulmonode delete"
+    erasure = make_erasure(stores)
     erased: list[CaseId] = [case]
     try:
         if patient:
-            found = stores.erasure.erase_patient(case, f"{detail} --patient", at=utc_now())
+            found = erasure.erase_patient(case, f"{detail} --patient", at=utc_now())
             refused_in = found if isinstance(found, CaseState) else None
             erased = [] if isinstance(found, CaseState) else list(found)
         else:
-            refused_in = stores.erasure.erase(case, Why.PERSON, detail, at=utc_now())
+            refused_in = erasure.erase(case, Why.PERSON, detail, at=utc_now())
     except KeyError:
         return f"There is no case {case}.", False
     if refused_in is not None:

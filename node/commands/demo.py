@@ -208,7 +208,7 @@ def _write_config(folder: Path, *, pacs_port: int) -> Path:
     data = json.dumps(str(folder / "data"))  # a JSON string is a TOML string too
     path.write_text(
         "# Configuration of the demo; `pulmonode demo` writes it anew at each start.\n"
-        f"[node]\nport = {_free_port()}\ndata_dir = {data}\n\n"
+        f"[node]\nport = {_free_port()}\ndata_dir = {data}\n\n[monitoring]\nport = 0\n\n"
         "[assembly]\n# the demo case is sent over loopback in a second or two\nseries_quiet_s = 2\ntick_s = 0.2\n\n"
         "[receive]\nmin_free_mb = 100\n\n"
         '[delivery]\ndestinations = ["DEMOPACS"]\n\n'

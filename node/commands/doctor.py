@@ -8,6 +8,7 @@ from pathlib import Path
 
 from node import __version__
 from node.bootstrap import load_pipeline, make_queue, make_scu, open_stores, pyradiomics_identity
+from node.commands.models import model_line
 from node.commands.own import own_address, own_scu
 from node.commands.probe import Check, offered, probed
 from node.errors import ConfigError, TransientError
@@ -96,12 +97,10 @@ def _pipeline(settings: Settings) -> Check:
             found="; ".join(fault.problems),
             remedy="See [extraction], [scoring] and [maps].",
         )
-    model = settings.scoring.model or "none, cases are not scored"
-    note = " (demonstration, not for clinical use)" if model == "demo" else ""
     return Check(
         "pipeline and model",
         ok=True,
-        found=f"{pipeline.name} {pipeline.version}, model {model}{note}; maps: {pipeline.maps or 'none'}",
+        found=f"{pipeline.name} {pipeline.version}, model {model_line(settings)}; maps: {pipeline.maps or 'none'}",
     )
 
 

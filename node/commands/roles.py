@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from node import bootstrap
 from node.errors import ConfigError, TransientError
@@ -16,8 +16,15 @@ from node.logs import Log
 from node.services.deliver import Deliverer
 from node.settings import Settings
 
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from node.services.ship import Shipper
+
 # no file takes that long to be written, so whoever began it is dead
 _UNFINISHED_AFTER_S: Final = 3600.0
+_BEAT_EVERY_S: Final = 3.0
+_AUDIT_EVERY: Final = timedelta(seconds=30)
 
 
 def stop_on_signals() -> threading.Event:
@@ -50,9 +57,25 @@ def receiver(settings: Settings) -> None:
     except OSError as fault:
         raise _port_taken(settings, fault) from fault
     log.info("listening", ae=settings.node.ae_title, address=settings.node.bind, port=port)
-    stop.wait()
+    while scp.listening:
+        _beat(stores, "receiver", log)
+        if stop.wait(_BEAT_EVERY_S):
+            break
     scp.stop()
     log.info("stopped")
+
+
+def _audit(stores: bootstrap.Stores, shipper: "Shipper | None") -> None:
+    stores.trail.received()
+    if shipper is not None:
+        shipper.tick()
+
+
+def _beat(stores: bootstrap.Stores, role: str, log: Log) -> None:
+    try:
+        stores.heartbeat.beat(role)
+    except OSError as fault:
+        log.warning("heartbeat_not_written", role=role, reason=fault.strerror)
 
 
 def require_free_port(settings: Settings) -> None:
@@ -87,14 +110,25 @@ def dispatcher(settings: Settings) -> None:
         f"deliver-{peer.name}": _delivery(deliverer, peer.name, stop) for peer in settings.peers
     }
     work |= _about_peers(settings, stores)
+    work["reports"] = bootstrap.make_report_reader(stores).tick
     threads = [threading.Thread(target=_repeat, args=(one, stop, pause, log), name=name) for name, one in work.items()]
     threads.append(threading.Thread(target=_worklist, args=(settings, stores, stop, log), name="worklist"))
     retainer, seldom = bootstrap.make_retainer(settings, stores), timedelta(seconds=settings.retain.look_s)
     threads.append(threading.Thread(target=_repeat, args=(retainer.tick, stop, seldom, log), name="retain"))
+    audit = partial(_audit, stores, bootstrap.make_shipper(settings))
+    threads.append(threading.Thread(target=_repeat, args=(audit, stop, _AUDIT_EVERY, log), name="audit"))
+    alerter, looked = bootstrap.make_alerter(settings, stores), timedelta(seconds=settings.alerts.look_s)
+    if alerter is not None:
+        threads.append(threading.Thread(target=_repeat, args=(alerter.tick, stop, looked, log), name="alert"))
     for thread in threads:
         thread.start()
     log.info("dispatching", destinations=", ".join(settings.delivery.destinations) or "none")
-    _repeat(assembler.tick, stop, pause, log)
+
+    def look() -> None:
+        _beat(stores, "dispatcher", log)
+        assembler.tick()
+
+    _repeat(look, stop, pause, log)
     for thread in threads:
         thread.join()
     log.info("stopped")
@@ -108,17 +142,50 @@ def web(settings: Settings) -> None:
     ConfigError
         If the address cannot be bound.
     """
-    import uvicorn
-
-    log = Log("web")
     app = bootstrap.make_web(settings, bootstrap.open_stores(settings))
-    listening = socket.socket(socket.AF_INET6 if ":" in settings.web.bind else socket.AF_INET)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((settings.web.bind, settings.web.port))
+        listening = _listening(settings.web.bind, settings.web.port)
     except OSError as fault:
         raise ConfigError([f"web.port: {settings.web.bind}:{settings.web.port}: {fault.strerror}"]) from fault
-    log.info("serving", address=settings.web.bind, port=listening.getsockname()[1])
+    _serve(app, listening, Log("web"))
+
+
+def monitor(settings: Settings) -> None:
+    """Serve what those ask who watch over the node, until SIGTERM.
+
+    Raises
+    ------
+    TransientError
+        If the address cannot be bound: no reason for the node to stop receiving.
+    """
+    from node.web.monitor import make_monitor_app
+
+    watched = settings.monitoring
+    app = make_monitor_app(bootstrap.make_monitor(settings, bootstrap.open_stores(settings)))
+    try:
+        listening = _listening(watched.bind, watched.port)
+    except OSError as fault:
+        told = f"monitoring.port: {watched.bind}:{watched.port}: {fault.strerror}"
+        raise TransientError("MON-002", told) from fault
+    _serve(app, listening, Log("monitor"))
+
+
+def _listening(bind: str, port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET6 if ":" in bind else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((bind, port))
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+def _serve(app: "Starlette", listening: socket.socket, log: Log) -> None:
+    import uvicorn
+
+    address, port = listening.getsockname()[:2]
+    log.info("serving", address=address, port=port)
     # no access log: its lines would name what a query asks for, and that may be a patient
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False))
     server.run(sockets=[listening])
@@ -172,6 +239,8 @@ def _about_peers(settings: Settings, stores: bootstrap.Stores) -> dict[str, Call
         for peer in settings.peers
         if peer.commitment and not peer.stow_url
     }
+    if bootstrap.RESPONSE in settings.outputs.kinds:
+        work["response"] = bootstrap.make_respond_watch(settings, stores, bootstrap.make_queue(settings)).tick
     if any(peer.query for peer in settings.peers):
         work["prefetch"] = bootstrap.make_prefetcher(settings, stores).tick
     return work

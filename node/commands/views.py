@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from node.commands.probe import Check
+from node.history import Assessed
 from node.ports import (
     CaseDetail,
     CaseRow,
@@ -21,6 +22,7 @@ from node.ports import (
     VerificationRecord,
 )
 from pipelines.domain.case_state import CaseState
+from pipelines.domain.reasons import Rejected
 
 DEMONSTRATION: Final = "DEMONSTRATION MODEL - not for clinical use"
 _COLOURS: Final = {
@@ -104,7 +106,9 @@ def overview_view(overview: Overview, turned_away: Sequence[RefusedAssociationRo
     return Group(*lines)
 
 
-def case_view(detail: CaseDetail, locate: Callable[[StoredFile], Path]) -> RenderableType:
+def case_view(
+    detail: CaseDetail, locate: Callable[[StoredFile], Path], assessed: Assessed | None = None
+) -> RenderableType:
     """One case: its history, lesions, score, and where its objects lie."""
     row = detail.row
     parts: list[RenderableType] = [
@@ -123,8 +127,11 @@ def case_view(detail: CaseDetail, locate: Callable[[StoredFile], Path]) -> Rende
         parts.append(_verification(detail.verification))
     if row.score is not None:
         parts.append(score_text(row.score))
-    if detail.notes:
-        parts.append(_notes(detail))
+    if assessed is not None:
+        parts.append(_response(assessed))
+    notes = (*detail.notes, *(() if assessed is None else assessed.notes))
+    if notes:
+        parts.append(_notes(notes))
     if detail.results:
         parts.append(_results(detail, locate))
     return Group(*parts)
@@ -180,11 +187,23 @@ def _verification(record: VerificationRecord) -> Text:
     return text
 
 
-def _notes(detail: CaseDetail) -> Table:
+def _response(assessed: Assessed) -> Text:
+    """What the rules say of the patient at this visit."""
+    text = Text.assemble(("Response to treatment", "bold"), f"  {assessed.label}")
+    for line in assessed.lines:
+        text.append(f"\n  {line}")
+    if assessed.report is None:
+        text.append("\n  no report: see the notes", style="yellow")
+    elif assessed.predecessor is not None:
+        text.append(f"\n  replaces report {assessed.predecessor.sop_instance}")
+    return text
+
+
+def _notes(notes: Sequence[Rejected]) -> Table:
     table = Table(title="Notes", title_justify="left", header_style="bold")
     for column in ("Code", "What was noticed", "What to do"):
         table.add_column(column, no_wrap=column == "Code")
-    for note in detail.notes:
+    for note in notes:
         _add_row(table, note.code, note.detail, note.remedy)
     return table
 

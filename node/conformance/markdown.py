@@ -17,3 +17,8 @@ def code(text: str) -> str:
 def yes_no(value: bool) -> str:
     """A truth value for a cell."""
     return "yes" if value else "no"
+
+
+def joined(*parts: str) -> str:
+    """Paragraphs, tables and headings one below the other."""
+    return "\n\n".join(part.strip() for part in parts)

@@ -23,7 +23,7 @@ from pipelines.domain.identifiers import FrameOfReferenceUID, SeriesUID, SopInst
 from pipelines.domain.inherited import INHERITED
 from pipelines.domain.outcome import Producer, ResultObject
 from pipelines.domain.reasons import Rejected
-from pipelines.domain.score import Contribution, ModelIdentity, Score, ScoreClass
+from pipelines.domain.score import Contribution, ModelIdentity, Place, ScaledScore, Score, ScoreClass
 from pipelines.domain.sop_classes import CT_IMAGE, ENHANCED_CT_IMAGE, RT_STRUCTURE_SET, SEGMENTATION
 from pipelines.domain.volume import CtVolume, Grid, Mask, SliceRef
 from pipelines.extraction.names import feature_names, image_types
@@ -103,6 +103,8 @@ def _cases() -> Iterator[Findings]:
     negative = _score(ScoreClass.NEGATIVE, demonstration=False)
     yield _findings(full, positive, _every_feature(), "original_glcm_JointEntropy")
     yield _findings(replace(bare, notes=(_REASON,)), negative, _every_feature(), "original_firstorder_Mean")
+    usual = _case("usual", _full_header(), (6, 20, 24), _AXIAL)
+    yield _findings(usual, replace(positive, warnings=()), ("original_glcm_Id",), "original_glcm_Id")
     drawn = SegmentationRef(full.segmentation.key, RT_STRUCTURE_SET, full.segmentation.sop_instance, referable=False)
     few = ("original_shape_MeshVolume", "original_firstorder_Energy")
     for case, image in ((full, "log-sigma-2-0-mm-3D"), (bare, "wavelet-LLH")):
@@ -244,4 +246,7 @@ def _score(outcome: ScoreClass, *, demonstration: bool) -> Score:
         outcome_label=f"meaning of {outcome}",
         lesion_number=1,
         contributions=(Contribution("original_glcm_Id", value=1.0, standardised=0.5, term=0.1),),
+        place=Place(40.0, 90.0, 30, 30, -3.0, 3.0) if outcome is ScoreClass.POSITIVE else None,
+        scaled=ScaledScore("scale", 2.0),
+        warnings=(Rejected("MODEL-013", "sample", "sample"),) if demonstration else (),
     )

@@ -1,4 +1,4 @@
-"""The DICOM Conformance Statement of a node of given settings, with the parts of PS3.2 annex N."""
+"""The DICOM Conformance Statement of a node of given settings, with the sections of PS3.2 annex N."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,10 +7,13 @@ from typing import Final
 from pydicom import Dataset
 
 from node import __version__
-from node.conformance import associations, services, statuses
-from node.conformance.markdown import code, table, yes_no
-from node.conformance.network import Network, class_name, network, service_of, syntax_name
+from node.conformance import associations, services, statuses, words
+from node.conformance.codes import SCHEMES
+from node.conformance.markdown import code, joined, table, yes_no
+from node.conformance.network import Network, class_name, network, service_of
 from node.conformance.objects import ObjectUsage, attribute_table, common_attributes, usage_by_class
+from node.conformance.outline import contents, heading, sections
+from node.conformance.overview import overview, roles
 from node.conformance.sample import sample_objects
 from node.settings import Settings
 from pipelines.domain.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -46,25 +49,18 @@ def document(settings: Settings) -> str:
 
 def statement(of: Facts) -> str:
     """The statement in Markdown, without its title."""
-    sections = (
-        _cover(of),
-        _overview(of),
-        services.INTRODUCTION,
-        services.MODEL,
-        _associations(of),
-        _services(of),
-        _media_and_transformation(),
-        services.CHARACTER_SETS,
-        services.SECURITY,
-        _configuration(of.settings),
-        _objects(of.objects),
-        services.EXTENSIONS,
-    )
-    return _joined(*sections)
-
-
-def _joined(*parts: str) -> str:
-    return "\n\n".join(part.strip() for part in parts)
+    content = {
+        **overview(of.settings, of.network, of.objects),
+        "2": contents(),
+        **words.INTRODUCTION,
+        **_model(of),
+        **_services(of),
+        **_configuration(of.settings),
+        **_network(of),
+        **_security(of.settings),
+        **_objects(of.objects),
+    }
+    return joined(_cover(of), *sections(content))
 
 
 def _cover(of: Facts) -> str:
@@ -75,107 +71,63 @@ def _cover(of: Facts) -> str:
         ("Implementation Version Name", code(IMPLEMENTATION_VERSION_NAME)),
         ("Application Entity", code(of.settings.node.ae_title)),
     ]
-    return _joined(table(("", ""), rows), services.ORIGIN)
+    return joined(table(("", ""), rows), words.ORIGIN)
 
 
-def _overview(of: Facts) -> str:
-    return _joined(
-        "## 1 Overview",
-        services.OVERVIEW,
-        "### 1.1 Network services",
-        _network_services(of.network),
-        "### 1.2 Transfer syntaxes",
-        services.TRANSFER_SYNTAXES,
-        _syntaxes(of.network),
-        "### 1.3 Web services",
-        _web(of),
-        "### 1.4 Media services",
-        "None: the node reads and writes no DICOM media (no DICOMDIR, no application profile of PS3.11).",
-    )
-
-
-def _network_services(net: Network) -> str:
-    """The table of SOP classes with the roles of the node, whoever opens the association."""
-    scp: dict[str, None] = {}
-    scu: dict[str, None] = {}
-    for accepted in net.accepted:
-        asks, answers = accepted.roles or (True, False)
-        if asks:
-            scp[accepted.abstract_syntax] = None
-        if answers:
-            scu[accepted.abstract_syntax] = None
-    for proposal in net.proposed:
-        (scp if proposal.context.as_scp else scu)[proposal.context.abstract_syntax] = None
-    classes = sorted({*scp, *scu}, key=lambda uid: (service_of(uid), uid))
-    rows = ((service_of(uid), class_name(uid), code(uid), yes_no(uid in scu), yes_no(uid in scp)) for uid in classes)
-    return table(("Service", "SOP class", "UID", "SCU", "SCP"), rows)
-
-
-def _syntaxes(net: Network) -> str:
-    stored = {s for one in net.accepted if service_of(one.abstract_syntax) == "Storage" for s in one.transfer_syntaxes}
-    other = {s for one in net.accepted if service_of(one.abstract_syntax) != "Storage" for s in one.transfer_syntaxes}
-    proposed = {syntax for one in net.proposed if not one.context.as_scp for syntax in one.context.proposed_syntaxes}
-    everywhere = dict.fromkeys((*(s for one in net.accepted for s in one.transfer_syntaxes), *sorted(proposed)))
-    rows = (
-        (syntax_name(uid), code(uid), yes_no(uid in stored), yes_no(uid in other), yes_no(uid in proposed))
-        for uid in everywhere
-    )
-    return table(("Transfer syntax", "UID", "Storage as SCP", "Other services as SCP", "As SCU"), rows)
-
-
-def _web(of: Facts) -> str:
-    web = of.settings.web
-    said = "on" if web.enabled else "off"
-    guard = "every request must carry a bearer token" if web.token_file else "no token is asked for"
-    where = f"In this configuration the service is {said} (`web.enabled`); {guard} (`web.token_file`)."
-    rows = ((method, code(path)) for method, path in of.network.web)
-    return _joined(services.WEB, where, table(("Method", "Resource"), rows))
-
-
-def _associations(of: Facts) -> str:
-    return _joined(
-        "## 4 Application entity: associations",
-        "### 4.1 Policies",
-        associations.policies(of.settings),
-        "### 4.2 Associations that the node opens",
-        associations.INITIATION,
-        associations.proposed(of.network),
-        "### 4.3 Associations that the node accepts",
-        associations.ACCEPTANCE,
-        associations.accepted(of.network),
-        "#### Rejection",
-        associations.rejections(of.settings),
-    )
-
-
-def _services(of: Facts) -> str:
-    made = {
-        "verification": (services.VERIFICATION,),
-        "storage-scp": (services.STORAGE_SCP, statuses.stored()),
-        "storage-scu": (services.STORAGE_SCU, statuses.results_taken()),
-        "commitment": (services.COMMITMENT, statuses.commitment_answers(), statuses.failure_reasons()),
-        "query": (services.QUERY, services.query_keys(), statuses.query_answers()),
-        "worklist": (services.WORKLIST, services.worklist_keys()),
-        "steps": (services.STEPS, statuses.step_answers(), services.STEP_TABLE, statuses.step_transitions()),
-        "web": (services.WEB_DETAILS,),
-    }
-    numbered = (
-        _joined(f"### 5.{number} {services.TITLES[name]}", *parts)
-        for number, (name, parts) in enumerate(made.items(), 1)
-    )
-    return _joined("## 5 Services in detail", *numbered)
-
-
-def _media_and_transformation() -> str:
-    return _joined("## 6 Media", "None.", services.TRANSFORMATION)
-
-
-def _configuration(settings: Settings) -> str:
+def _model(of: Facts) -> dict[str, str]:
+    scu, scp = roles(of.network)
+    title = code(of.settings.node.ae_title)
+    names = dict.fromkeys(service_of(uid) for uid in sorted(scu | scp))
     rows = [
-        (code(f"{section}.{key}"), code(str(getattr(getattr(settings, section), key))))
-        for section, keys in services.CONFIGURED.items()
-        for key in keys
+        (
+            name,
+            title,
+            yes_no(any(service_of(uid) == name for uid in scu)),
+            yes_no(any(service_of(uid) == name for uid in scp)),
+        )
+        for name in sorted(names)
     ]
+    return {
+        "4.1": words.DATA_FLOW,
+        "4.1.1": words.FUNCTION,
+        "5.1": table(("Service", "Application entity", "SCU", "SCP"), rows),
+    }
+
+
+def _services(of: Facts) -> dict[str, str]:
+    return {
+        "5.2": services.VERIFICATION,
+        "5.2.1": joined(services.WORKLIST, services.worklist_keys()),
+        "5.2.3": joined(services.STEPS, services.STEP_TABLE, statuses.step_transitions()),
+        "5.2.5.1": services.STORAGE_SCU,
+        "5.2.5.1.1": services.TRANSCODING,
+        "5.2.5.2": services.STORAGE_SCP,
+        "5.2.6": services.COMMITMENT,
+        "5.2.7": joined(services.QUERY, services.query_keys()),
+        **services.WEB_DETAILS,
+        "5.6": words.TRANSFORMATION,
+        "5.7": words.CHARACTER_SETS,
+    }
+
+
+def _configuration(settings: Settings) -> dict[str, str]:
+    tables = {
+        number: table(
+            ("Setting", "Value"),
+            (
+                (code(f"{section}.{key}"), code(str(getattr(getattr(settings, section), key))))
+                for section, keys in listed.items()
+                for key in keys
+            ),
+        )
+        for number, listed in words.CONFIGURED.items()
+    }
+    by_peer = "`worklist` of a peer; the table of remote applications has it."
+    general = joined(words.CONFIGURATION, tables["6.1"], "**Remote applications**", _peers(settings))
+    return {**tables, "6.1": general, "6.2.1": by_peer}
+
+
+def _peers(settings: Settings) -> str:
     peers = [
         (
             peer.name,
@@ -191,27 +143,70 @@ def _configuration(settings: Settings) -> str:
         for peer in settings.peers
     ]
     header = ("Peer", "AE title", "Gets results", "Commitment", "Query", "Worklist", "Tasks", "By", "Deflated")
-    about_peers = table(header, peers) if peers else "No remote application is configured."
-    return _joined(
-        "## 9 Configuration",
-        services.CONFIGURATION,
-        table(("Setting", "Value"), rows),
-        "### Remote applications",
-        about_peers,
+    return table(header, peers) if peers else "No remote application is configured."
+
+
+def _network(of: Facts) -> dict[str, str]:
+    answers = (
+        ("C-STORE, answers of the node", statuses.stored()),
+        ("C-STORE, answers of a peer", statuses.results_taken()),
+        ("N-ACTION and N-EVENT-REPORT of storage commitment, answers of the node", statuses.commitment_answers()),
+        ("Failure Reasons in reports of the node", statuses.failure_reasons()),
+        ("C-FIND, C-MOVE and C-GET, answers of a peer", statuses.query_answers()),
+        ("Unified Procedure Step", statuses.step_answers()),
     )
+    return {
+        "7.1.1": associations.policies(of.settings),
+        "7.2.1.1": joined("What starts what:", words.MODEL),
+        "7.2.1.2": "Those of 7.1.1 hold for all associations.",
+        "7.2.1.3": joined(associations.INITIATION, associations.proposed(of.network)),
+        "7.2.1.4": joined(
+            associations.ACCEPTANCE,
+            associations.accepted(of.network),
+            "**Rejection**",
+            associations.rejections(of.settings),
+        ),
+        "7.3.1": words.FAILURES,
+        "7.3.2": joined(*(joined(f"**{name}**", answer) for name, answer in answers)),
+        "7.3.3": services.WEB_STATUSES,
+    }
 
 
-def _objects(objects: tuple[ObjectUsage, ...]) -> str:
+def _security(settings: Settings) -> dict[str, str]:
+    node, web = settings.node, settings.web
+    ports = [
+        ("DICOM", str(node.port), "listens", "`node.port`"),
+        ("HTTP", str(web.port), "listens" if web.enabled else "off", "`web.port`"),
+        ("DICOM, HTTP", "those of the peers", "opens", "`port`, `stow_url` of a peer"),
+    ]
+    guard = "In this configuration every request must carry it." if web.token_file else "In this configuration none."
+    return {
+        **words.SECURITY,
+        "8.3": table(("Protocol", "Port", "The node", "Setting"), ports),
+        "8.6": joined(words.WEB_SECURITY, guard),
+    }
+
+
+def _objects(objects: tuple[ObjectUsage, ...]) -> dict[str, str]:
     common = common_attributes(objects)
     first = [one for one in objects[0].attributes if one.path[0] in common]
-    parts = [
-        "## 10 Objects that the node creates",
-        services.OBJECTS,
-        "### 10.1 In every object",
-        attribute_table(first),
-    ]
+    kinds = []
     for number, one in enumerate(objects, start=2):
         own = [attribute for attribute in one.attributes if attribute.path[0] not in common]
-        kinds = ", ".join(code(kind) for kind in one.kinds)
-        parts += [f"### 10.{number} {class_name(one.sop_class)}", f"Made as {kinds}.", attribute_table(own)]
-    return _joined(*parts)
+        made_as = ", ".join(code(kind) for kind in one.kinds)
+        kinds += [
+            heading(f"A.A.{number}", class_name(one.sop_class)),
+            f"Made as {made_as}.",
+            attribute_table(own),
+        ]
+    schemes = ((code(name), about) for name, about in SCHEMES.items())
+    return {
+        "A.A": words.OBJECTS,
+        "A.A.1": joined(words.EXTENSIONS, attribute_table(first), *kinds),
+        "A.B": words.CONTENT,
+        "A.D": joined(words.MAPPING, words.mapping()),
+        "A.E": joined(
+            table(("Coding scheme", "What it is"), schemes),
+            "`docs/codes.md` lists every code with its meaning and its places.",
+        ),
+    }

@@ -7,8 +7,10 @@ from typing import assert_never
 from node.errors import TransientError
 from node.faults import fault_point
 from node.logs import Log
-from node.ports import Clock, CollectingCase, JobQueue, Ledger
+from node.meters import SILENT, Meters
+from node.ports import Clock, CollectingCase, JobQueue, Ledger, PriorityLedger
 from pipelines.domain.identifiers import CaseId
+from pipelines.domain.priority import Precedence, Priority
 from pipelines.domain.reasons import Rejected
 from pipelines.imaging.assembly import Complete, Incomplete, Patience, Wait, decide
 from pipelines.imaging.geometry import TOLERANCES, Tolerances
@@ -25,6 +27,8 @@ class Assembler:
         Age of a queued case at which its message counts as lost.
     tolerances
         How exactly the slices of a CT have to stack up.
+    priorities, rule
+        Which case goes first, and which waits for off-peak hours.
     """
 
     def __init__(
@@ -38,6 +42,9 @@ class Assembler:
         max_attempts: int,
         resubmit_after: timedelta,
         tolerances: Tolerances = TOLERANCES,
+        priorities: PriorityLedger,
+        rule: Precedence,
+        meters: Meters = SILENT,
     ) -> None:
         self._ledger = ledger
         self._queue = queue
@@ -47,10 +54,18 @@ class Assembler:
         self._max_attempts = max_attempts
         self._resubmit_after = resubmit_after
         self._tolerances = tolerances
+        self._meters = meters
+        self._priorities = priorities
+        self._rule = rule
+        self._off_peak = False
         self._started = False
 
     def tick(self) -> None:
         """Reconcile ledger and queue, then decide on every collecting case."""
+        with self._meters.timing("assemble"):
+            self._look()
+
+    def _look(self) -> None:
         again = self._ledger.reconcile(
             at=self._clock(), max_attempts=self._max_attempts, resubmit_after=self._lost_after()
         )
@@ -92,7 +107,10 @@ class Assembler:
         A dispatcher may have died after it wrote a case into the ledger and before it queued it, so the first look
         takes all. Later, a case may be among the messages that wait: only an empty queue can have lost one.
         """
-        if not self._started:
+        off_peak, before = self._rule.off_peak.hold(self._clock().astimezone()), self._off_peak
+        self._off_peak = off_peak
+        if not self._started or (off_peak and not before):
+            # with the off-peak hours those begin that were held back
             return timedelta(0)
         try:
             return self._resubmit_after if self._queue.depth() == 0 else None
@@ -107,9 +125,26 @@ class Assembler:
         self._ledger.incomplete(case, None, Rejected("RUN-002", f"Internal error {trace}.", remedy), at=self._clock())
 
     def _submit(self, case: CaseId) -> None:
+        sender, chosen = self._priorities.sender_and_choice(case)
+        priority = self._rule.priority(sender, chosen)
+        if not self._rule.may_start(priority, self._clock().astimezone()):
+            self._priorities.held_back(
+                case, f"It waits for the off-peak hours, from {self._rule.off_peak.begin:%H:%M}."
+            )
+            return
         try:
-            self._queue.submit(case)
+            self._queue.submit(case, priority)
             fault_point("assemble.submitted")
         except TransientError as fault:
             # the case stays queued in the ledger; the reconciler submits it when the broker is back
             self._log.warning("queue_unavailable", case=case, code=fault.code, reason=str(fault))
+
+
+def priority_of(case: CaseId, priorities: PriorityLedger, rule: Precedence) -> Priority:
+    """The priority of a case by who sent it and by what a person chose."""
+    return rule.priority(*priorities.sender_and_choice(case))
+
+
+def may_start(priorities: PriorityLedger, rule: Precedence, clock: Clock, case: CaseId) -> bool:
+    """True when a case may be computed now."""
+    return rule.may_start(priority_of(case, priorities, rule), clock().astimezone())

@@ -9,6 +9,7 @@ from typing import Final
 from node.errors import TransientError
 from node.faults import fault_point
 from node.logs import Log
+from node.meters import SILENT, Meters
 from node.ports import (
     Clock,
     CommitmentLedger,
@@ -68,6 +69,7 @@ class Committer:
         retry_first: timedelta,
         retry_max: timedelta,
         batch: int = 500,
+        meters: Meters = SILENT,
     ) -> None:
         self._ledger = ledger
         self._commitments = commitments
@@ -79,6 +81,7 @@ class Committer:
         self._retry_first = retry_first
         self._retry_max = retry_max
         self._batch = batch
+        self._meters = meters
 
     def commit(self, destination: str) -> int:
         """Ask about everything that is due, and look for what nobody reported; how many objects."""
@@ -87,6 +90,9 @@ class Committer:
     def take(self, ae_title: str, report: CommitmentReport) -> bool:
         """Take a report, on whatever association it came; False when it is about no transaction of ours."""
         known = self._ledger.report(report, at=self._clock())
+        if known:
+            self._meters.commitment(ae_title, "kept", len(report.kept))
+            self._meters.commitment(ae_title, "denied", len(report.denied))
         if not known:
             self._log.warning("commitment_unknown", code="NET-006", ae=ae_title, transaction=report.transaction_uid)
         elif report.denied:
@@ -116,9 +122,11 @@ class Committer:
         fault_point("commit.asked")
         now = self._clock()
         if fault is None:
+            self._meters.commitment(destination, "asked", len(owed))
             self._log.info("commitment_asked", peer=destination, objects=len(owed), transaction=transaction)
         elif fault.code == "NET-004":
             self._ledger.not_offered(owed, fault, at=now)
+            self._meters.commitment(destination, "not-offered", len(owed))
             self._log.warning("commitment_not_offered", peer=destination, code=fault.code, objects=len(owed))
         else:
             wait = self._wait(owed)
@@ -142,6 +150,8 @@ class Committer:
             for one in of_series:
                 self._ledger.looked_up(one, present=one.object.sop_instance in found, at=now)
             kept = sum(one.object.sop_instance in found for one in of_series)
+            self._meters.commitment(destination, "found", kept)
+            self._meters.commitment(destination, "absent", len(of_series) - kept)
             self._log.info("commitment_verified", peer=destination, found=kept, absent=len(of_series) - kept)
         return len(silent)
 

@@ -1,9 +1,11 @@
 """Bring results to their destinations, again and again until they are there or hope is lost."""
 
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from node.faults import fault_point
 from node.logs import Log
+from node.meters import SILENT, Meters
 from node.ports import Archive, Clock, Delivery, Ledger, Sent
 from pipelines.domain.reasons import Rejected
 
@@ -30,6 +32,8 @@ class Deliverer:
         Objects sent over one association.
     give_up_after
         Age of a delivery from which on a failure is final.
+    begins
+        Hears of what is about to be offered.
     """
 
     def __init__(
@@ -43,6 +47,8 @@ class Deliverer:
         retry_max: timedelta,
         give_up_after: timedelta,
         batch: int = 50,
+        meters: Meters = SILENT,
+        begins: Callable[[str, Sequence[Delivery]], None] = lambda destination, due: None,
     ) -> None:
         self._ledger = ledger
         self._archive = archive
@@ -52,17 +58,21 @@ class Deliverer:
         self._retry_max = retry_max
         self._give_up_after = give_up_after
         self._batch = batch
+        self._meters = meters
+        self._begins = begins
 
     def deliver(self, destination: str) -> int:
         """Send everything that is due for `destination`; how many objects were offered."""
         due = self._ledger.due(destination, at=self._clock(), limit=self._batch)
         if not due:
             return 0
+        self._begins(destination, due)
         waiting = {delivery.result: delivery for delivery in due}
-        for result, sent in self._archive.send(destination, list(waiting)):
-            fault_point("deliver.sent")
-            self._settle(destination, waiting.pop(result), sent)
-            fault_point("deliver.recorded")
+        with self._meters.timing("deliver"):
+            for result, sent in self._archive.send(destination, list(waiting)):
+                fault_point("deliver.sent")
+                self._settle(destination, waiting.pop(result), sent)
+                fault_point("deliver.recorded")
         return len(due)
 
     def _settle(self, destination: str, delivery: Delivery, sent: Sent) -> None:
@@ -70,6 +80,8 @@ class Deliverer:
         sent = self._final(sent, delivery)
         wait = backoff(delivery.attempt, first=self._retry_first, longest=self._retry_max)
         self._ledger.sent(delivery, sent, at=now, next_at=now + wait)
+        outcome = "delivered" if sent.fault is None else "refused" if sent.permanent else "put-off"
+        self._meters.sent(destination, outcome)
         if sent.fault is None:
             self._log.info("result_delivered", case=delivery.case, kind=delivery.result.kind, peer=destination)
         elif sent.permanent:

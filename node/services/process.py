@@ -2,7 +2,7 @@
 
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from io import BytesIO
@@ -13,6 +13,7 @@ from pydicom import Dataset, dcmread
 from node.errors import TransientError
 from node.faults import fault_point
 from node.logs import Log
+from node.meters import SILENT, Meters
 from node.ports import (
     Claim,
     Clock,
@@ -44,6 +45,10 @@ _LONGEST_WAIT: Final = timedelta(minutes=15)
 """Between two tries of a case while the world is unwell."""
 
 
+def _always(case: CaseId) -> bool:
+    return True
+
+
 class Processor:
     """The use case behind the task `process-case`.
 
@@ -65,6 +70,10 @@ class Processor:
         How long a claim lasts; renewed while the work goes on.
     tolerances
         How exactly the slices of a CT have to stack up.
+    opened
+        Hears of every case whose images are about to be read.
+    may_start
+        Tells whether a case may be computed at this time of the day.
     """
 
     def __init__(
@@ -86,6 +95,9 @@ class Processor:
         out_of_time: type[Exception] = TimeoutError,
         orders: Orders | None = None,
         tolerances: Tolerances = TOLERANCES,
+        meters: Meters = SILENT,
+        opened: Callable[[Claim], None] = lambda claim: None,
+        may_start: Callable[[CaseId], bool] = _always,
     ) -> None:
         self._pipeline = pipeline
         self._spool = spool
@@ -103,9 +115,16 @@ class Processor:
         self._out_of_time = out_of_time
         self._orders = orders
         self._tolerances = tolerances
+        self._meters = meters
+        self._opened = opened
+        self._may_start = may_start
 
     def process(self, case: CaseId) -> None:
         """Run `case` if nobody else does; safe to call any number of times."""
+        if not self._may_start(case):
+            # it stays queued; the dispatcher sends it again when its hours begin
+            self._log.info("case_held_back", case=case)
+            return
         started = self._clock()
         claim = self._ledger.claim(case, self._owner, at=started, lease=self._lease)
         if claim is None:
@@ -115,11 +134,14 @@ class Processor:
         self._log.info("case_started", case=case, attempt=claim.attempt, images=len(claim.images))
         try:
             with self._renewed(claim):
+                self._opened(claim)
                 outcome = self._run(claim)
         except TransientError as fault:
             recorded = self._postpone(claim, fault)
         except self._out_of_time:
             recorded = self._stop_in_time(claim, started)
+        except MemoryError:
+            recorded = self._out_of_memory(claim)
         except Exception:
             recorded = self._break_off(claim)
         else:
@@ -152,6 +174,15 @@ class Processor:
         self._log.error("case_out_of_time", case=claim.case, code=reason.code, seconds=seconds)
         return self._ledger.broken(claim, reason, at=now)
 
+    def _out_of_memory(self, claim: Claim) -> bool:
+        reason = Rejected(
+            "RUN-005",
+            "The computation needed more memory than a worker may take.",
+            "Raise queue.max_memory_mb, lower maps.max_mb, or send fewer or smaller segments.",
+        )
+        self._log.error("case_out_of_memory", case=claim.case, code=reason.code, traceback=True)
+        return self._ledger.broken(claim, reason, at=self._clock())
+
     def _break_off(self, claim: Claim) -> bool:
         """Record the exception that is being handled."""
         trace = uuid.uuid4().hex[:8]
@@ -178,10 +209,39 @@ class Processor:
         return recorded
 
     def _run(self, claim: Claim) -> Report | Rejected:
+        with self._meters.timing("read"):
+            case = self._read_case(claim)
+        if isinstance(case, Rejected):
+            return case
+        if self._orders is not None:
+            case = self._orders.filled_in(claim.case, case)
+        try:
+            with self._meters.timing("measure"):
+                measured = self._measure(claim, case)
+        except UnreadableVoxels as fault:
+            return fault.reason
+        if isinstance(measured, Rejected):
+            return measured
+        fault_point("process.measured")
+        findings, record = measured
+        with self._meters.timing("outputs"):
+            results = self._results(claim, findings)
+        if isinstance(results, Rejected):
+            return results
+        return Report(
+            tuple(_measurement(measured, findings) for measured in findings.lesions),
+            _score(findings.score),
+            tuple(results),
+            _summary(findings, len(results)),
+            record,
+            findings.case.notes,
+        )
+
+    def _read_case(self, claim: Claim) -> Case | Rejected:
         images = [self._read(image) for image in claim.images]
         segmentation = self._read(claim.segmentation)
         digest = inputs_digest((*claim.images, claim.segmentation))
-        case = read_case(
+        return read_case(
             images,
             segmentation,
             inputs_digest=digest,
@@ -189,19 +249,8 @@ class Processor:
             assume_charset=self._assume_charset,
             tolerances=self._tolerances,
         )
-        del images
-        if isinstance(case, Rejected):
-            return case
-        if self._orders is not None:
-            case = self._orders.filled_in(claim.case, case)
-        try:
-            measured = self._measure(claim, case)
-        except UnreadableVoxels as fault:
-            return fault.reason
-        if isinstance(measured, Rejected):
-            return measured
-        fault_point("process.measured")
-        findings, record = measured
+
+    def _results(self, claim: Claim, findings: Findings) -> Sequence[StoredResult] | Rejected:
         # DICOM dates and times are those of the place where the device stands
         produced_at = claim.completed_at.astimezone()
         producer = Producer(self._station, self._device_uid, self._software_version, produced_at)
@@ -223,14 +272,7 @@ class Processor:
                 )
             )
             fault_point("process.stored")
-        return Report(
-            tuple(_measurement(measured, findings) for measured in findings.lesions),
-            _score(findings.score),
-            tuple(results),
-            _summary(findings, len(results)),
-            record,
-            findings.case.notes,
-        )
+        return results
 
     def _measure(self, claim: Claim, case: Case) -> tuple[Findings, VerificationRecord | None] | Rejected:
         verifiable = self._pipeline.verifiable

@@ -7,6 +7,7 @@ from typing import Final
 from node.errors import TransientError
 from node.faults import fault_point
 from node.logs import Log
+from node.meters import SILENT, Meters
 from node.ports import Clock, Draft, Ledger, Receipt, Sender, Spool
 from pipelines.domain.identifiers import SopClassUID, SopInstanceUID
 from pipelines.domain.instance import InstanceRef
@@ -33,11 +34,12 @@ class Announced:
 class Receiver:
     """The use case behind a C-STORE request."""
 
-    def __init__(self, spool: Spool, ledger: Ledger, clock: Clock, log: Log) -> None:
+    def __init__(self, spool: Spool, ledger: Ledger, clock: Clock, log: Log, *, meters: Meters = SILENT) -> None:
         self._spool = spool
         self._ledger = ledger
         self._clock = clock
         self._log = log
+        self._meters = meters
 
     def receive(self, data: bytes, announced: Announced, sender: Sender) -> int:
         """Store one instance.
@@ -66,6 +68,13 @@ class Receiver:
 
     def take(self, draft: Draft, announced: Announced, sender: Sender) -> int:
         """Store an instance that has been written to a draft, as `receive` does; the caller closes the draft."""
+        with self._meters.timing("store"):
+            status = self._take(draft, announced, sender)
+        if status != OUT_OF_RESOURCES:  # counted where it is turned away, in whatever way that came about
+            self._meters.received(announced.sop_class, status, draft.size if status in (SUCCESS, COERCION) else 0)
+        return status
+
+    def _take(self, draft: Draft, announced: Announced, sender: Sender) -> int:
         with draft.content() as content:
             ref = parse_ref(content)
         if isinstance(ref, Rejected):
@@ -88,6 +97,7 @@ class Receiver:
 
     def turn_away(self, fault: TransientError, sender: Sender) -> int:
         """Refuse an instance for what is wrong here; the status of the response."""
+        self._meters.received("", OUT_OF_RESOURCES, 0)
         reason = Rejected(fault.code, str(fault), "Free space on the data disk; the sender can send again.")
         return self._refuse(OUT_OF_RESOURCES, reason, sender)
 

@@ -6,16 +6,18 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from node.logs import Log
+from node.meters import SILENT, Meters
 
 _PR_SET_PDEATHSIG: Final = 1
 _LOOK_EVERY_S: Final = 0.2
 _HEALTHY_AFTER_S: Final = 60.0
 _LONGEST_PAUSE_S: Final = 30.0
+_UNWELL_AFTER: Final = 3
 
 WRONGLY_CONFIGURED: Final = 2
 """Exit code of a process that no restart can help."""
@@ -39,14 +41,27 @@ class Supervisor:
     ----------
     commands
         Command line of each process.
+    unwell
+        Hears which processes end again and again, whenever that changes.
     grace_s
         Time that the processes have to end after SIGTERM before they are killed.
     """
 
-    def __init__(self, commands: Mapping[str, Sequence[str]], log: Log, *, grace_s: float = 60.0) -> None:
+    def __init__(
+        self,
+        commands: Mapping[str, Sequence[str]],
+        log: Log,
+        *,
+        grace_s: float = 60.0,
+        meters: Meters = SILENT,
+        unwell: Callable[[frozenset[str]], None] = lambda names: None,
+    ) -> None:
         self._children = {name: _Child(command) for name, command in commands.items()}
         self._log = log
         self._grace_s = grace_s
+        self._meters = meters
+        self._unwell = unwell
+        self._told: frozenset[str] | None = None
 
     def run(self, stop: threading.Event) -> int:
         """Keep all processes running until `stop` is set, then end them in reverse order.
@@ -61,9 +76,20 @@ class Supervisor:
                 for name, child in self._children.items():
                     if self._look_after(name, child) == WRONGLY_CONFIGURED:
                         return WRONGLY_CONFIGURED
+                self._tell()
         finally:
             self._end()
         return 0
+
+    def _tell(self) -> None:
+        names = frozenset(name for name, child in self._children.items() if child.failures >= _UNWELL_AFTER)
+        if names == self._told:
+            return
+        try:
+            self._unwell(names)
+        except OSError as fault:
+            self._log.warning("restarts_not_told", reason=fault.strerror)
+        self._told = names
 
     def _look_after(self, name: str, child: _Child) -> int | None:
         """Start the process when it is due; its exit code when it has just ended."""
@@ -74,9 +100,12 @@ class Supervisor:
             return None
         code = child.process.poll()
         if code is None:
+            if child.failures and now - child.started_at > _HEALTHY_AFTER_S:
+                child.failures = 0
             return None
         child.failures = 0 if now - child.started_at > _HEALTHY_AFTER_S else child.failures + 1
         child.process = None
+        self._meters.restarted(name)
         self._log.error("process_ended", process=name, exit_code=code, restart_in_s=_pause(child, now))
         return code
 

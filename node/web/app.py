@@ -1,26 +1,31 @@
 """The HTTP application: its routes, and who may use them."""
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+Denied = Callable[[str], None]
+"""Hears the address of somebody who was refused."""
 
-def make_app(dicomweb: Sequence[Route], *, token: str | None) -> Starlette:
-    """The application; with a `token` every request must carry it."""
-    guards = [] if token is None else [Middleware(BearerToken, token=token)]
-    return Starlette(routes=[Mount("/dicom-web", routes=list(dicomweb))], middleware=guards)
+
+def make_app(dicomweb: Sequence[Route], others: Sequence[BaseRoute], *, token: str | None, denied: Denied) -> Starlette:
+    """The application; with a `token` every request must carry it, and `denied` hears who asked without."""
+    guards = [] if token is None else [Middleware(BearerToken, token=token, denied=denied)]
+    return Starlette(routes=[Mount("/dicom-web", routes=list(dicomweb)), *others], middleware=guards)
 
 
 class BearerToken:
     """Lets requests through that carry the secret (RFC 6750)."""
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
+    def __init__(self, app: ASGIApp, token: str, denied: Denied) -> None:
         self._app = app
+        self._denied = denied
         self._expected = f"Bearer {token}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -28,6 +33,7 @@ class BearerToken:
             given = dict(scope["headers"]).get(b"authorization", b"")
             # in constant time, so that the secret cannot be guessed piece by piece
             if not hmac.compare_digest(given, self._expected):
+                await run_in_threadpool(self._denied, (scope.get("client") or ("",))[0])
                 refused = JSONResponse({"error": "A bearer token is needed."}, 401, {"WWW-Authenticate": "Bearer"})
                 await refused(scope, receive, send)
                 return

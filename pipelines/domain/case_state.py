@@ -49,6 +49,8 @@ class CaseEvent(StrEnum):
     """Every destination has told that it keeps every result."""
     NOT_COMMITTED = "not committed"
     """A destination does not keep a result that it had acknowledged; it is sent again."""
+    ASSESSED = "assessed"
+    """A report of the response over all scans of the patient was added or replaced."""
     RESEND = "resend"
     """A person asked to send the results again."""
     RETRY = "retry"
@@ -75,6 +77,7 @@ TRANSITIONS: Final[dict[tuple[CaseState, CaseEvent], CaseState]] = {
     (_S.DELIVERED, _E.COMMITTED): _S.COMMITTED,
     **{(state, _E.NOT_COMMITTED): _S.REPORTED for state in (_S.DELIVERED, _S.COMMITTED)},
     **{(state, _E.UNDELIVERABLE): _S.FAILED for state in (_S.DELIVERED, _S.COMMITTED)},
+    **{(state, _E.ASSESSED): _S.REPORTED for state in (_S.REPORTED, _S.DELIVERED, _S.COMMITTED)},
     **{(state, _E.RESEND): _S.REPORTED for state in (_S.REPORTED, _S.DELIVERED, _S.COMMITTED, _S.FAILED)},
     **{
         (state, _E.RETRY): _S.COLLECTING

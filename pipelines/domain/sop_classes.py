@@ -4,9 +4,11 @@ from typing import Final
 
 from pydicom.uid import (
     Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
     CTImageStorage,
     EncapsulatedPDFStorage,
     EnhancedCTImageStorage,
+    EnhancedSRStorage,
     KeyObjectSelectionDocumentStorage,
     LegacyConvertedEnhancedCTImageStorage,
     ParametricMapStorage,
@@ -38,6 +40,10 @@ SECONDARY_CAPTURE: Final = SopClassUID(SecondaryCaptureImageStorage)
 
 CT_IMAGES: Final = frozenset({CT_IMAGE, ENHANCED_CT_IMAGE, LEGACY_CONVERTED_ENHANCED_CT_IMAGE})
 SEGMENTATIONS: Final = frozenset({SEGMENTATION, LABEL_MAP_SEGMENTATION, RT_STRUCTURE_SET})
+READER_REPORTS: Final = frozenset(
+    SopClassUID(uid) for uid in (EnhancedSRStorage, ComprehensiveSRStorage, Comprehensive3DSRStorage)
+)
+"""Structured Reports that a reader's workstation may hold its decisions in."""
 RESULT_CLASSES: Final = frozenset(
     {COMPREHENSIVE_3D_SR, PARAMETRIC_MAP, SEGMENTATION, KEY_OBJECT_SELECTION, ENCAPSULATED_PDF, SECONDARY_CAPTURE}
 )

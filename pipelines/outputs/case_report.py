@@ -5,6 +5,7 @@ from typing import Final, assert_never
 
 from pipelines.domain.case import Findings, MeasuredLesion, Method
 from pipelines.domain.coding import (
+    APPLICABILITY,
     ARTIFICIAL_INTELLIGENCE,
     CLASS_MEANING,
     CM3,
@@ -23,15 +24,23 @@ from pipelines.domain.coding import (
     MODEL,
     MODEL_LICENCE,
     NEGATIVE_CLASS,
+    NEGATIVE_PERCENTILE,
     NO_PREDICTION,
+    NO_UNITS,
+    NOT_COMPARED,
     NOT_MEASURED,
+    OUTSIDE_TRAINING,
+    PERCENT,
     POSITIVE_CLASS,
+    POSITIVE_PERCENTILE,
     PREDICTED_CLASS,
     PROBABILITY,
     RAD_SIGNATURE,
+    SCALED_SCORE,
     STANDARD_DEVIATIONS,
     STANDARDISED_VALUE,
     VOLUME,
+    WITHIN_TRAINING,
     ZERO_TO_ONE,
     Code,
 )
@@ -114,6 +123,8 @@ def _prediction(findings: Findings, score: Score) -> tuple[ContentItem, ...]:
         Num(CONTAINS, CUT_OFF, score.cut_off, ZERO_TO_ONE, digits=digits),
         *_texts((CUT_OFF_RULE, score.cut_off_rule)),
         Num(CONTAINS, RAD_SIGNATURE, score.signature, LOG_ODDS, digits=4),
+        *_scaled(score),
+        *_training(score),
         *_texts(
             (LESION_USED, _lesion_used(findings, score)),
             (MODEL, f"{model.name} {model.version}"),
@@ -121,6 +132,31 @@ def _prediction(findings: Findings, score: Score) -> tuple[ContentItem, ...]:
             (MODEL_LICENCE, model.licence),
         ),
         *_algorithm(model),
+    )
+
+
+def _scaled(score: Score) -> tuple[ContentItem, ...]:
+    if score.scaled is None:
+        return ()
+    name = Text(HAS_CONCEPT_MODIFIER, EQUIVALENT_MEANING, score.scaled.name)
+    return (Num(CONTAINS, SCALED_SCORE, score.scaled.value, NO_UNITS, (name,), digits=4),)
+
+
+def applicability(score: Score) -> Code:
+    """How the case compares with the training data; the comments say in what it differs."""
+    if score.place is None:
+        return NOT_COMPARED
+    return OUTSIDE_TRAINING if score.warnings else WITHIN_TRAINING
+
+
+def _training(score: Score) -> tuple[ContentItem, ...]:
+    compared = CodeItem(CONTAINS, APPLICABILITY, applicability(score))
+    if score.place is None:
+        return (compared,)
+    return (
+        compared,
+        Num(CONTAINS, POSITIVE_PERCENTILE, score.place.positive_percentile, PERCENT, digits=3),
+        Num(CONTAINS, NEGATIVE_PERCENTILE, score.place.negative_percentile, PERCENT, digits=3),
     )
 
 

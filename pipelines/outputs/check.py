@@ -15,6 +15,7 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from pipelines.domain.case import Findings, Lesion, MeasuredLesion
 from pipelines.domain.coding import (
+    APPLICABILITY,
     COMMENT,
     CONTRIBUTION,
     CUT_OFF,
@@ -22,32 +23,26 @@ from pipelines.domain.coding import (
     IMAGING_MEASUREMENTS,
     LONG_AXIS,
     NEGATIVE_INFINITY,
+    NEGATIVE_PERCENTILE,
     NO_PREDICTION,
     NOT_A_NUMBER,
     NOT_MEASURED,
     POSITIVE_INFINITY,
+    POSITIVE_PERCENTILE,
     PREDICTED_CLASS,
     PROBABILITY,
     RAD_SIGNATURE,
+    SCALED_SCORE,
     SHORT_AXIS,
     TRACKING_UID,
     Code,
 )
 from pipelines.domain.feature_codes import describe
 from pipelines.domain.features import FeatureVector
-from pipelines.domain.identifiers import SopClassUID
 from pipelines.domain.inherited import INHERITED
 from pipelines.domain.outcome import ResultObject, family
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.score import Score
-from pipelines.domain.sop_classes import (
-    COMPREHENSIVE_3D_SR,
-    ENCAPSULATED_PDF,
-    KEY_OBJECT_SELECTION,
-    PARAMETRIC_MAP,
-    SECONDARY_CAPTURE,
-    SEGMENTATION,
-)
 from pipelines.domain.volume import Grid
 from pipelines.outputs import (
     case_report,
@@ -58,6 +53,7 @@ from pipelines.outputs import (
     segmentation,
 )
 from pipelines.outputs.inherited import inherited
+from pipelines.outputs.iod.check import iod_faults
 from pipelines.outputs.page.check import page_faults
 from pipelines.outputs.page.objects import KIND as PAGE
 from pipelines.outputs.provenance import DEMONSTRATION_NOTICE, result_uid
@@ -78,32 +74,16 @@ _UNREADABLE: Final = (
     struct.error,
 )
 
-# type 1 attributes, and those of type 1C whose condition a result always meets
-_EVERY_OBJECT: Final = (
-    "SpecificCharacterSet SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID Modality SeriesNumber "
-    "InstanceNumber ContentDate ContentTime Manufacturer ManufacturerModelName DeviceSerialNumber SoftwareVersions"
+# beyond what the IODs demand: who made the object and when, by which a site traces it
+_PROMISED: Final = (
+    "InstanceNumber",
+    "ContentDate",
+    "ContentTime",
+    "Manufacturer",
+    "ManufacturerModelName",
+    "DeviceSerialNumber",
+    "SoftwareVersions",
 )
-_EVERY_IMAGE: Final = (
-    "ImageType SamplesPerPixel PhotometricInterpretation Rows Columns BitsAllocated NumberOfFrames FrameOfReferenceUID "
-    "LossyImageCompression ContentLabel SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence "
-    "DimensionOrganizationSequence DimensionIndexSequence ReferencedSeriesSequence"
-)
-_TYPE_1: Final[dict[SopClassUID, tuple[str, ...]]] = {
-    sop_class: tuple(f"{_EVERY_OBJECT} {own}".split())
-    for sop_class, own in {
-        COMPREHENSIVE_3D_SR: "CompletionFlag VerificationFlag ValueType ConceptNameCodeSequence ContinuityOfContent "
-        "ContentTemplateSequence CurrentRequestedProcedureEvidenceSequence ContentSequence",
-        KEY_OBJECT_SELECTION: "ValueType ConceptNameCodeSequence ContinuityOfContent ContentTemplateSequence "
-        "CurrentRequestedProcedureEvidenceSequence ContentSequence",
-        SEGMENTATION: f"{_EVERY_IMAGE} BitsStored HighBit SegmentationType SegmentSequence",
-        PARAMETRIC_MAP: f"{_EVERY_IMAGE} ContentQualification BurnedInAnnotation RecognizableVisualFeatures "
-        "PresentationLUTShape",
-        ENCAPSULATED_PDF: "ConversionType BurnedInAnnotation SourceInstanceSequence MIMETypeOfEncapsulatedDocument "
-        "EncapsulatedDocument EncapsulatedDocumentLength",
-        SECONDARY_CAPTURE: "ConversionType ImageType SamplesPerPixel PhotometricInterpretation PlanarConfiguration "
-        "Rows Columns BitsAllocated BitsStored HighBit PixelRepresentation BurnedInAnnotation DerivationDescription",
-    }.items()
-}
 
 
 def check(made: ResultObject, findings: Findings) -> Rejected | None:
@@ -115,7 +95,12 @@ def check(made: ResultObject, findings: Findings) -> Rejected | None:
         `OUT-001` with the first difference, told by attribute, lesion and feature but never by value. None when there
         is no difference.
     """
-    fault = next(_faults(made, findings), None)
+    return check_with(made, findings, _COMPARISONS[family(made.kind)])
+
+
+def check_with(made: ResultObject, findings: Findings, compare: "Comparison") -> Rejected | None:
+    """As `check`, where `compare` yields what differs in the content."""
+    fault = next(_faults(made, findings, compare), None)
     if fault is None:
         return None
     return Rejected(
@@ -126,7 +111,7 @@ def check(made: ResultObject, findings: Findings) -> Rejected | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class Read:
     """A result as it was read back.
 
     Attributes
@@ -142,19 +127,24 @@ class _Read:
     pixels: memoryview
 
 
-def _faults(made: ResultObject, findings: Findings) -> Iterator[str]:
+Comparison = Callable[[Read, ResultObject, Findings], Iterator[str]]
+"""Yields what differs between the content of a result and the findings."""
+
+
+def _faults(made: ResultObject, findings: Findings, compare: "Comparison") -> Iterator[str]:
     try:
         read = _read_back(made.data)
         yield from _identity_faults(made, read.dataset)
         yield from _patient_faults(read.dataset, findings)
-        yield from _missing(read.dataset, made.sop_class)
-        yield from _COMPARISONS[family(made.kind)](read, made, findings)
+        yield from iod_faults(made.data, made.sop_class)
+        yield from _broken_promises(read.dataset)
+        yield from compare(read, made, findings)
     except _UNREADABLE:
         # the bytes may hold anything; what cannot be found where it belongs is a fault like any other
         yield "it cannot be read back, or a part is missing that every object of its kind has"
 
 
-def _read_back(data: bytes) -> _Read:
+def _read_back(data: bytes) -> Read:
     file = BytesIO(data)
     dataset = dcmread(file, stop_before_pixels=True)
     content = dataset.get_item(_CONTENT_SEQUENCE) if _CONTENT_SEQUENCE in dataset else None
@@ -163,7 +153,7 @@ def _read_back(data: bytes) -> _Read:
         # pydicom takes what there is of an element that the end of the file cuts short
         raise EOFError
     # the value follows tag, VR and length, 12 bytes together
-    return _Read(dataset, encoded, memoryview(data)[file.tell() + 12 :])
+    return Read(dataset, encoded, memoryview(data)[file.tell() + 12 :])
 
 
 def _identity_faults(made: ResultObject, dataset: Dataset) -> Iterator[str]:
@@ -199,14 +189,14 @@ def _equal(one: DataElement | None, other: DataElement | None) -> bool:
     return (one.is_empty and other.is_empty) or bool(one.value == other.value)
 
 
-def _missing(dataset: Dataset, sop_class: SopClassUID) -> Iterator[str]:
-    for keyword in _TYPE_1.get(sop_class, ()):
+def _broken_promises(dataset: Dataset) -> Iterator[str]:
+    for keyword in _PROMISED:
         element = _element(dataset, keyword)
         if element is None or element.is_empty:
             yield f"{keyword} is missing"
 
 
-def _feature_faults(read: _Read, _: ResultObject, findings: Findings) -> Iterator[str]:
+def _feature_faults(read: Read, _: ResultObject, findings: Findings) -> Iterator[str]:
     groups = read_groups(read.content)
     measured = measurement_report.measured_lesions(findings)
     if len(groups) != len(measured):
@@ -243,8 +233,8 @@ def _is_value(number: ReadNumber, value: float, double: bytes) -> bool:
     return number.value is None and number.qualifier == expected.value
 
 
-def _case_faults(read: _Read, _: ResultObject, findings: Findings) -> Iterator[str]:
-    top = _named(read.dataset.get("ContentSequence", ()), IMAGING_MEASUREMENTS)
+def _case_faults(read: Read, _: ResultObject, findings: Findings) -> Iterator[str]:
+    top = named_items(read.dataset.get("ContentSequence", ()), IMAGING_MEASUREMENTS)
     groups = [group for container in top for group in container.get("ContentSequence", ())]
     first, *lesions = groups[: 1 + len(findings.lesions)]
     reasons = groups[1 + len(findings.lesions) :]
@@ -255,7 +245,7 @@ def _case_faults(read: _Read, _: ResultObject, findings: Findings) -> Iterator[s
     for group, measured in zip(lesions, findings.lesions, strict=True):
         yield from _lesion_faults(group.ContentSequence, measured)
     terms = [c.term for c in case_report.top_contributions(findings.score)] if isinstance(findings.score, Score) else []
-    if [term for group in reasons for term in _numbers(group.ContentSequence, CONTRIBUTION)] != terms:
+    if [term for group in reasons for term in numbers_named(group.ContentSequence, CONTRIBUTION)] != terms:
         yield f"{CONTRIBUTION.meaning} differs"
 
 
@@ -263,11 +253,14 @@ def _prediction_faults(items: Iterable[Dataset], dataset: Dataset, findings: Fin
     score = findings.score
     wanted: dict[Code, list[float]] = {PROBABILITY: [], CUT_OFF: [], RAD_SIGNATURE: []}
     classes: list[str] = []
+    compared: list[str] = []
     texts: dict[Code, list[str]] = {}
     match score:
         case Score():
             wanted = {PROBABILITY: [score.probability], CUT_OFF: [score.cut_off], RAD_SIGNATURE: [score.signature]}
+            wanted |= _placed(score)
             classes = [case_report.CLASS_CODES[score.outcome].value]
+            compared = [case_report.applicability(score).value]
             if score.model.demonstration:
                 texts[COMMENT] = [DEMONSTRATION_NOTICE]
                 if "DEMONSTRATION" not in dataset.SeriesDescription:
@@ -280,60 +273,73 @@ def _prediction_faults(items: Iterable[Dataset], dataset: Dataset, findings: Fin
             assert_never(score)
     texts[COMMENT] = [*texts.get(COMMENT, ()), *(str(note) for note in findings.case.notes)]
     for name, values in wanted.items():
-        if _numbers(items, name) != values:
+        if numbers_named(items, name) != values:
             yield f"{name.meaning} differs"
-    if [item.ConceptCodeSequence[0].CodeValue for item in _named(items, PREDICTED_CLASS)] != classes:
-        yield f"{PREDICTED_CLASS.meaning} differs"
+    for name, codes in ((PREDICTED_CLASS, classes), (APPLICABILITY, compared)):
+        if [item.ConceptCodeSequence[0].CodeValue for item in named_items(items, name)] != codes:
+            yield f"{name.meaning} differs"
     for name, lines in texts.items():
-        if _texts(items, name) != lines:
+        if texts_named(items, name) != lines:
             yield f"{name.meaning} differs"
+
+
+def _placed(score: Score) -> dict[Code, list[float]]:
+    place, scaled = score.place, score.scaled
+    return {
+        POSITIVE_PERCENTILE: [] if place is None else [place.positive_percentile],
+        NEGATIVE_PERCENTILE: [] if place is None else [place.negative_percentile],
+        SCALED_SCORE: [] if scaled is None else [scaled.value],
+    }
 
 
 def _lesion_faults(items: Iterable[Dataset], measured: MeasuredLesion) -> Iterator[str]:
     number = measured.lesion.number
-    if [item.UID for item in _named(items, TRACKING_UID)] != [measured.lesion.tracking_uid]:
+    if [item.UID for item in named_items(items, TRACKING_UID)] != [measured.lesion.tracking_uid]:
         yield f"the Tracking Unique Identifier of lesion {number} differs"
     rejected = isinstance(measured.features, Rejected)
-    if _texts(items, NOT_MEASURED) != ([str(measured.features)] if rejected else []):
+    if texts_named(items, NOT_MEASURED) != ([str(measured.features)] if rejected else []):
         yield f"the reason why lesion {number} was not measured differs"
     count = [float(len(measured.features))] if isinstance(measured.features, FeatureVector) else []
-    if _numbers(items, FEATURE_COUNT) != count:
+    if numbers_named(items, FEATURE_COUNT) != count:
         yield f"the number of features of lesion {number} differs"
 
 
-def _named(items: Iterable[Dataset], name: Code) -> Iterator[Dataset]:
+def named_items(items: Iterable[Dataset], name: Code) -> Iterator[Dataset]:
+    """The content items that bear a name."""
     for item in items:
         names = [(code.CodeValue, code.CodingSchemeDesignator) for code in item.get("ConceptNameCodeSequence", ())]
         if names == [(name.value, name.scheme)]:
             yield item
 
 
-def _numbers(items: Iterable[Dataset], name: Code) -> list[float]:
-    return [float(item.MeasuredValueSequence[0].FloatingPointValue) for item in _named(items, name)]
+def numbers_named(items: Iterable[Dataset], name: Code) -> list[float]:
+    """The values of the numbers that bear a name, exact."""
+    return [float(item.MeasuredValueSequence[0].FloatingPointValue) for item in named_items(items, name)]
 
 
-def _texts(items: Iterable[Dataset], name: Code) -> list[str]:
-    return [str(item.TextValue) for item in _named(items, name)]
+def texts_named(items: Iterable[Dataset], name: Code) -> list[str]:
+    """The texts that bear a name."""
+    return [str(item.TextValue) for item in named_items(items, name)]
 
 
-def _diameter_faults(read: _Read, _: ResultObject, findings: Findings) -> Iterator[str]:
+def _diameter_faults(read: Read, _: ResultObject, findings: Findings) -> Iterator[str]:
     drawn = diameter_report.drawn_lesions(findings)
     groups = [
         group
-        for container in _named(read.dataset.get("ContentSequence", ()), IMAGING_MEASUREMENTS)
+        for container in named_items(read.dataset.get("ContentSequence", ()), IMAGING_MEASUREMENTS)
         for group in container.get("ContentSequence", ())
     ]
     if len(groups) != len(drawn):
         yield f"it holds {len(groups)} measurement groups for {len(drawn)} lesions with diameters"
         return
     for group, (lesion, diameters) in zip(groups, drawn, strict=True):
-        if [item.UID for item in _named(group.ContentSequence, TRACKING_UID)] != [lesion.tracking_uid]:
+        if [item.UID for item in named_items(group.ContentSequence, TRACKING_UID)] != [lesion.tracking_uid]:
             yield f"the Tracking Unique Identifier of lesion {lesion.number} differs"
         source = findings.case.ct.slices[diameters.slice_index]
         for name, caliper in ((LONG_AXIS, diameters.long), (SHORT_AXIS, diameters.short)):
-            if _numbers(group.ContentSequence, name) != [caliper.length_mm]:
+            if numbers_named(group.ContentSequence, name) != [caliper.length_mm]:
                 yield f"{name.meaning} of lesion {lesion.number} differs"
-            line = next(_named(group.ContentSequence, name)).ContentSequence[0]
+            line = next(named_items(group.ContentSequence, name)).ContentSequence[0]
             ends = [caliper.start.column, caliper.start.row, caliper.end.column, caliper.end.row]
             if not np.array_equal(line.GraphicData, np.array(ends, dtype=np.float32)):
                 yield f"the line of the {name.meaning} of lesion {lesion.number} differs"
@@ -345,7 +351,7 @@ def _diameter_faults(read: _Read, _: ResultObject, findings: Findings) -> Iterat
                 yield f"the image of lesion {lesion.number} differs"
 
 
-def _key_object_faults(read: _Read, _: ResultObject, findings: Findings) -> Iterator[str]:
+def _key_object_faults(read: Read, _: ResultObject, findings: Findings) -> Iterator[str]:
     references = [
         (
             item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID,
@@ -361,11 +367,11 @@ def _key_object_faults(read: _Read, _: ResultObject, findings: Findings) -> Iter
         yield "it does not refer to the report of the case"
 
 
-def _page_faults(read: _Read, _: ResultObject, findings: Findings) -> Iterator[str]:
+def _page_faults(read: Read, _: ResultObject, findings: Findings) -> Iterator[str]:
     yield from page_faults(read.dataset, read.pixels, findings)
 
 
-def _map_faults(read: _Read, made: ResultObject, findings: Findings) -> Iterator[str]:
+def _map_faults(read: Read, made: ResultObject, findings: Findings) -> Iterator[str]:
     grid = findings.case.ct.grid
     by_kind = {case_map.kind: case_map for case_map in parametric_map.case_maps(findings)}
     case_map = by_kind.get(made.kind)
@@ -377,7 +383,7 @@ def _map_faults(read: _Read, made: ResultObject, findings: Findings) -> Iterator
         yield "the values of its frames differ"
 
 
-def _same_frames(read: _Read, expected: NDArray[np.float32]) -> bool:
+def _same_frames(read: Read, expected: NDArray[np.float32]) -> bool:
     if len(read.pixels) != expected.nbytes:
         return False
     # as integers, so that NaN equals itself
@@ -385,7 +391,7 @@ def _same_frames(read: _Read, expected: NDArray[np.float32]) -> bool:
     return bool(np.array_equal(found, expected.view("<u4")))
 
 
-def _segmentation_faults(read: _Read, _: ResultObject, findings: Findings) -> Iterator[str]:
+def _segmentation_faults(read: Read, _: ResultObject, findings: Findings) -> Iterator[str]:
     lesions = findings.case.lesions
     grid = findings.case.ct.grid
     described = [(s.SegmentNumber, s.get("TrackingUID")) for s in read.dataset.SegmentSequence]
@@ -422,7 +428,7 @@ def _slices(dataset: Dataset, grid: Grid) -> Iterator[int | None]:
         yield index if on_plane else None
 
 
-_COMPARISONS: Final[dict[str, Callable[[_Read, ResultObject, Findings], Iterator[str]]]] = {
+_COMPARISONS: Final[dict[str, Comparison]] = {
     measurement_report.KIND: _feature_faults,
     case_report.KIND: _case_faults,
     parametric_map.KIND: _map_faults,

@@ -1,7 +1,7 @@
 """What all Structured Reports have in common: a Comprehensive 3D SR after TID 1500 around groups of measurements."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from pydicom import Dataset
@@ -60,6 +60,9 @@ HAS_CONCEPT_MODIFIER: Final = Relationship.HAS_CONCEPT_MODIFIER
 HAS_OBSERVATION_CONTEXT: Final = Relationship.HAS_OBSERVATION_CONTEXT
 INFERRED_FROM: Final = Relationship.INFERRED_FROM
 
+Referenced = Mapping[SeriesKey, Sequence[tuple[SopClassUID, SopInstanceUID]]]
+"""Instances by the series that they stand in."""
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -79,6 +82,9 @@ class Report:
     description: str
     groups: tuple[Container, ...]
     title: Code = ONCOLOGY_MEASUREMENT_REPORT
+    evidence: Referenced | None = None
+    earlier: Referenced = field(default_factory=dict)
+    predecessors: Referenced = field(default_factory=dict)
 
 
 def report_object(findings: Findings, producer: Producer, report: Report) -> ResultObject:
@@ -100,7 +106,12 @@ def report_object(findings: Findings, producer: Producer, report: Report) -> Res
     made = result_header(findings, producer, identity)
     made.ReferencedPerformedProcedureStepSequence = []
     made.PerformedProcedureCodeSequence = []
-    made.CurrentRequestedProcedureEvidenceSequence = evidence(_referenced(findings))
+    referenced = _referenced(findings) if report.evidence is None else report.evidence
+    made.CurrentRequestedProcedureEvidenceSequence = evidence(referenced)
+    if report.earlier:
+        made.PertinentOtherEvidenceSequence = evidence(report.earlier)
+    if report.predecessors:
+        made.PredecessorDocumentsSequence = evidence(report.predecessors)
     made.CompletionFlag = "COMPLETE"
     # a person may verify the document; a device cannot
     made.VerificationFlag = "UNVERIFIED"
@@ -161,7 +172,8 @@ def observer(producer: Producer) -> tuple[ContentItem, ...]:
     )
 
 
-def _instances(ct: CtVolume) -> Iterator[tuple[SopClassUID, SopInstanceUID]]:
+def instances_of(ct: CtVolume) -> Iterator[tuple[SopClassUID, SopInstanceUID]]:
+    """The instances that a CT was read from, each once."""
     yield from dict.fromkeys((source.sop_class, source.sop_instance) for source in ct.slices)
 
 
@@ -169,12 +181,12 @@ def _referenced(findings: Findings) -> dict[SeriesKey, list[tuple[SopClassUID, S
     case = findings.case
     segment = segment_reference(findings, case.lesions[0])
     return {
-        case.ct_key: list(_instances(case.ct)),
+        case.ct_key: list(instances_of(case.ct)),
         segment.key: [(segment.sop_class, segment.sop_instance)],
     }
 
 
-def evidence(referenced: Mapping[SeriesKey, Sequence[tuple[SopClassUID, SopInstanceUID]]]) -> list[Dataset]:
+def evidence(referenced: Referenced) -> list[Dataset]:
     """All instances that a document refers to, by study and series (PS3.3 C.17.2.3)."""
     studies = []
     for study in dict.fromkeys(key.study for key in referenced):

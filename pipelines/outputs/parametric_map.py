@@ -142,7 +142,22 @@ def _add_shared_groups(made: Dataset, case_map: CaseMap) -> None:
     shared.ParametricMapFrameTypeSequence = [frame_type]
     shared.FrameAnatomySequence = [anatomy]
     shared.PixelValueTransformationSequence = [transformation]
-    shared.RealWorldValueMappingSequence = [_real_world_values(case_map)]
+    mapping = _real_world_values(case_map)
+    shared.RealWorldValueMappingSequence = [mapping]
+    shared.FrameVOILUTSequence = [_window(mapping)]
+
+
+def _window(mapping: Dataset) -> Dataset:
+    """A window over the whole range of the values, for viewers to begin with (PS3.3 C.7.6.16.2.10b)."""
+    lowest = float(mapping.DoubleFloatRealWorldValueFirstValueMapped)
+    highest = float(mapping.DoubleFloatRealWorldValueLastValueMapped)
+    item = Dataset()
+    item.WindowCenter = format_number_as_ds((lowest + highest) / 2)
+    # a map of nothing but 0 has no range, and a window must have a width
+    item.WindowWidth = format_number_as_ds(highest - lowest or 1.0)
+    # the default function takes one off the width, which is too much for values around 1 (C.11.2.1.3.2)
+    item.VOILUTFunction = "LINEAR_EXACT"
+    return item
 
 
 def _real_world_values(case_map: CaseMap) -> Dataset:

@@ -27,6 +27,8 @@ from pipelines.phantom.chest import Phantom
 
 MANUFACTURER: Final = "pulmonode"
 MODEL_NAME: Final = "pulmonode phantom"
+KERNEL: Final = "SYNTHETIC"
+KVP: Final = "120"
 _VERSION: Final = "1"
 _TIME: Final = "090000"
 _COMMENT: Final = "SYNTHETIC: computed phantom, not a patient"
@@ -208,8 +210,8 @@ def _image(made: Dataset, ct: CtVolume, index: int) -> None:
     made.AcquisitionTime = made.ContentTime = _TIME
     made.ImageComments = _COMMENT
     made.BurnedInAnnotation = "NO"
-    made.KVP = "120"
-    made.ConvolutionKernel = "SYNTHETIC"
+    made.KVP = KVP
+    made.ConvolutionKernel = KERNEL
     made.SliceThickness = _decimal(grid.spacing_mm[2])
     made.PixelSpacing = [_decimal(grid.spacing_mm[1]), _decimal(grid.spacing_mm[0])]
     made.ImagePositionPatient = [_decimal(value) for value in grid.slice_position_mm(index)]

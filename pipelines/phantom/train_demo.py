@@ -1,7 +1,7 @@
 """Trains the demonstration model on synthetic lesions.
 
-Run `python -m pipelines.phantom.train_demo -o config/models/demo.json`; it takes some seconds, and the same versions
-of the libraries give the same file.
+Run `python -m pipelines.phantom.train_demo -o config/models/demo`; it takes some seconds, and the same versions of the
+libraries give the same files.
 """
 
 import argparse
@@ -19,15 +19,32 @@ from pipelines.extraction.oracle import software
 from pipelines.extraction.settings import ExtractionSettings, load_profile
 from pipelines.phantom.chest import chest_phantom
 from pipelines.phantom.cohort import PlantedCase, planted_cases
+from pipelines.phantom.dicom import KERNEL, KVP, MANUFACTURER, MODEL_NAME
 from pipelines.phantom.fit import Fit, Quota, auc, cross_validated_auc, fit, youden_cut_off
 from pipelines.phantom.settings import PhantomSettings
-from pipelines.scoring.model import CutOff, Extraction, ModelFacts, ModelFeature, Training, Validation, package
+from pipelines.scoring.card import card_files
+from pipelines.scoring.facts import CutOff, Extraction, ModelFacts, ModelFeature, Performance, Training
+from pipelines.scoring.keys import demonstration_key
+from pipelines.scoring.package import package_files, signed
+from pipelines.scoring.reference import Acquisition, Scanner
+from pipelines.scoring.summary import quantiles, summarise
 
 _PROFILE: Final = "recommended"
 _CASES: Final = 60
 _SEED: Final = 2
 _PENALTY: Final = 20.0
 _FOLDS: Final = 10
+_SAID: Final = {
+    "outcome": "the texture that a lesion was drawn with; planted, no outcome of a patient",
+    "segmentation": "the masks that the phantoms were drawn with",
+    "deidentification": "none needed: no data of patients",
+    "missing_data": "none",
+    "flow": f"{_CASES} lesions drawn, {_CASES} measured",
+    "data_sharing": "the phantoms are drawn anew by the program that trains the model",
+    "code_sharing": "part of pulmonode",
+    "limitations": "synthetic lesions; says nothing about patients",
+}
+"""What the card says beyond the model's own members."""
 # one of shape, four of texture, five of filtered images: the composition of the published signature
 _QUOTAS: Final = (
     Quota(1, ("original_shape_",)),
@@ -51,9 +68,10 @@ def train_demo() -> ModelFacts:
     cut_off = youden_cut_off(1.0 / (1.0 + np.exp(-predictor)), positive)
     day = PhantomSettings().study_date.isoformat()
     return ModelFacts(
-        schema_version=1,
+        schema_version=2,
+        kind="logistic",
         name="pulmonode-demo",
-        version="1.0.0",
+        version="1.1.0",
         licence="Apache-2.0",
         intended_use="Demonstration on synthetic data; not for clinical use",
         demonstration=True,
@@ -80,27 +98,50 @@ def train_demo() -> ModelFacts:
             "and Laplacian of Gaussian (2), absolute correlation below 0.85",
             estimator=f"Logistic regression, ridge penalty {_PENALTY:g} on standardised coefficients",
             software=dict(software()),
-            apparent_auc=round(auc(predictor, positive), 3),
-            validation=Validation(
-                auc=round(cross_validated_auc(values, positive, names, _QUOTAS, penalty=_PENALTY, folds=_FOLDS), 3),
+        ),
+        performance=(
+            Performance(
+                measure="AUC",
+                data="apparent",
+                value=round(auc(predictor, positive), 3),
+                method="on the lesions that it was fitted to",
+            ),
+            Performance(
+                measure="AUC",
+                data="internal",
+                value=round(cross_validated_auc(values, positive, names, _QUOTAS, penalty=_PENALTY, folds=_FOLDS), 3),
                 method=f"{_FOLDS}-fold cross-validation, features selected anew in each fold",
             ),
         ),
+        reference=summarise(values[:, list(made.columns)], predictor, positive, _acquisition(cases)),
+    )
+
+
+def demo_package() -> dict[str, bytes]:
+    """The files of the demonstration model, signed with the key that everybody has."""
+    facts = train_demo()
+    return signed(package_files(facts, card_files(facts, _SAID)), demonstration_key())
+
+
+def _acquisition(cases: Sequence[PlantedCase]) -> Acquisition:
+    return Acquisition(
+        slice_thickness_mm=quantiles([case.settings.spacing_mm[2] for case in cases]),
+        kernels=(KERNEL,),
+        kvp=(float(KVP),),
+        scanners=(Scanner(manufacturer=MANUFACTURER, model=MODEL_NAME),),
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the demonstration model to the file that the command line names."""
+    """Write the demonstration model to the folder that the command line names."""
     parser = argparse.ArgumentParser(description="Train the demonstration model on synthetic lesions.")
-    parser.add_argument(
-        "-o", "--output", type=Path, required=True, help="file to write, such as config/models/demo.json"
-    )
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder to write, such as config/models/demo")
     output: Path = parser.parse_args(arguments).output
-    facts = train_demo()
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(package(facts), encoding="utf-8")
-    n, auc_of_training = facts.training.n, facts.training.apparent_auc
-    print(f"{output}: {len(facts.features)} features, {n} synthetic lesions, apparent AUC {auc_of_training}")
+    files = demo_package()
+    output.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (output / name).write_bytes(content)
+    print(f"{output}: {', '.join(sorted(files))}")
 
 
 def _measured(

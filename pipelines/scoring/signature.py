@@ -6,19 +6,32 @@ from collections.abc import Sequence
 from pipelines.domain.case import MeasuredLesion
 from pipelines.domain.features import FeatureVector
 from pipelines.domain.reasons import Rejected
-from pipelines.domain.score import Contribution, Score, ScoreClass
-from pipelines.scoring.model import Model, ModelFeature
+from pipelines.domain.score import Contribution, ScaledScore, Score, ScoreClass
+from pipelines.scoring.acquired import Acquired
+from pipelines.scoring.applicability import place, warnings
+from pipelines.scoring.facts import ModelFeature, ScoreScale
+from pipelines.scoring.model import Model
 
 
-def score(model: Model, lesions: Sequence[MeasuredLesion]) -> Score | Rejected:
+def score(
+    model: Model, lesions: Sequence[MeasuredLesion], taken: Acquired | None = None, *, strict: bool = False
+) -> Score | Rejected:
     """Apply `model` to the measured lesion with the most voxels, the lower number first among equals.
+
+    Parameters
+    ----------
+    taken
+        How the CT was acquired; None when that is not known.
+    strict
+        True to give no score to a case that is unlike the training data, in place of a warning.
 
     Returns
     -------
     Score
         With the contributions in descending order of their size.
     Rejected
-        `MODEL-005` when no lesion has features, or when one that the model needs is not defined for the lesion.
+        `MODEL-005` when no lesion has features, when one that the model needs is not defined for the lesion, or when
+        the case is unlike the training data and that is not allowed.
 
     References
     ----------
@@ -43,6 +56,14 @@ def score(model: Model, lesions: Sequence[MeasuredLesion]) -> Score | Rejected:
             "Check the contour of this lesion: very small or uniform lesions have no texture. Send a corrected "
             "segmentation.",
         )
+    unlike = warnings(model, values, taken or Acquired())
+    if strict and unlike:
+        return Rejected(
+            "MODEL-005",
+            f"Model {model.name} {model.version} was not trained for cases like this: "
+            f"{' '.join(f'{one.code} {one.detail}' for one in unlike)}",
+            "Set scoring.strict to false to have such cases scored with a warning.",
+        )
     contributions = [_contribution(f, float(value)) for f, value in zip(model.features, values, strict=True)]
     signature = math.fsum((model.intercept, *(c.term for c in contributions)))
     probability = expit(signature)
@@ -57,6 +78,9 @@ def score(model: Model, lesions: Sequence[MeasuredLesion]) -> Score | Rejected:
         outcome_label=model.positive_class if positive else model.negative_class,
         lesion_number=lesion.number,
         contributions=tuple(sorted(contributions, key=lambda c: (-abs(c.term), c.feature))),
+        place=None if model.reference is None else place(model.reference, signature),
+        scaled=None if model.score_scale is None else _scaled(model.score_scale, signature, probability),
+        warnings=unlike,
     )
 
 
@@ -76,3 +100,8 @@ def expit(linear_predictor: float) -> float:
 def _contribution(feature: ModelFeature, value: float) -> Contribution:
     standardised = (value - feature.mean) / feature.sd
     return Contribution(feature.name, value, standardised, feature.coefficient * standardised)
+
+
+def _scaled(scale: ScoreScale, signature: float, probability: float) -> ScaledScore:
+    start = signature if scale.of == "linear predictor" else probability
+    return ScaledScore(scale.name, scale.offset + scale.factor * start)

@@ -1,6 +1,7 @@
 """A whole node with its processes: what a PACS administrator would try, and what goes wrong at night."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -19,6 +20,7 @@ from pipelines.domain.case_state import CaseState
 from pipelines.domain.reasons import Rejected
 from pipelines.imaging.header import parse_ref
 from tests.dicom import as_bytes, ct_series, rtstruct_of, seg_of, write_files
+from tests.pipelines.outputs.tools import dciodvfy_errors
 from tests.tools import (
     RunningNode,
     descendants,
@@ -259,15 +261,47 @@ def test_a_port_that_is_taken_ends_serve_instead_of_restarting_for_ever(tmp_path
 
 
 def test_an_altered_model_is_refused_with_the_reason(tmp_path: Path) -> None:
-    package = (Path(__file__).parents[2] / "config/models/demo.json").read_text()
-    altered = tmp_path / "model.json"
-    altered.write_text(package.replace('"licence": "', '"licence": "not ', 1))
+    altered = tmp_path / "model"
+    shutil.copytree(Path(__file__).parents[2] / "config/models/demo", altered)
+    model = altered / "model.json"
+    model.write_text(model.read_text("utf-8").replace('"licence":"', '"licence":"not ', 1), "utf-8")
     done = node_command(write_config(tmp_path, scoring={"model": str(altered)}), "config", "check")
     assert done.returncode == 2
     assert "MODEL-001" in done.stderr
     done = node_command(write_config(tmp_path, extraction={"profile": "seed-a"}), "config", "check")
     assert done.returncode == 2
     assert "MODEL-003" in done.stderr
+
+
+def test_a_model_that_is_retired_while_the_node_runs_scores_no_further_case(tmp_path: Path) -> None:
+    config = write_config(tmp_path, scoring={"model": "active"}, maps={"features": []})
+    demo = Path(__file__).parents[2] / "config/models/demo"
+    assert "MODEL-009" in node_command(config, "config", "check").stderr
+    assert node_command(config, "model", "activate", str(demo)).returncode == 0
+    cases = [ct_series(**SMALL, seed=seed, patient_id=f"TEST-{seed}") for seed in (1, 2)]
+    with node(config) as running_node:
+        submit(running_node, [*cases[0], seg_of(cases[0])], tmp_path / "1")
+        first = running_node.reaches(1, CaseState.REPORTED, timeout_s=120)
+        assert running_node.command("model", "retire", "pulmonode-demo", "1.1.0", "--reason", "test").returncode == 0
+        submit(running_node, [*cases[1], seg_of(cases[1])], tmp_path / "2")
+        second = running_node.reaches(2, CaseState.REPORTED, timeout_s=120)
+        spool = running_node.settings.data_dir / "spool"
+        shown = [running_node.command("status", case).stdout for case in ("1", "2")]
+    # what the model said stays, with its name, and with what it did not know
+    assert first.row.score is not None
+    assert (first.row.score.model, first.row.score.model_version) == ("pulmonode-demo", "1.1.0")
+    assert {"MODEL-011", "MODEL-012"} <= {note.code for note in first.notes}
+    assert "MODEL-011" in shown[0]
+    assert "model pulmonode-demo 1.1.0" in shown[0]
+    # the other case is measured, and says why there is no score
+    assert second.row.score is None
+    assert "not scored: MODEL-009" in second.row.reason
+    assert "MODEL-009" in shown[1]
+    assert len(second.measurements[0].features) == len(first.measurements[0].features) > 1000
+    for detail, wanted in ((first, b"MODEL-011"), (second, b"MODEL-009")):
+        (report,) = (row.result.file.path for row in detail.results if row.result.kind == "sr-case")
+        assert wanted in (spool / report).read_bytes()
+        assert dciodvfy_errors(spool / report) == []
 
 
 def test_no_patient_is_named_outside_the_spool(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from node.errors import TransientError
 from node.ports import Draft, Sent, Spool, StoredFile, StoredResult
 from pipelines.domain.identifiers import CaseId
+from pipelines.domain.priority import Priority
 from pipelines.domain.reasons import Rejected
 
 
@@ -30,13 +31,15 @@ class MemoryQueue:
 
     def __init__(self) -> None:
         self.submitted: list[CaseId] = []
+        self.priorities: list[Priority] = []
         self.down = False
         self.waiting = 0
 
-    def submit(self, case: CaseId) -> None:
+    def submit(self, case: CaseId, priority: Priority = Priority.NORMAL) -> None:
         if self.down:
             raise TransientError("RUN-003", "The queue cannot be reached.")
         self.submitted.append(case)
+        self.priorities.append(priority)
 
     def depth(self) -> int:
         if self.down:

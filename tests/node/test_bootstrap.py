@@ -13,13 +13,16 @@ from node.bootstrap import (
     load_pipeline,
     make_app,
     open_stores,
+    process_with_current_model,
     storage_classes,
     tolerances,
 )
 from node.errors import ConfigError
 from node.settings import Settings, load_settings
+from pipelines.domain.identifiers import CaseId
 from pipelines.extraction.names import feature_names
 from pipelines.imaging.geometry import TOLERANCES, Tolerances
+from pipelines.scoring.keys import new_key
 
 
 def settings_with(tmp_path: Path, **environment: str) -> Settings:
@@ -146,3 +149,28 @@ def test_the_tolerances_of_the_ct_geometry_come_from_the_settings(tmp_path: Path
         PULMONODE_IMAGING__ANGLE_TOLERANCE_DEGREES="1.5",
     )
     assert tolerances(coarse) == Tolerances(0.2, 0.3, 1.5)
+
+
+def test_a_model_that_does_not_fit_is_told_with_everything_else_that_is_wrong(tmp_path: Path) -> None:
+    settings = settings_with(
+        tmp_path,
+        PULMONODE_SCORING__MODEL=str(tmp_path / "none"),
+        PULMONODE_MAPS__FEATURES='["original_shape_Sphericity"]',
+    )
+    with pytest.raises(ConfigError) as fault:
+        load_pipeline(settings)
+    said = "; ".join(fault.value.problems)
+    assert "scoring.model: MODEL-004" in said
+    assert "maps.features: original_shape_Sphericity" in said
+
+
+def test_a_trusted_key_that_is_removed_while_the_node_runs_stops_no_case(tmp_path: Path) -> None:
+    key = tmp_path / "site.pub"
+    key.write_bytes(new_key().public_pem())
+    settings = settings_with(tmp_path, PULMONODE_SCORING__TRUSTED_KEYS=f'["{key}"]', PULMONODE_MAPS__FEATURES="[]")
+    process = process_with_current_model(settings, open_stores(settings))
+    key.unlink()
+    # there is no such case, which is all that happens
+    process(CaseId(1))
+    with pytest.raises(ConfigError, match="MODEL-010"):
+        load_pipeline(settings)

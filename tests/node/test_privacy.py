@@ -27,6 +27,7 @@ from pipelines.base import Pipeline
 from pipelines.domain.case import Case, Findings
 from pipelines.domain.case_state import CaseState
 from pipelines.domain.identifiers import CaseId
+from pipelines.domain.priority import Precedence
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
 from pipelines.imaging.assembly import Patience
@@ -76,6 +77,8 @@ class WholeNode:
             patience=Patience(timedelta(seconds=30), timedelta(seconds=900)),
             max_attempts=3,
             resubmit_after=timedelta(seconds=300),
+            priorities=self.stores.priorities,
+            rule=Precedence(),
         )
         self.processor = Processor(
             pipeline,

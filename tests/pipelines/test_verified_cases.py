@@ -34,7 +34,7 @@ def case() -> Case:
 def made(tolerance: float = 1e-9, settings: ExtractionSettings | None = None) -> Pipeline:
     found = pipeline(
         settings or load_profile("recommended"),
-        model_package=None,
+        model=None,
         maps=MapSettings((), 0, 1, 0),
         verify_every=200,
         tolerance=tolerance,

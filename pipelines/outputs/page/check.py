@@ -9,7 +9,7 @@ from pipelines.domain.case import Findings
 from pipelines.domain.score import Score
 from pipelines.domain.sop_classes import ENCAPSULATED_PDF
 from pipelines.outputs.case_report import KIND as CASE_REPORT
-from pipelines.outputs.page.facts import probability_text, warnings
+from pipelines.outputs.page.facts import percentile_line, probability_text, warnings
 from pipelines.outputs.page.objects import pixels_digest, shown_slices
 from pipelines.outputs.page.words import WORDS
 from pipelines.outputs.provenance import result_uid
@@ -78,6 +78,8 @@ def _said(text: str, findings: Findings) -> Iterator[tuple[str, str]]:
         yield words.probability, f"{words.probability}{probability}"
         yield words.cut_off, f"{words.cut_off}{cut_off}"
         yield "the class", words.positive if findings.score.outcome == "positive" else words.negative
+        if findings.score.place is not None:
+            yield "where the score lies", percentile_line(findings.score.place, words)
         yield "the digest of the model", findings.score.model.sha256
         if findings.score.model.demonstration:
             yield "the notice of the demonstration", words.demonstration

@@ -8,7 +8,7 @@ from pydicom.valuerep import PersonName
 
 from pipelines.domain.case import Findings, MeasuredLesion
 from pipelines.domain.reasons import Rejected
-from pipelines.domain.score import Score
+from pipelines.domain.score import Place, Score
 from pipelines.outputs.case_report import probability_digits
 from pipelines.outputs.page.words import Words
 
@@ -53,6 +53,25 @@ def probability_text(score: Score) -> tuple[str, str]:
     """Probability and cut-off with as many digits as the case report gives them."""
     digits = probability_digits(score.probability, score.cut_off)
     return f"{score.probability:.{digits}g}", f"{score.cut_off:.{digits}g}"
+
+
+def percentile_line(place: Place, words: Words) -> str:
+    """Where the score lies among the training cases."""
+    return words.percentiles.format(
+        positive=f"{place.positive_percentile:.0f}",
+        negative=f"{place.negative_percentile:.0f}",
+        positives=place.positives,
+        negatives=place.negatives,
+    )
+
+
+def score_lines(score: Score, words: Words) -> list[str]:
+    """The score on the model's own scale, and its place among the training cases, as far as the model says."""
+    scaled, place = score.scaled, score.place
+    return [
+        *(() if scaled is None else (f"{scaled.name}: {scaled.value:.4g}",)),
+        *(() if place is None else (percentile_line(place, words),)),
+    ]
 
 
 def person(name: PersonName | str | None) -> str:

@@ -34,20 +34,31 @@ class Nomogram:
     @property
     def signatures(self) -> list[float]:
         """Round numbers along the axis of the signature."""
-        step = next(s for s in _steps() if (self.high - self.low) / s <= 10)
+        step = next(s for s in _steps(self.high - self.low) if (self.high - self.low) / s <= 10)
         return [step * n for n in range(math.ceil(self.low / step), math.floor(self.high / step) + 1)]
 
     @property
     def probabilities(self) -> list[tuple[float, float]]:
         """Probabilities along their axis, each with its points."""
-        return [(p, self.points(math.log(p / (1.0 - p)))) for p in _PROBABILITIES]
+        every = [(p, self.points(math.log(p / (1.0 - p)))) for p in _PROBABILITIES]
+        return [(p, points) for p, points in every if 0.0 <= points <= 100.0]
 
 
-def nomogram(signature: float) -> Nomogram:
-    """The nomogram on which `signature` has a place."""
+def nomogram(signature: float, training: tuple[float, float] | None = None) -> Nomogram:
+    """The nomogram on which `signature` has a place.
+
+    Parameters
+    ----------
+    training
+        Lowest and highest signature of the training data: what the axes span, as those of R's rms do, and beyond it as
+        far as `signature` needs. None where that is not known.
+    """
+    if training is not None and training[0] < training[1]:
+        return Nomogram(min(training[0], signature), max(training[1], signature))
     reach = max(_LEAST_RANGE, math.ceil(abs(signature)))
     return Nomogram(-reach, reach)
 
 
-def _steps() -> list[float]:
-    return [digit * 10.0**exponent for exponent in range(300) for digit in (1, 2, 5)]
+def _steps(length: float) -> list[float]:
+    first = math.floor(math.log10(length)) - 2
+    return [digit * 10.0**exponent for exponent in range(first, first + 4) for digit in (1, 2, 5)]

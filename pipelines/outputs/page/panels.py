@@ -15,6 +15,7 @@ from pipelines.outputs.page.facts import (
     day,
     person,
     probability_text,
+    score_lines,
     term_text,
     value_of,
     warning_counts,
@@ -153,6 +154,9 @@ def prediction(sheet: Sheet, x: float, y: float, width: float, score: Score, wor
     sheet.text(x + width, y, cut, 10, weight="bold", align="right", width=width / 3)
     y = _scale(sheet, x, y + 9, width, score)
     y = sheet.paragraph(x, y + 7, score.cut_off_rule, 6.5, width=width, max_lines=2, colour=MUTED)
+    for line in score_lines(score, words):
+        sheet.text(x, y, line, sheet.fitting(line, (7, 6.5, 6, 5.5), width), width=width)
+        y += 9
     return _nomogram(sheet, x, y + 2, width, score, words)
 
 
@@ -178,7 +182,7 @@ def _scale(sheet: Sheet, x: float, y: float, width: float, score: Score) -> floa
 
 def _nomogram(sheet: Sheet, x: float, y: float, width: float, score: Score, words: Words) -> float:
     y = heading(sheet, x, y, width, words.nomogram) + 8
-    nom = nomogram(score.signature)
+    nom = nomogram(score.signature, None if score.place is None else (score.place.lowest, score.place.highest))
     label = 68.0
     left, length = x + label, width - label - 6
     here = left + length * nom.points(score.signature) / 100

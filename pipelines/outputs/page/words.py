@@ -39,6 +39,7 @@ class Words:
     negative: str
     probability: str
     cut_off: str
+    percentiles: str
     nomogram: str
     points: str
     signature: str
@@ -88,6 +89,7 @@ _ENGLISH: Final = Words(
     negative="probability below the cut-off",
     probability="Probability",
     cut_off="Cut-off",
+    percentiles="In training: above {positive} % of {positives} positive, {negative} % of {negatives} negative cases",
     nomogram="Nomogram",
     points="Points",
     signature="Rad-signature",
@@ -136,6 +138,7 @@ _CHINESE: Final = Words(
     negative="概率低于截断值",
     probability="概率",
     cut_off="截断值",
+    percentiles="训练集：高于 {positives} 例阳性的 {positive} %，高于 {negatives} 例阴性的 {negative} %",
     nomogram="列线图",
     points="评分",
     signature="影像组学标签",
@@ -191,7 +194,25 @@ _CHINESE: Final = Words(
         "ROI-004": "病灶由 PyRadiomics 直接测量",
         "ROI-010": "快速引擎与 PyRadiomics 结果不一致",
         "MAP-001": "省略了一幅特征图",
+        "MODEL-001": "模型包损坏或被改动",
+        "MODEL-002": "模型包需要本节点不计算的特征",
+        "MODEL-003": "模型包以其他特征提取设置训练",
+        "MODEL-004": "模型包无法读取",
         "MODEL-005": "病例无法评分",
+        "MODEL-006": "模型包未签名",
+        "MODEL-007": "模型包的签名密钥不受信任",
+        "MODEL-008": "模型已停用",
+        "MODEL-009": "没有启用的模型",
+        "MODEL-010": "密钥无法使用",
+        "MODEL-011": "有特征超出训练数据的范围",
+        "MODEL-012": "各特征合起来远离训练数据",
+        "MODEL-013": "层厚超出训练数据的范围",
+        "MODEL-014": "卷积核不在训练数据之中",
+        "MODEL-015": "管电压不在训练数据之中",
+        "MODEL-016": "CT 距治疗的时间与训练数据不同",
+        "MODEL-017": "模型未以数值说明其训练数据",
+        "MODEL-018": "已有同名同版本的另一模型包",
+        "MODEL-019": "模型记录无法使用",
     },
 )
 WORDS: Final[Mapping[PageLanguage, Words]] = {"en": _ENGLISH, "zh": _CHINESE}

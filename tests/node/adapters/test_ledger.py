@@ -789,6 +789,12 @@ def test_a_server_that_does_not_answer_may_be_there_later() -> None:
     assert "hidden" not in str(caught.value)
 
 
+def test_tls_is_asked_for_in_the_url_and_insisted_on(postgresql_server: str) -> None:
+    # the server of the tests has no certificate
+    with pytest.raises(TransientError, match="does not support SSL"):
+        open_engine(f"{empty_database(postgresql_server, 'fresh')}?sslmode=require")
+
+
 def test_a_password_goes_to_the_database_and_shows_nowhere(postgresql_server: str) -> None:
     engine = open_engine(f"{postgresql_server}/postgres", password="pass word/@:%41")
     assert engine.url.password == "pass word/@:%41"

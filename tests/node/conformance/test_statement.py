@@ -13,6 +13,7 @@ from node.cli import cli
 from node.conformance import statuses
 from node.conformance.network import network
 from node.conformance.objects import usage_by_class
+from node.conformance.outline import OUTLINE, heading
 from node.conformance.sample import sample_objects
 from node.conformance.statement import document, facts, statement
 from node.settings import Peer, Settings
@@ -43,6 +44,17 @@ def test_the_statement_names_every_context_of_both_sides(objects: Made) -> None:
     uids = {one.abstract_syntax for one in net.accepted} | {one.context.abstract_syntax for one in net.proposed}
     assert all(f"`{uid}`" in text for uid in uids)
     assert all(f"`{path}`" in text for _, path in net.web)
+
+
+def test_the_statement_has_the_sections_of_the_template_in_their_order(objects: Made) -> None:
+    text = statement(facts(Settings(), objects))
+    told = [line for line in text.splitlines() if line.startswith("#")]
+    outline = [heading(number, title) for number, title in OUTLINE.items()]
+    assert [line for line in told if line in outline] == outline
+    # an IOD for each class follows what they have in common
+    assert len(told) == len(outline) + len(RESULT_CLASSES)
+    assert "| Comprehensive 3D SR Storage | TID 1500 |" in text
+    assert "| Key Object Selection Document Storage | TID 2010 |" in text
 
 
 def test_the_statement_is_that_of_the_settings(objects: Made) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydicom import Dataset
 
 from node.adapters.ledger import SqlLedger, open_engine
+from node.adapters.ledger_priorities import SqlPriorities
 from node.errors import TransientError
 from node.logs import Log
 from node.ports import CaseRow, Claim, Sender
@@ -21,6 +22,7 @@ from node.services.assemble import Assembler
 from pipelines.domain.case_state import CaseState
 from pipelines.domain.identifiers import CaseId
 from pipelines.domain.instance import InstanceRef
+from pipelines.domain.priority import Precedence, Priority, precedence
 from pipelines.imaging.assembly import Patience, SeriesArrival
 from pipelines.imaging.header import parse_ref
 from tests.dicom import as_bytes, ct_series, rtstruct_of, seg_of
@@ -40,7 +42,10 @@ class Dispatcher:
     clock: SetClock
     queue: MemoryQueue = field(default_factory=MemoryQueue)
 
+    rule: Precedence = field(default_factory=Precedence)
+
     def __post_init__(self) -> None:
+        self.priorities = SqlPriorities(self.ledger._engine)
         self.assembler = Assembler(
             self.ledger,
             self.queue,
@@ -49,6 +54,8 @@ class Dispatcher:
             patience=Patience(timedelta(seconds=QUIET_S), timedelta(seconds=MISSING_S)),
             max_attempts=3,
             resubmit_after=timedelta(seconds=RESUBMIT_S),
+            priorities=self.priorities,
+            rule=self.rule,
         )
 
     def receive(self, *refs: InstanceRef, sender: Sender = SENDER) -> None:
@@ -213,6 +220,54 @@ def real_instances(kind: str) -> list[InstanceRef]:
     refs = [ref for ref in parsed if isinstance(ref, InstanceRef)]
     assert len(refs) == 6
     return refs
+
+
+def at_the_hour(clock: SetClock, hour: int) -> None:
+    """Set the clock to an hour of the next day, as the clock on the wall shows it."""
+    wall = clock().astimezone() + timedelta(days=1)
+    clock.now = wall.replace(hour=hour, minute=0, second=0, microsecond=0)
+
+
+def test_cases_go_into_the_queue_with_the_priority_of_their_sender(sqlite_ledger: SqlLedger, clock: SetClock) -> None:
+    dispatcher = Dispatcher(sqlite_ledger, clock, rule=precedence(["EMERGENCY"], [], "20:00-06:00"))
+    dispatcher.receive(*images(3), segmentation(1))
+    dispatcher.receive(segmentation(2), sender=Sender("EMERGENCY", "PULMONODE"))
+    dispatcher.tick(QUIET_S)
+    assert dispatcher.queue.priorities == [Priority.NORMAL, Priority.URGENT]
+
+
+def test_a_case_for_the_night_waits_for_it_and_says_so(sqlite_ledger: SqlLedger, clock: SetClock) -> None:
+    dispatcher = Dispatcher(sqlite_ledger, clock, rule=precedence([], [SENDER.calling_ae_title], "20:00-06:00"))
+    at_the_hour(clock, 12)
+    dispatcher.receive(*images(3), segmentation())
+    dispatcher.tick(QUIET_S)
+    for _ in range(3):
+        # however often it is looked for among the lost
+        dispatcher.tick(2 * RESUBMIT_S)
+    assert dispatcher.queue.submitted == []
+    (row,) = dispatcher.rows()
+    assert (row.state, row.reason) == (CaseState.QUEUED, "It waits for the off-peak hours, from 20:00.")
+    clock.now = clock().astimezone().replace(hour=20, minute=0, second=0)
+    # though other cases wait for a worker
+    dispatcher.queue.waiting = 7
+    dispatcher.tick()
+    assert (dispatcher.queue.submitted, dispatcher.queue.priorities) == ([row.case], [Priority.OFF_PEAK])
+    dispatcher.tick(60)
+    assert len(dispatcher.queue.submitted) == 1
+
+
+def test_what_a_person_chose_goes_before_who_sent_it(sqlite_ledger: SqlLedger, clock: SetClock) -> None:
+    dispatcher = Dispatcher(sqlite_ledger, clock, rule=precedence([], [SENDER.calling_ae_title], "20:00-06:00"))
+    at_the_hour(clock, 12)
+    dispatcher.receive(*images(3), segmentation())
+    (row,) = dispatcher.rows()
+    state = dispatcher.priorities.prioritise(row.case, Priority.URGENT, at=clock())
+    assert state is CaseState.COLLECTING
+    dispatcher.tick(QUIET_S)
+    assert (dispatcher.queue.submitted, dispatcher.queue.priorities) == ([row.case], [Priority.URGENT])
+    detail = sqlite_ledger.detail(row.case)
+    assert detail is not None
+    assert "A person made it urgent." in [event.detail for event in detail.events]
 
 
 @pytest.mark.parametrize("kind", DRAWN)

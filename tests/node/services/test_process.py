@@ -80,6 +80,7 @@ class Worker:
         lease_s: float = 60,
         retry_s: float = 5,
         tolerances: Tolerances = TOLERANCES,
+        may_start: Callable[[CaseId], bool] = lambda case: True,
     ) -> Processor:
         return Processor(
             pipeline or small_pipeline(),
@@ -95,6 +96,7 @@ class Worker:
             lease=timedelta(seconds=lease_s),
             retry_after=timedelta(seconds=retry_s),
             tolerances=tolerances,
+            may_start=may_start,
         )
 
     def reconcile(self) -> list[CaseId]:
@@ -117,6 +119,27 @@ def worker(tmp_path: Path, sqlite_ledger: SqlLedger, clock: SetClock) -> Worker:
 def entries(written: str) -> list[dict[str, object]]:
     """Log lines as the JSON that they are written in."""
     return [json.loads(line) for line in written.splitlines()]
+
+
+def test_a_case_that_wants_too_much_memory_fails_with_a_code_of_its_own(
+    worker: Worker, instances: list[Dataset]
+) -> None:
+    def measure(case: Case) -> Findings:
+        raise MemoryError
+
+    case = worker.queued(instances)
+    worker.processor(small_pipeline(measure)).process(case)
+    row = worker.detail(case).row
+    assert (row.state, row.code) == (CaseState.FAILED, "RUN-005")
+    assert "queue.max_memory_mb" in row.remedy
+
+
+def test_a_case_that_may_not_start_now_stays_queued(worker: Worker, instances: list[Dataset]) -> None:
+    case = worker.queued(instances)
+    worker.processor(may_start=lambda asked: asked != case).process(case)
+    assert worker.state(case) is CaseState.QUEUED
+    worker.processor(may_start=lambda asked: asked == case).process(case)
+    assert worker.state(case) is CaseState.REPORTED
 
 
 def test_a_case_that_can_be_measured_is_reported(worker: Worker, instances: list[Dataset]) -> None:

@@ -158,3 +158,20 @@ def test_a_command_that_cannot_be_started_does_not_take_the_others_with_it(
     wait_for("the start", lambda: notes(tmp_path / "stays"), timeout_s=10)
     assert node.thread.is_alive()
     assert node.end() == 0
+
+
+def test_it_is_told_which_processes_end_again_and_again(tmp_path: Path) -> None:
+    told: list[frozenset[str]] = []
+    stop = threading.Event()
+
+    def unwell(names: frozenset[str]) -> None:
+        told.append(names)
+        if names:
+            stop.set()
+
+    commands = {
+        "lame": [sys.executable, "-c", "raise SystemExit(1)"],
+        "well": [sys.executable, "-c", "import time; time.sleep(60)"],
+    }
+    Supervisor(commands, Log("test"), grace_s=5, unwell=unwell).run(stop)
+    assert told == [frozenset(), frozenset({"lame"})]

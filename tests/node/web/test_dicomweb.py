@@ -43,7 +43,7 @@ def application(folder: Path, clock: SetClock, *, token: str | None = None, max_
     spool = FileSpool(folder / "spool", min_free_bytes=0)
     receiver = Receiver(spool, SqlLedger(engine, pipeline="test"), clock, Log("test"))
     service = DicomWeb(ArchiveIndex(engine), receiver, spool.path, Log("test"), max_request_bytes=max_request_bytes)
-    return make_app(service.routes(), token=token)
+    return make_app(service.routes(), [], token=token, denied=lambda address: None)
 
 
 def body_of(*files: bytes) -> bytes:

@@ -25,7 +25,7 @@ from pipelines.domain.identifiers import (
     derived_uid,
 )
 from pipelines.domain.outcome import Producer
-from pipelines.domain.score import Contribution, ModelIdentity, Score, ScoreClass
+from pipelines.domain.score import Contribution, ModelIdentity, Place, ScaledScore, Score, ScoreClass
 from pipelines.domain.volume import CtVolume, Grid, Mask, SliceRef
 from pipelines.extraction.customisation import DEPRECATED
 from pipelines.imaging.diameter import diameters
@@ -255,4 +255,6 @@ def score_of(names: Sequence[str]) -> Score:
         outcome_label="Responder (CR/PR)",
         lesion_number=1,
         contributions=contributions,
+        place=Place(61.64, 96.98, 30, 28, -2.8, 2.7),
+        scaled=ScaledScore("Rad-score", 5.8),
     )

@@ -8,8 +8,9 @@ from pydicom import Dataset, dcmread
 from pipelines.domain.case import Findings
 from pipelines.domain.outcome import ResultObject
 from pipelines.domain.reasons import Rejected
-from pipelines.domain.score import Score
+from pipelines.domain.score import Place, ScaledScore, Score
 from pipelines.outputs.case_report import case_report
+from pipelines.outputs.check import check
 from pipelines.outputs.provenance import DEMONSTRATION_NOTICE
 from tests.pipelines.outputs import synthetic
 from tests.pipelines.outputs.tools import dciodvfy_errors, pixelmed_errors, run
@@ -64,6 +65,58 @@ def test_the_first_group_says_what_was_predicted_and_by_which_model(findings: Fi
     assert values(group, "Model") == ["Rad-signature NSCLC 1.0.0"]
     assert values(group, "Licence of the model") == ["CC-BY-4.0"]
     assert values(group, "Intended use of the model") == [synthetic.MODEL.intended_use]
+
+
+def warned(findings: Findings) -> Findings:
+    """The findings of a case that is unlike the training data in every way there is a code for."""
+    notes = tuple(
+        Rejected(f"MODEL-{number:03}", f"What is unlike in way {number}.", "Read the score with care.")
+        for number in range(11, 17)
+    )
+    score = replace(score_of(findings), warnings=notes)
+    return replace(findings, score=score, case=replace(findings.case, notes=notes))
+
+
+def test_the_first_group_says_where_the_score_lies_in_training(findings: Findings) -> None:
+    group = groups_of(build(findings))[0]
+    assert values(group, "Percentile among the positive training cases") == [61.64]
+    assert values(group, "Percentile among the negative training cases") == [96.98]
+    assert values(group, "Score on the scale of the model") == [5.8]
+    assert values(group, "Case beside the training data of the model") == ["WITHIN"]
+
+
+def test_a_case_unlike_the_training_data_is_marked_by_a_code_and_told_in_comments(findings: Findings) -> None:
+    unlike = warned(findings)
+    group = groups_of(build(unlike))[0]
+    assert values(group, "Case beside the training data of the model") == ["OUTSIDE"]
+    assert values(group, "Comment")[1:] == [str(note) for note in unlike.case.notes]
+
+
+def test_a_model_without_training_data_is_marked_as_not_compared(findings: Findings) -> None:
+    without = replace(findings, score=replace(score_of(findings), place=None, scaled=None))
+    group = groups_of(build(without))[0]
+    assert values(group, "Case beside the training data of the model") == ["NOTCOMPARED"]
+    assert values(group, "Percentile among the positive training cases") == []
+    assert values(group, "Score on the scale of the model") == []
+
+
+def test_dciodvfy_and_the_self_check_find_no_error_in_a_report_with_every_warning(
+    findings: Findings, tmp_path: Path
+) -> None:
+    (made,) = case_report(warned(findings), synthetic.PRODUCER)
+    (tmp_path / "warned.dcm").write_bytes(made.data)
+    assert dciodvfy_errors(tmp_path / "warned.dcm") == []
+    assert check(made, warned(findings)) is None
+    # the check looks at all of it: a report of other findings is not theirs
+    for other in (
+        findings,
+        replace(warned(findings), score=replace(score_of(warned(findings)), place=Place(1.0, 2.0, 3, 4, -1.0, 1.0))),
+        replace(warned(findings), score=replace(score_of(warned(findings)), scaled=ScaledScore("Rad-score", 1.0))),
+        replace(warned(findings), score=replace(score_of(warned(findings)), warnings=())),
+    ):
+        fault = check(made, other)
+        assert fault is not None
+        assert fault.code == "OUT-001"
 
 
 def test_the_last_group_has_the_ten_largest_contributions_with_name_value_and_term(findings: Findings) -> None:

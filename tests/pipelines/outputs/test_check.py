@@ -145,6 +145,19 @@ def test_a_missing_attribute_of_type_1_is_noticed(
     assert_rejected(other, findings_for(kind, findings, drawn_as_contours), f"{keyword} is missing")
 
 
+def test_an_attribute_that_is_missing_in_the_depth_of_an_object_is_noticed(
+    findings: Findings, objects: dict[str, ResultObject]
+) -> None:
+    def alter(dataset: Dataset) -> None:
+        del dataset.PerFrameFunctionalGroupsSequence[3].DerivationImageSequence[0].SourceImageSequence
+
+    assert_rejected(
+        altered(objects["map"], alter),
+        findings,
+        "PerFrameFunctionalGroupsSequence 4 > DerivationImageSequence 1 > SourceImageSequence is missing",
+    )
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_that_was_cut_short_is_noticed(
     kind: str, findings: Findings, drawn_as_contours: Findings, objects: dict[str, ResultObject]

@@ -40,7 +40,7 @@ def measured_phantom(shared_data: Path) -> Findings:
         inputs_digest="ibsi",
     )
     assert isinstance(case, Case)
-    made = pipeline(PROFILE, model_package=None, maps=MapSettings((), 0, 1, 0))
+    made = pipeline(PROFILE, model=None, maps=MapSettings((), 0, 1, 0))
     assert isinstance(made, Pipeline)
     findings = made.measure(case)
     assert isinstance(findings, Findings)
@@ -82,7 +82,7 @@ def test_maps_are_those_of_the_other_profiles(case: Case) -> None:
     for profile in ("ibsi", "recommended"):
         of = pipeline(
             load_profile(profile),
-            model_package=None,
+            model=None,
             maps=MapSettings(("original_firstorder_Mean",), 0, 1, 800),
         )
         assert isinstance(of, Pipeline)

@@ -224,3 +224,20 @@ def test_a_map_on_a_hundred_full_slices_is_written_within_two_seconds(findings: 
     )
     assert time.process_time() - start < 2.0
     assert len(made.data) > 4 * math.prod(shape)
+
+
+def test_viewers_are_given_a_window_over_the_whole_range(findings: Findings, objects: dict[str, ResultObject]) -> None:
+    (window,) = read(objects["map"]).SharedFunctionalGroupsSequence[0].FrameVOILUTSequence
+    frames = expected_frames(findings)
+    low, high = (float(window.WindowCenter) + sign * float(window.WindowWidth) / 2 for sign in (-1, 1))
+    assert (low, high) == pytest.approx((frames.min(), frames.max()), rel=1e-6, abs=1e-6)
+    assert window.VOILUTFunction == "LINEAR_EXACT"
+
+
+def test_a_map_of_zeros_has_a_window_too(findings: Findings) -> None:
+    (part,) = findings.maps
+    flat = replace(findings, maps=(replace(part, values=np.zeros_like(part.values)),))
+    (made,) = map_objects(flat, synthetic.PRODUCER)
+    (window,) = read(made).SharedFunctionalGroupsSequence[0].FrameVOILUTSequence
+    assert (window.WindowCenter, window.WindowWidth) == (0, 1)
+    assert check(made, flat) is None

@@ -46,7 +46,7 @@ def made(request: pytest.FixtureRequest) -> Made:
     assert isinstance(case, Case), case
     line = pipeline(
         load_profile("recommended"),
-        model_package=None,
+        model=None,
         maps=MapSettings(("original_firstorder_Mean",), 0, 1, 800),
     )
     assert isinstance(line, Pipeline)

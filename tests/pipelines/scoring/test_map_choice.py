@@ -2,18 +2,15 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.extraction.names import feature_names
-from pipelines.extraction.settings import load_profile
 from pipelines.scoring.map_choice import WITHOUT_A_MODEL, choose_maps
-from pipelines.scoring.model import Model, load_model
+from pipelines.scoring.model import Model, read_model
 
-DEMO = Path(__file__).parents[3] / "config" / "models" / "demo.json"
+DEMO = Path(__file__).parents[3] / "config" / "models" / "demo" / "model.json"
 
 
 @pytest.fixture
 def model() -> Model:
-    profile = load_profile("recommended")
-    loaded = load_model(DEMO.read_text("utf-8"), settings_sha256=profile.digest, available=feature_names(profile))
+    loaded = read_model(DEMO.read_bytes())
     assert isinstance(loaded, Model)
     return loaded
 
@@ -25,7 +22,7 @@ def test_the_features_with_the_largest_coefficients_are_chosen_whatever_their_si
         "original_glcm_InverseVariance",
         "log-sigma-1-0-mm-3D_firstorder_Range",
     )
-    assert choice.reasons[0] == "coefficient -0.2854 in pulmonode-demo 1.0.0"
+    assert choice.reasons[0] == "coefficient -0.2854 in pulmonode-demo 1.1.0"
 
 
 def test_features_of_the_shape_are_passed_over(model: Model) -> None:

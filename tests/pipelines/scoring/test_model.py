@@ -6,72 +6,33 @@ import pytest
 from pydantic import ValidationError
 
 from pipelines.domain.reasons import Rejected
-from pipelines.scoring.model import (
-    CutOff,
-    Extraction,
-    Model,
-    ModelFacts,
-    ModelFeature,
-    Training,
-    Validation,
-    load_model,
-    package,
-)
+from pipelines.scoring.facts import Performance, Training
+from pipelines.scoring.model import Model, canonical_json, fitting, model_bytes, read_model
+from pipelines.scoring.reference import ClassScores, Distance, Quantiles
+from tests.models import SETTINGS, facts, reference
 
-SETTINGS = "a" * 64
 AVAILABLE = ("original_glcm_JointEntropy", "original_shape_Sphericity")
-FACTS = ModelFacts(
-    schema_version=1,
-    name="signature",
-    version="2.1",
-    licence="CC-BY-4.0",
-    intended_use="Research",
-    demonstration=False,
-    positive_class="responder (≥ 30 %)",
-    negative_class="non-responder",
-    features=(
-        ModelFeature(name="original_glcm_JointEntropy", coefficient=-0.5, mean=4.0, sd=0.5),
-        ModelFeature(name="original_shape_Sphericity", coefficient=1.25, mean=0.75, sd=0.05),
-    ),
-    intercept=0.1,
-    cut_off=CutOff(value=0.45, rule="Youden"),
-    lesion_choice="largest",
-    extraction=Extraction(profile="recommended", settings_sha256=SETTINGS),
-    training=Training(
-        data="98 patients",
-        n=98,
-        events=49,
-        data_from="2019-01-01",
-        data_to="2023-12-31",
-        feature_selection="LASSO",
-        estimator="logistic regression",
-        software={"PyRadiomics": "3.1.0"},
-        apparent_auc=0.912,
-        validation=Validation(auc=0.878, method="43 other patients"),
-    ),
-)
+FACTS = facts()
 
 
-def loaded(text: str, *, settings: str = SETTINGS, available: tuple[str, ...] = AVAILABLE) -> Model | Rejected:
-    return load_model(text, settings_sha256=settings, available=available)
-
-
-def rejected(text: str) -> Rejected:
-    outcome = loaded(text)
+def rejected(data: bytes) -> Rejected:
+    outcome = read_model(data)
     assert isinstance(outcome, Rejected)
     return outcome
 
 
-def edited(**changes: Any) -> str:
-    """The package with members replaced or, for `...`, left out; its digest stays as it was."""
-    content = json.loads(package(FACTS)) | changes
-    return json.dumps({name: value for name, value in content.items() if value is not ...})
+def edited(**changes: Any) -> bytes:
+    """The file with members replaced or, for `...`, left out."""
+    content = json.loads(model_bytes(FACTS)) | changes
+    text = json.dumps({name: value for name, value in content.items() if value is not ...}, sort_keys=True)
+    return text.encode()
 
 
-def test_a_package_is_read_as_it_was_written() -> None:
-    model = loaded(package(FACTS))
+def test_a_model_is_read_as_it_was_written() -> None:
+    model = read_model(model_bytes(FACTS))
     assert isinstance(model, Model)
     assert model.model_dump(exclude={"sha256"}) == FACTS.model_dump()
+    assert model_bytes(model) == model_bytes(FACTS)
     identity = model.identity
     assert (identity.name, identity.version, identity.licence, identity.demonstration) == (
         "signature",
@@ -79,35 +40,29 @@ def test_a_package_is_read_as_it_was_written() -> None:
         "CC-BY-4.0",
         False,
     )
-    assert identity.sha256 == model.sha256
+    assert identity.sha256 == model.sha256 == hashlib.sha256(model_bytes(FACTS)).hexdigest()
 
 
-def test_the_digest_is_that_of_the_canonical_json_without_the_digest() -> None:
-    content = json.loads(package(FACTS))
-    claimed = content.pop("sha256")
+def test_the_file_is_canonical_json() -> None:
+    content = json.loads(model_bytes(FACTS))
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    assert claimed == hashlib.sha256(canonical.encode("utf-8")).hexdigest()
+    assert model_bytes(FACTS) == f"{canonical}\n".encode()
 
 
-def test_layout_and_order_of_the_file_do_not_matter() -> None:
-    content = json.loads(package(FACTS))
-    shuffled = json.dumps(dict(reversed(content.items())), indent=7, ensure_ascii=True)
-    assert isinstance(loaded(shuffled), Model)
+def test_another_layout_of_the_same_content_is_rejected_as_model_001() -> None:
+    content = json.loads(model_bytes(FACTS))
+    for text in (json.dumps(content, indent=1), json.dumps(dict(reversed(content.items())), separators=(",", ":"))):
+        assert rejected(text.encode()).code == "MODEL-001"
 
 
-def test_a_package_with_a_changed_coefficient_is_rejected_as_model_001() -> None:
-    text = package(FACTS).replace("1.25", "1.26")
-    outcome = rejected(text)
-    assert outcome.code == "MODEL-001"
-    assert json.loads(text)["sha256"] in outcome.detail
-
-
-def test_a_package_with_another_intended_use_is_rejected_as_model_001() -> None:
-    assert rejected(edited(intended_use="Clinical use")).code == "MODEL-001"
+def fitted(*, settings: str = SETTINGS, available: tuple[str, ...] = AVAILABLE) -> Model | Rejected:
+    model = read_model(model_bytes(FACTS))
+    assert isinstance(model, Model)
+    return fitting(model, settings_sha256=settings, available=available)
 
 
 def test_a_package_with_unknown_features_is_rejected_as_model_002_that_names_them() -> None:
-    outcome = loaded(package(FACTS), available=("original_shape_Sphericity",))
+    outcome = fitted(available=("original_shape_Sphericity",))
     assert isinstance(outcome, Rejected)
     assert outcome.code == "MODEL-002"
     assert "original_glcm_JointEntropy" in outcome.detail
@@ -115,16 +70,16 @@ def test_a_package_with_unknown_features_is_rejected_as_model_002_that_names_the
 
 
 def test_a_package_for_other_extraction_settings_is_rejected_as_model_003_that_names_both() -> None:
-    outcome = loaded(package(FACTS), settings="b" * 64)
+    outcome = fitted(settings="b" * 64)
     assert isinstance(outcome, Rejected)
     assert outcome.code == "MODEL-003"
-    assert all(part in outcome.detail for part in ("recommended", "a" * 64, "b" * 64))
+    assert all(part in outcome.detail for part in ("recommended", SETTINGS, "b" * 64))
     assert "recommended" in outcome.remedy
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '"model"', "\x00", "[" * 100_000], ids=range(7))
-def test_a_text_that_is_no_package_is_rejected_as_model_004(text: str) -> None:
-    assert rejected(text).code == "MODEL-004"
+def test_a_text_that_is_no_model_is_rejected_as_model_004(text: str) -> None:
+    assert rejected(text.encode()).code == "MODEL-004"
 
 
 def test_everything_that_is_wrong_with_a_package_is_told_at_once_as_model_004() -> None:
@@ -150,14 +105,17 @@ def test_everything_that_is_wrong_with_a_package_is_told_at_once_as_model_004() 
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"schema_version": 2}, "schema_version"),
+        ({"schema_version": 1}, "schema_version"),
+        ({"kind": "forest"}, "kind"),
+        ({"name": "../signature"}, "name"),
+        ({"version": ""}, "version"),
         ({"demonstration": "false"}, "demonstration"),
         ({"demonstration": 0}, "demonstration"),
         ({"features": []}, "features"),
         ({"cut_off": {"value": 1.5, "rule": "Youden"}}, "cut_off.value"),
         ({"lesion_choice": "first"}, "lesion_choice"),
-        ({"sha256": "A" * 64}, "sha256"),
-        ({"sha256": ...}, "sha256"),
+        ({"sha256": "a" * 64}, "sha256"),
+        ({"score_scale": {"name": "Rad-score", "of": "probability", "factor": 0.0, "offset": 1.0}}, "score_scale"),
         ({"negative_class": "responder (≥ 30 %)"}, "positive_class and negative_class are the same"),
     ],
 )
@@ -170,8 +128,7 @@ def test_a_package_with_one_wrong_member_is_rejected_as_model_004_that_names_it(
 
 
 def test_a_member_that_occurs_twice_is_rejected_as_model_004() -> None:
-    text = package(FACTS).replace('"intercept": 0.1,', '"intercept": 0.1, "intercept": 0.2,')
-    outcome = rejected(text)
+    outcome = rejected(model_bytes(FACTS).replace(b'"intercept":0.1,', b'"intercept":0.1,"intercept":0.2,'))
     assert outcome.code == "MODEL-004"
     assert "intercept" in outcome.detail
 
@@ -188,3 +145,22 @@ def test_facts_that_contradict_themselves_cannot_be_made() -> None:
         Training.model_validate(FACTS.training.model_dump() | {"events": 99})
     with pytest.raises(ValidationError, match="data_from is later than data_to"):
         Training.model_validate(FACTS.training.model_dump() | {"data_from": "2024-01-01"})
+    with pytest.raises(ValidationError, match="outside its interval"):
+        Performance.model_validate(FACTS.performance[1].model_dump() | {"value": 0.99})
+    with pytest.raises(ValidationError, match="an interval needs"):
+        Performance.model_validate(FACTS.performance[1].model_dump() | {"ci_level": None})
+    with pytest.raises(ValidationError, match="do not ascend"):
+        Quantiles.model_validate(reference().features[0].model_dump() | {"p99": -1.0})
+    with pytest.raises(ValidationError, match="does not ascend"):
+        ClassScores(n=2, ecdf=(1.0, 0.0))
+    with pytest.raises(ValidationError, match="different sizes"):
+        Distance.model_validate(reference().distance.model_dump() | {"scale": (1.0,)})
+
+
+def test_a_reference_over_other_features_cannot_be_packed_with_the_model() -> None:
+    with pytest.raises(ValidationError, match="not as many as features"):
+        facts(features=FACTS.features[:1])
+
+
+def test_numbers_are_written_as_the_shortest_decimals_that_read_back() -> None:
+    assert canonical_json({"x": 0.1, "y": 1e-7, "z": 1.0}) == b'{"x":0.1,"y":1e-07,"z":1.0}\n'

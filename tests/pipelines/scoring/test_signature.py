@@ -1,6 +1,7 @@
 import math
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,43 +13,25 @@ from pipelines.domain.features import FeatureVector
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.score import Score, ScoreClass
 from pipelines.domain.volume import Mask
-from pipelines.scoring.model import CutOff, Extraction, Model, ModelFeature, Training
+from pipelines.scoring.facts import CutOff, ModelFeature, ScoreScale
+from pipelines.scoring.model import Model
 from pipelines.scoring.signature import expit, score
+from tests.models import FEATURES as TRAINED
+from tests.models import facts, reference
 
 NAMES = ("original_a", "original_b", "original_c")
-FEATURES = (
+OWN = (
     ModelFeature(name="original_a", coefficient=0.5, mean=10.0, sd=2.0),
     ModelFeature(name="original_c", coefficient=-2.0, mean=0.25, sd=0.5),
 )
 
 
-def model(*, features: tuple[ModelFeature, ...] = FEATURES, intercept: float = 0.25, cut_off: float = 0.5) -> Model:
+def model(
+    *, features: tuple[ModelFeature, ...] = OWN, intercept: float = 0.25, cut_off: float = 0.5, **more: Any
+) -> Model:
+    rule = CutOff(value=cut_off, rule="Youden")
     return Model(
-        schema_version=1,
-        name="signature",
-        version="1",
-        licence="CC0-1.0",
-        intended_use="Research",
-        demonstration=False,
-        positive_class="responder",
-        negative_class="non-responder",
-        features=features,
-        intercept=intercept,
-        cut_off=CutOff(value=cut_off, rule="Youden"),
-        lesion_choice="largest",
-        extraction=Extraction(profile="recommended", settings_sha256="a" * 64),
-        training=Training(
-            data="none",
-            n=2,
-            events=1,
-            data_from="2026-01-01",
-            data_to="2026-01-01",
-            feature_selection="by hand",
-            estimator="by hand",
-            software={},
-            apparent_auc=0.5,
-            validation=None,
-        ),
+        **dict(facts(**{"reference": None} | more, features=features, intercept=intercept, cut_off=rule)),
         sha256="b" * 64,
     )
 
@@ -89,7 +72,7 @@ def test_a_probability_exactly_on_the_cut_off_is_positive() -> None:
     result = scored(model(cut_off=0.5), measured(17.0, 0.0, 0.75))
     assert result.probability == 0.5
     assert result.outcome is ScoreClass.POSITIVE
-    assert result.outcome_label == "responder"
+    assert result.outcome_label == "responder (≥ 30 %)"
 
 
 def test_a_probability_just_below_the_cut_off_is_negative() -> None:
@@ -155,3 +138,54 @@ def test_scoring_does_not_load_a_machine_learning_library() -> None:
     code = f"import sys, pipelines.scoring.signature; print([m for m in {heavy} if m in sys.modules])"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "[]"
+
+
+def known(**more: Any) -> Model:
+    """A model that holds its training data."""
+    return model(features=TRAINED, intercept=0.1, reference=reference(), **more)
+
+
+def of_values(entropy: float, sphericity: float) -> MeasuredLesion:
+    names = tuple(feature.name for feature in TRAINED)
+    return MeasuredLesion(lesion(), FeatureVector(names, np.array([entropy, sphericity])))
+
+
+def test_a_score_says_where_it_lies_among_the_training_cases() -> None:
+    low, high = (scored(known(), of_values(4.0, sphericity)) for sphericity in (0.72, 0.79))
+    assert low.place is not None
+    assert high.place is not None
+    assert low.place.positives + low.place.negatives == 200
+    # the classes of these training cases are parted by the score itself
+    assert low.place.positive_percentile == 0.0
+    assert 0.0 < low.place.negative_percentile < 100.0
+    assert high.place.negative_percentile == 100.0
+    assert 0.0 < high.place.positive_percentile < 100.0
+    assert low.warnings == high.warnings == ()
+
+
+def test_a_model_without_training_data_in_numbers_gives_no_place_and_says_so() -> None:
+    result = scored(model(), measured(13.0, 99.0, 0.75))
+    assert result.place is None
+    assert [warning.code for warning in result.warnings] == ["MODEL-017"]
+
+
+def test_a_strict_score_of_a_case_unlike_the_training_data_is_rejected_with_the_reasons() -> None:
+    result = score(known(), [of_values(9.0, 0.75)], strict=True)
+    assert isinstance(result, Rejected)
+    assert result.code == "MODEL-005"
+    assert "MODEL-011 original_glcm_JointEntropy is 9" in result.detail
+    assert "scoring.strict" in result.remedy
+    assert isinstance(score(known(), [of_values(4.0, 0.75)], strict=True), Score)
+
+
+@pytest.mark.parametrize(
+    ("of", "expected"), [("linear predictor", 10.0 - 1.0 * 2.0), ("probability", 10.0 + 2.0 * 0.2689414)]
+)
+def test_the_score_scale_is_apart_from_predictor_and_probability(of: str, expected: float) -> None:
+    scale = ScoreScale(name="Rad-score", of=of, factor=2.0, offset=10.0)  # type: ignore[arg-type]
+    result = scored(model(score_scale=scale), measured(13.0, 99.0, 0.75))
+    assert result.signature == -1.0
+    assert result.scaled is not None
+    assert result.scaled.name == "Rad-score"
+    assert result.scaled.value == pytest.approx(expected, abs=1e-6)
+    assert scored(model(), measured(13.0, 99.0, 0.75)).scaled is None

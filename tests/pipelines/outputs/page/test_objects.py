@@ -6,6 +6,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import pypdfium2
 import pytest
 from pydicom import Dataset, dcmread
 
@@ -155,6 +156,17 @@ def test_the_two_languages_and_the_two_forms_are_different_objects(findings: Fin
     assert only.data == made[1].data
 
 
+def test_the_image_is_the_page_of_the_pdf_drawn_at_150_dpi(findings: Findings) -> None:
+    languages: tuple[PageLanguage, ...] = ("en", "zh")
+    for language in languages:
+        document, image = pages(findings, language)
+        page = pypdfium2.PdfDocument(pdf_of(document))[0]
+        drawn = page.render(scale=150 / 72, rev_byteorder=True).to_numpy()
+        pixels = read(image).pixel_array
+        np.testing.assert_array_equal(pixels, drawn[:, :, :3])
+        assert len(np.unique(pixels)) > 100
+
+
 def test_it_names_the_report_and_the_slices_that_it_shows_as_its_sources(findings: Findings) -> None:
     (report,) = case_report(findings, synthetic.PRODUCER)
     document, image = (read(one) for one in pages(findings))
@@ -256,3 +268,23 @@ def test_orthanc_stores_both_and_gives_the_pdf_out(
         }
         document = next(i for i, d in stored.items() if d.Modality == "DOC")
         assert peer.get(f"/instances/{document}/pdf").startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_page_says_where_the_score_lies_and_in_what_the_case_is_unlike(
+    findings: Findings, language: PageLanguage
+) -> None:
+    notes = tuple(Rejected(f"MODEL-{number:03}", "Unlike.", "Take care.") for number in range(11, 17))
+    findings = replace(findings, case=replace(findings.case, notes=notes))
+    document, _ = pages(findings, language)
+    (text,) = text_of(pdf_of(document))
+    assert solid("Rad-score: 5.8") in solid(text)
+    expected = {
+        "en": "above 62 % of 30 positive, 97 % of 28 negative",
+        "zh": "高于 30 例阳性的 62 %，高于 28 例阴性的 97 %",
+    }
+    assert solid(expected[language]) in solid(text)
+    for note in notes:
+        assert note.code in text
+        assert language == "en" or solid(WORDS["zh"].meanings[note.code]) in solid(text)
+    assert check(document, findings) is None

@@ -1,0 +1,1 @@
+"""Training a signature on a cohort in files."""

@@ -1,0 +1,62 @@
+"""Take readers' decisions out of the Structured Reports that arrive."""
+
+from io import BytesIO
+from typing import Final
+
+from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
+
+from node.errors import TransientError
+from node.following import DecisionBook, Origin, Reassessor, Report
+from node.logs import Log
+from node.ports import Clock, Spool
+from pipelines.clinical.reports import ReadReport, read_report
+from pipelines.domain.reasons import Rejected
+
+_AT_ONCE: Final = 500
+"""More than are ever without their file at the same time, which come first each time."""
+_READER: Final = "reader"
+"""Who decided: a report names a person, and names of people are not kept."""
+_UNREADABLE: Final = (InvalidDicomError, EOFError, ValueError, AttributeError, KeyError, TypeError)
+"""What pydicom raises over a damaged data set."""
+
+
+class ReportReader:
+    """The use case behind a reader's report that was stored here."""
+
+    def __init__(self, readings: DecisionBook, spool: Spool, reassessor: Reassessor, clock: Clock, log: Log) -> None:
+        self._readings = readings
+        self._spool = spool
+        self._reassessor = reassessor
+        self._clock = clock
+        self._log = log
+
+    def tick(self) -> int:
+        """Read what has arrived; how many reports. One that cannot be read from the disk is tried again later."""
+        reports = self._readings.unread_reports(most=_AT_ONCE)
+        done = 0
+        for report in reports:
+            try:
+                data = self._spool.read(report.file)
+            except TransientError as fault:
+                self._log.warning("report_unreadable", code=fault.code, sop=report.sop_instance)
+                continue
+            self._take(report, _read(data, report))
+            done += 1
+        return done
+
+    def _take(self, report: Report, found: ReadReport) -> None:
+        self._readings.report_read(report, found.decisions, Origin(_READER, self._clock()), found.notes)
+        if found.decisions:
+            self._reassessor.reassess(report.patient)
+        self._log.info("report_read", sop=report.sop_instance, decisions=len(found.decisions), notes=len(found.notes))
+        for note in found.notes:
+            self._log.warning("report_not_used", code=note.code, reason=note.detail)
+
+
+def _read(data: bytes, report: Report) -> ReadReport:
+    try:
+        return read_report(dcmread(BytesIO(data)))
+    except _UNREADABLE:
+        detail = f"Report {report.sop_instance} cannot be decoded."
+        return ReadReport(notes=(Rejected("RSP-006", detail, "Send it again; if it stays so, tell its maker."),))

@@ -1,0 +1,1 @@
+"""Clinical data and readers' decisions, read from tables, FHIR bundles and Structured Reports."""

@@ -1,0 +1,49 @@
+"""The cohort that is drawn has the counts of the paper, and a signature in it."""
+
+from collections import Counter
+
+import numpy as np
+
+from pipelines.cohort.folder import OutcomeChoice, read_cohort
+from pipelines.domain.training_table import TrainingTable
+from pipelines.extraction.names import feature_names
+from pipelines.extraction.settings import load_profile
+from pipelines.phantom.immunotherapy_cohort import PLANTED, cohort_files, synthetic_cohort
+from pipelines.training.validation import area
+
+
+def test_the_counts_are_those_of_table_2() -> None:
+    drawn = synthetic_cohort(3)
+    told = Counter(zip(drawn.clinical["histology"], drawn.clinical["response"], strict=True))
+    # Dong & Chen 2025, table 2: 23 + 11 responders and 28 + 21 others with squamous carcinoma
+    assert told["squamous", "CR"] + told["squamous", "PR"] == 34
+    assert told["squamous", "SD"] + told["squamous", "PD"] == 49
+    assert Counter(drawn.clinical["response"]) == {"CR": 4, "PR": 63, "SD": 24, "PD": 50}
+
+
+def test_ten_features_of_the_extraction_decide() -> None:
+    settings = load_profile("recommended")
+    assert len(PLANTED) == 10
+    assert set(PLANTED) <= set(feature_names(settings))
+    drawn = synthetic_cohort(0)
+    positive = np.array([response in ("CR", "PR") for response in drawn.clinical["response"]])
+    assert drawn.values.shape == (141, 1218)
+    assert area(drawn.truth, positive) > 0.9
+    nothing = synthetic_cohort(0, effect=0.0)
+    assert not nothing.truth.any()
+
+
+def test_the_files_are_read_back() -> None:
+    drawn = synthetic_cohort(0)
+    settings = load_profile("recommended")
+    files = cohort_files(drawn, settings)
+    table = read_cohort(files["clinical.csv"], files["features.csv"], OutcomeChoice())
+    assert isinstance(table, TrainingTable)
+    assert (table.n, table.events, len(table.features)) == (141, 67, 1218)
+    assert (table.profile, table.settings_sha256) == ("recommended", settings.digest)
+    column = table.features.index("original_shape_Sphericity")
+    expected = drawn.values[:, drawn.features.index("original_shape_Sphericity")]
+    np.testing.assert_allclose(table.values[:, column], expected, rtol=1e-11)
+    assert {"age", "stage", "pd_l1"} <= {covariate.name for covariate in table.covariates}
+    assert {fact.name for fact in table.acquisition} >= {"kernel", "scanner"}
+    assert all(days is not None and 0 <= days <= 28 for days in table.days_before_therapy)
