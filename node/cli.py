@@ -1,6 +1,7 @@
 """The command line: verbs and help; what they do is elsewhere."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, cast, get_args
 import click
 from rich.console import Console
 
-from node import __version__, logs
+from node import __version__, faults, logs
 from node.bootstrap import (
     Stores,
     destination,
@@ -159,6 +160,7 @@ def worker(node: Node) -> None:
 def role(node: Node, name: str) -> None:
     """Be one process of the node; `serve` starts them."""
     settings = node.settings()
+    faults.arm(os.environ.get(faults.ENVIRONMENT, ""))
     if name == "worker":
         sys.exit(roles.worker(settings))
     ways = {

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from mmap import mmap
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from pydicom import Dataset
 
@@ -32,6 +32,9 @@ from pipelines.imaging.assembly import SegmentationArrival, SeriesArrival
 
 Clock = Callable[[], datetime]
 """The time now, with zone."""
+
+BEING_SENT: Final = ".sending-"
+"""How the folder beside a result is called in which it is made into the form that a peer wants."""
 
 
 class Receipt(StrEnum):

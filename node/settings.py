@@ -26,8 +26,10 @@ from pipelines.outputs.page.settings import PageFormat, PageLanguage
 ENVIRONMENT_PREFIX: Final = "PULMONODE_"
 CELERY_ENVIRONMENT: Final = frozenset({"CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"})
 """Variables that Celery obeys rather than its configuration."""
-# read by the command line and the installer, not by Settings
-RESERVED_ENVIRONMENT: Final = frozenset({"PULMONODE_COMMAND", "PULMONODE_CONFIG", "PULMONODE_PYTHON"})
+# read by the command line, the installer and the tests of robustness, not by Settings
+RESERVED_ENVIRONMENT: Final = frozenset(
+    {"PULMONODE_COMMAND", "PULMONODE_CONFIG", "PULMONODE_FAULTS", "PULMONODE_PYTHON"}
+)
 
 AeTitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[!-\[\]-~]([ -\[\]-~]*[!-\[\]-~])?$")]
 

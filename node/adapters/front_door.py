@@ -31,6 +31,7 @@ from node.adapters.upper_layer import (
     ConnectionEnded,
     PduType,
     ProtocolError,
+    TooSlow,
     Wire,
     abort,
     rejection,
@@ -302,8 +303,10 @@ class FrontDoor:
                     self._places_taken -= 1
         except ProtocolError as fault:
             self._meters.association("not-understood")
-            self._log.warning("association_not_understood", address=address[0], reason=str(fault))
+            self._log.warning("association_not_understood", code="NET-005", address=address[0], reason=str(fault))
             _try_to_send(wire, abort(fault.reason))
+        except TooSlow as fault:
+            self._log.warning("association_not_understood", code="NET-005", address=address[0], reason=str(fault))
         except ConnectionEnded as fault:
             self._log.debug("connection_ended", address=address[0], reason=str(fault))
         return False

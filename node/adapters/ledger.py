@@ -84,6 +84,8 @@ from pipelines.domain.sop_classes import CT_IMAGES
 from pipelines.domain.verification import Verification
 from pipelines.imaging.assembly import SegmentationArrival, SeriesArrival, pair, series_arrival
 
+_LONGEST_LEASE: Final = timedelta(hours=1)
+"""That `queue.lease_s` allows."""
 _BUSY_TIMEOUT_S: Final = 30
 
 
@@ -426,7 +428,9 @@ class SqlLedger:
     def reconcile(self, *, at: datetime, max_attempts: int, resubmit_after: timedelta | None) -> Sequence[CaseId]:
         submit: list[CaseId] = []
         with self._writing() as connection:
-            expired = select(t.case).where(t.case.c.state == CaseState.RUNNING, t.case.c.lease_until < at)
+            # a lease beyond the longest one is of a time before the clock was set back
+            ended = or_(t.case.c.lease_until < at, t.case.c.lease_until > at + _LONGEST_LEASE)
+            expired = select(t.case).where(t.case.c.state == CaseState.RUNNING, ended)
             for row in connection.execute(expired.with_for_update()).all():
                 interrupted = _interruptions(connection, CaseId(row.id)) + 1
                 if interrupted < max_attempts:

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import mmap
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from node.errors import TransientError
-from node.ports import StoredFile
+from node.faults import fault_point
+from node.ports import BEING_SENT, StoredFile
 from pipelines.domain.identifiers import CaseId
 from pipelines.domain.instance import InstanceRef
 
@@ -66,11 +68,20 @@ class FileSpool:
         return self._put(f"results/{case}/{name}-{sha256[:16]}.dcm", data, sha256)
 
     def discard_unfinished(self, *, older_than_s: float) -> int:
-        """Remove what killed processes left half written, which nobody was told of; how many files."""
+        """Remove what killed processes left half written or half sent, which nobody was told of; how many."""
         limit = time.time() - older_than_s
-        left = [path for path in (self._root / "tmp").glob("*") if path.stat().st_mtime < limit]
+        found = [*(self._root / "tmp").glob("*"), *(self._root / "results").glob(f"*/{BEING_SENT}*")]
+        left = []
+        for path in found:
+            # another process may be ready with it in this moment
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < limit:
+                    left.append(path)
         for path in left:
-            path.unlink(missing_ok=True)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
         return len(left)
 
     def path(self, file: StoredFile) -> Path:
@@ -187,6 +198,8 @@ class FileDraft:
 
     @contextmanager
     def content(self) -> Iterator[bytes | mmap.mmap]:
+        with _writing():
+            fault_point("draft.written")
         if not self._size:
             yield b""
             return
@@ -202,17 +215,29 @@ class FileDraft:
             raise ValueError("this instance has been kept already")
         with _writing():
             _make_durable_folder(target.parent)
-            try:
-                # named first: the file's own flush then carries its name to the disk with it, and the folder's finds
-                # nothing left to do; until the ledger names the file, it is an orphan that nobody was told of
-                os.link(self._path, target)
-                os.fdatasync(self._descriptor)
-            except OSError:
-                # the same instance is there, and must stay whole; or the file system knows no links
-                os.fdatasync(self._descriptor)
+            linked = self._linked(target)
+            fault_point("spool.linked")
+            # once: a disk that lost what was written says so to the first who asks, and calls the second well
+            os.fdatasync(self._descriptor)
+            if not linked:
                 self._path.replace(target)
             _sync_folder(target.parent)
+            fault_point("spool.durable")
         return StoredFile(relative, self._size, sha256)
+
+    def _linked(self, target: Path) -> bool:
+        """Give the file its name before it is flushed; False when it has to be given later.
+
+        The file's own flush then carries its name to the disk with it, and the folder's finds nothing left to do; until
+        the ledger names the file, it is an orphan that nobody was told of.
+        """
+        assert self._path is not None
+        try:
+            os.link(self._path, target)
+        except OSError:
+            # the same instance is there, and must stay whole; or the file system knows no links
+            return False
+        return True
 
     def close(self) -> None:
         """Let go of the file; remove it when it was not kept."""

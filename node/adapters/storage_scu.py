@@ -15,7 +15,7 @@ from node.adapters.association import Context, PeerAddress, associate
 from node.adapters.deflate import deflate
 from node.adapters.recode import Unwritable, recode
 from node.adapters.store_client import NO_DICOM_FILE, StoreClient, Unsendable, connect
-from node.ports import Sent, StoredFile, StoredResult
+from node.ports import BEING_SENT, Sent, StoredFile, StoredResult
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import VERIFICATION
 
@@ -188,7 +188,7 @@ def _as_wanted(file: Sendable, transfer_syntax: str) -> Iterator[Path]:
 
     It lies beside the result and not in a folder for all users, because it names the patient.
     """
-    with TemporaryDirectory(dir=file.path.parent, prefix=".sending-") as folder:
+    with TemporaryDirectory(dir=file.path.parent, prefix=BEING_SENT) as folder:
         path = file.path
         if file.charset:
             path = Path(folder, "recoded")

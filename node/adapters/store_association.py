@@ -92,7 +92,9 @@ class StoreAssociation:
             self._last_word(abort(fault.reason))
         except ConnectionEnded as fault:
             self._drop()
-            self._log.info("association_lost", ae=self._agreed.sender.calling_ae_title, reason=str(fault))
+            self._log.info(
+                "association_lost", ae=self._agreed.sender.calling_ae_title, code="NET-005", reason=str(fault)
+            )
             self._last_word(abort(AbortReason.NOT_SPECIFIED))
         finally:
             self._drop()

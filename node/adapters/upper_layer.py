@@ -51,6 +51,10 @@ class ConnectionEnded(Exception):
     """The other side closed the connection, or said nothing for too long."""
 
 
+class TooSlow(ConnectionEnded):
+    """A unit had begun and did not arrive in time."""
+
+
 def abort(reason: AbortReason) -> bytes:
     """An A-ABORT from the service provider."""
     return bytes((7, 0, 0, 0, 0, 4, 0, 0, 2, reason))
@@ -162,11 +166,13 @@ class Wire:
         self._make_room(count)
         while self._end - self._begin < count:
             if self._deadline is not None and time.monotonic() > self._deadline:
-                raise ConnectionEnded("a unit did not arrive in time")
+                raise TooSlow("a unit did not arrive in time")
             try:
                 got = self._socket.recv_into(self._view[self._end :])
+            except TimeoutError as fault:
+                raise (ConnectionEnded if self._deadline is None else TooSlow)("nothing came in time") from fault
             except OSError as fault:
-                raise ConnectionEnded(fault.strerror or "nothing came in time") from fault
+                raise ConnectionEnded(fault.strerror or type(fault).__name__) from fault
             if not got:
                 raise ConnectionEnded("the connection was closed")
             self._end += got

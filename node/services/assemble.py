@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import assert_never
 
 from node.errors import TransientError
+from node.faults import fault_point
 from node.logs import Log
 from node.meters import SILENT, Meters
 from node.ports import Clock, CollectingCase, JobQueue, Ledger, PriorityLedger
@@ -91,6 +92,7 @@ class Assembler:
                     self._ledger.waits(waiting.case, why)
             case Complete(why=why, ct=ct):
                 if self._ledger.complete(waiting.case, ct, why, at=now):
+                    fault_point("assemble.completed")
                     self._log.info("case_queued", case=waiting.case, series=ct.series)
                     self._submit(waiting.case)
             case Incomplete(reason=reason, ct=paired):
@@ -132,6 +134,7 @@ class Assembler:
             return
         try:
             self._queue.submit(case, priority)
+            fault_point("assemble.submitted")
         except TransientError as fault:
             # the case stays queued in the ledger; the reconciler submits it when the broker is back
             self._log.warning("queue_unavailable", case=case, code=fault.code, reason=str(fault))

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Final
 
 from node.errors import TransientError
+from node.faults import fault_point
 from node.logs import Log
 from node.meters import SILENT, Meters
 from node.ports import (
@@ -110,6 +111,7 @@ class Committer:
         transaction = self._new_uid()
         # recorded first: a report may come, and this process may die, as soon as the request is out
         self._ledger.ask(transaction, destination, owed, at=now, deadline=now + self._timeout)
+        fault_point("commit.recorded")
         fault = self._commitments.request(
             destination,
             transaction,
@@ -117,6 +119,7 @@ class Committer:
             take=self.take,
             answered=lambda: self._ledger.answered(transaction) is not None,
         )
+        fault_point("commit.asked")
         now = self._clock()
         if fault is None:
             self._meters.commitment(destination, "asked", len(owed))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
+from node.faults import fault_point
 from node.logs import Log
 from node.meters import SILENT, Meters
 from node.ports import Archive, Clock, Delivery, Ledger, Sent
@@ -69,7 +70,9 @@ class Deliverer:
         waiting = {delivery.result: delivery for delivery in due}
         with self._meters.timing("deliver"):
             for result, sent in self._archive.send(destination, list(waiting)):
+                fault_point("deliver.sent")
                 self._settle(destination, waiting.pop(result), sent)
+                fault_point("deliver.recorded")
         return len(due)
 
     def _settle(self, destination: str, delivery: Delivery, sent: Sent) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 from pydicom import Dataset, dcmread
 
 from node.errors import TransientError
+from node.faults import fault_point
 from node.logs import Log
 from node.meters import SILENT, Meters
 from node.ports import (
@@ -129,6 +130,7 @@ class Processor:
         if claim is None:
             self._log.info("case_not_claimed", case=case)
             return
+        fault_point("process.claimed")
         self._log.info("case_started", case=case, attempt=claim.attempt, images=len(claim.images))
         try:
             with self._renewed(claim):
@@ -201,6 +203,7 @@ class Processor:
                 )
             return recorded
         recorded = self._ledger.reported(claim, outcome, self._destinations, at=now)
+        fault_point("process.reported")
         if recorded:
             self._log.info("case_reported", case=claim.case, objects=len(outcome.results), seconds=seconds)
         return recorded
@@ -219,6 +222,7 @@ class Processor:
             return fault.reason
         if isinstance(measured, Rejected):
             return measured
+        fault_point("process.measured")
         findings, record = measured
         with self._meters.timing("outputs"):
             results = self._results(claim, findings)
@@ -267,6 +271,7 @@ class Processor:
                     file,
                 )
             )
+            fault_point("process.stored")
         return results
 
     def _measure(self, claim: Claim, case: Case) -> tuple[Findings, VerificationRecord | None] | Rejected:

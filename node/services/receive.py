@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from node.errors import TransientError
+from node.faults import fault_point
 from node.logs import Log
 from node.meters import SILENT, Meters
 from node.ports import Clock, Draft, Ledger, Receipt, Sender, Spool
@@ -103,6 +104,7 @@ class Receiver:
     def _store(self, ref: InstanceRef, draft: Draft, sender: Sender) -> Receipt:
         file = draft.keep(ref)
         receipt = self._ledger.received(ref, file, sender, at=self._clock())
+        fault_point("receive.recorded")
         if not self._spool.path(file).exists():
             # the same file had been given up and was removed just before; now that it is needed again it stays
             draft.keep(ref)

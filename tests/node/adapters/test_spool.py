@@ -1,5 +1,6 @@
 """The spool on a real disk: what comes back, what is left behind, and what is said when it cannot be written."""
 
+import errno
 import os
 import resource
 from collections.abc import Iterator
@@ -148,3 +149,30 @@ def test_only_what_a_dead_process_left_half_written_is_discarded(spool: FileSpoo
     assert not old.exists()
     assert young.exists()
     assert spool.read(kept) == DATA
+
+
+def test_what_a_killed_sender_left_beside_a_result_goes_with_what_was_half_written(tmp_path: Path) -> None:
+    spool = FileSpool(tmp_path, min_free_bytes=0)
+    kept = spool.put_result(CaseId(3), "sr-case", b"a result")
+    left = spool.path(kept).parent / ".sending-abc"
+    left.mkdir()
+    (left / "deflated").write_bytes(b"the same for a peer")
+    assert spool.discard_unfinished(older_than_s=3600) == 0
+    assert spool.discard_unfinished(older_than_s=-1) == 1
+    assert not left.exists()
+    assert spool.read(kept) == b"a result"
+
+
+def test_a_flush_that_fails_is_not_tried_a_second_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # the kernel tells of a write that was lost once; the next flush succeeds without the data
+    spool, asked = FileSpool(tmp_path, min_free_bytes=0), []
+
+    def flush(descriptor: int) -> None:
+        asked.append(descriptor)
+        if len(asked) == 1:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("node.adapters.spool.os.fdatasync", flush)
+    with pytest.raises(TransientError, match="cannot be written"):
+        spool.put_received(image(1), b"data")
+    assert len(asked) == 1

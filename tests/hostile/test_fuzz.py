@@ -1,0 +1,14 @@
+"""Whatever bytes come, a reader gives a value or a reason, soon."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.hostile.fuzz import Targets, fuzz
+
+
+@pytest.mark.parametrize("name", ["header", "association", "command", "response"])
+def test_mutations_are_answered(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    found = fuzz(Targets(tmp_path).all[name], name=name, seed=20, seconds=3)
+    assert found.findings == 0, capsys.readouterr().out
+    assert found.executions > 50
