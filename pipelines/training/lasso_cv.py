@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from pipelines.training.lasso import Family, Floats, LassoPath, LassoWalk, lambda_grid
 
@@ -103,6 +104,22 @@ def cv_lasso(
     if measure == "auc" and len(outcome) / len(folds) < LEAST_PER_FOLD_FOR_AUC:
         raise ValueError(f"the AUC needs {LEAST_PER_FOLD_FOR_AUC} cases a fold")
     grid = lambda_grid(values, outcome) if lambdas is None else lambdas
+    # with more cores the same numbers take many times as long, and their last bits depend on the machine
+    with threadpool_limits(1):
+        return _walked(values, outcome, fold, grid, family, measure, most_deviance, patience)
+
+
+def _walked(
+    values: Floats,
+    outcome: Floats,
+    fold: NDArray[np.int_],
+    grid: Floats,
+    family: Family,
+    measure: Measure,
+    most_deviance: float | None,
+    patience: float | None,
+) -> LassoCv:
+    folds = np.unique(fold)
     everyone = LassoWalk(values, outcome, family=family)
     parts = [fold == held_out for held_out in folds]
     walks = [LassoWalk(values[~test], outcome[~test], family=family) for test in parts]

@@ -152,6 +152,12 @@ def _weaknesses(study: Study) -> Iterator[str]:
             f"The apparent AUC of {brief(apparent)} is {apparent - honest:.2f} above that of patients "
             "without a part in the fit: it says how well the signature remembers, not how well it predicts."
         )
+    if study.optimism is not None and study.nested is not None and study.optimism.corrected - study.nested.auc > 0.05:
+        yield (
+            f"The bootstrap corrects the AUC to {brief(study.optimism.corrected)} only, nested cross-validation finds "
+            f"{brief(study.nested.auc)}: with more features than patients a bootstrap sample, which holds two thirds "
+            "of the patients that it is judged on, is too kind. Quote the nested one."
+        )
     if study.trained.estimator == "lasso" and study.profile.recipe.coefficients == "logistic" and study.selected:
         yield (
             "The selected features separate the classes of the training patients, so that a logistic regression has no "

@@ -156,6 +156,7 @@ def test_sixteen_real_patients_are_told_to_be_too_few_to_believe(shared_data: Pa
 def test_death_within_a_year_of_real_lung_cancer_is_trained_and_judged(shared_data: Path, tmp_path: Path) -> None:
     # RadAR's selection of NSCLC-Radiomics; patients censored within the year have no label
     rows = _rows(shared_data / "tables/nsclc_lung1_clinical_radiomics.csv")
+    rows = [row for row in rows if row["Survival.time"]]
     rows = [row for row in rows if float(row["Survival.time"]) >= 365 or row["deadstatus.event"] == "1.0"]
     columns = list(rows[0])
     features = columns[columns.index("deadstatus.event") + 1 :]
