@@ -69,7 +69,10 @@ def test_all_1218_features_of_shuffled_labels_give_an_auc_of_a_half() -> None:
         made = train(data.values, data.positive, Recipe(), seed=seed)
         apparent.append(area(made.signature.linear_predictor(data.values), data.positive))
     assert abs(np.mean(crossed) - 0.5) < 0.08
-    assert np.mean(apparent) > 0.6
+    # most of these select nothing, as they should; those that do flatter themselves
+    flattered = [auc for auc in apparent if auc != 0.5]
+    assert len(flattered) < 6
+    assert all(auc > 0.6 for auc in flattered)
 
 
 def test_planted_features_are_found_and_stay_when_patients_are_missing() -> None:
