@@ -13,9 +13,11 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import CTImageStorage
 from pynetdicom import AE
+from pynetdicom.presentation import build_context
 
 from node.adapters.association import PeerAddress, associate
 from node.adapters.commitment import commitment_service
+from node.adapters.front_door import FrontDoor
 from node.adapters.ledger import SqlLedger
 from node.adapters.spool import FileSpool
 from node.adapters.storage_scp import StorageScp
@@ -27,6 +29,7 @@ from node.services.receive import Receiver
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES, STORAGE_COMMITMENT
 from tests.dicom import as_bytes, ct_series
+from tests.node.adapters.test_front_door import request
 from tests.node.certificates import authority
 from tests.node.doors import rules
 from tests.node.doubles import SetClock
@@ -223,30 +226,40 @@ def test_results_go_to_dcmtks_server_over_tls(hospital: Hospital, image: Path, t
     assert dcmread(stored) == dcmread(image)
 
 
-def test_an_address_that_is_not_on_the_list_is_rejected(tmp_path: Path, sqlite_ledger: SqlLedger) -> None:
-    refused: list[RefusedAssociation] = []
-    scp = StorageScp(
+@pytest.mark.parametrize(("address", "refused"), [("10.1.2.3", 0), ("127.0.0.1", 0), ("203.0.113.9", 1), ("::1", 0)])
+def test_an_address_that_is_not_on_the_list_is_rejected(
+    tmp_path: Path, sqlite_ledger: SqlLedger, address: str, refused: int
+) -> None:
+    heard: list[RefusedAssociation] = []
+    door = FrontDoor(
+        rules(addresses=("10.0.0.0/8",)),
         Receiver(FileSpool(tmp_path / "spool", min_free_bytes=0), sqlite_ledger, SetClock(), Log("receive")),
         Log("receive"),
-        rules(addresses=("10.0.0.0/8",)),
-        storage_classes=CT_IMAGES,
-        turned_away=refused.append,
+        contexts=[build_context(CTImageStorage)],
+        elsewhere=(),
+        hand_over=lambda connection, address, request: None,
+        others=lambda: 0,
+        turned_away=heard.append,
     )
-    own = [one for one in _addresses() if not one.startswith("127.")]
-    if not own:
-        pytest.skip("this machine has no address but loopback")
-    port = scp.start("0.0.0.0", 0)
-    peer = PeerAddress("node", "PULMONODE", own[0], port, 3.0)
-    answer = associate("SCANNER", peer, [VERIFYING])
-    allowed = own[0].startswith("10.")
-    assert isinstance(answer, Rejected) is not allowed
-    assert [one.why for one in refused] == ([] if allowed else ["Its address is not among receive.addresses."])
-    scp.stop()
+    here, there = socket.socketpair()
+    with here, there:
+        there.sendall(request())
+        there.shutdown(socket.SHUT_WR)
+        # a connection from elsewhere, as the door is told of it
+        door._serve(_OverTcp(here), (address, 50000))
+        told = there.recv(1)
+    assert told == (b"\x03" if refused else b"\x02")
+    assert [one.why for one in heard] == ["Its address is not among receive.addresses."] * refused
 
 
-def _addresses() -> list[str]:
-    found = subprocess.run(["hostname", "-I"], capture_output=True, text=True, check=False)
-    return [one for one in found.stdout.split() if ":" not in one]
+class _OverTcp(socket.socket):
+    """A pair's end that takes the options of TCP."""
+
+    def __init__(self, end: socket.socket) -> None:
+        super().__init__(fileno=end.detach())
+
+    def setsockopt(self, *arguments: object) -> None:
+        """A pair of sockets on one machine delays nothing."""
 
 
 def test_one_who_connects_too_often_is_cut_off(tmp_path: Path, sqlite_ledger: SqlLedger) -> None:
