@@ -1,12 +1,13 @@
 """A PostgreSQL server for the tests, from the system's package: started in a temporary folder, without its service."""
 
+import ipaddress
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,8 +21,20 @@ _USER = "postgres"
 
 
 @contextmanager
-def postgresql() -> Iterator[str]:
-    """URL of the server, without a database's name; the test is skipped where PostgreSQL is not installed."""
+def postgresql(
+    *, addresses: Sequence[str] = (), lines: Sequence[str] = (), files: Sequence[Path] = ()
+) -> Iterator[str]:
+    """URL of the server, without a database's name; the test is skipped where PostgreSQL is not installed.
+
+    Parameters
+    ----------
+    addresses
+        Of this machine at which it listens beside 127.0.0.1; whoever reaches it there is trusted.
+    lines
+        What else is set, as `name=value`; relative file names are those of `files`.
+    files
+        Put beside the data.
+    """
     programs = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None, key=lambda path: int(path.parent.name))
     if programs is None:
         pytest.skip("PostgreSQL (package postgresql) is not installed")
@@ -40,8 +53,18 @@ def postgresql() -> Iterator[str]:
             group=user,
             cwd=folder,
         )
+        with (data / "pg_hba.conf").open("a") as rules:
+            rules.writelines(
+                f"host all all {ipaddress.ip_network(f'{one}/24', strict=False)} trust\n" for one in addresses
+            )
+        for file in files:
+            shutil.copy(file, data)
+            (data / file.name).chmod(0o600)
+            if user is not None:
+                shutil.chown(data / file.name, user, user)
         port = free_port()
-        address = (f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=")
+        listening = ",".join(("127.0.0.1", *addresses))
+        address = (f"port={port}", f"listen_addresses={listening}", "unix_socket_directories=", *lines)
         # quick to start and to stop, since nothing has to outlive the tests
         quick = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
         options = [part for setting in (*address, *quick) for part in ("-c", setting)]
