@@ -152,16 +152,14 @@ def test_hosts_that_are_cut_off_in_turn_lose_nothing_and_do_nothing_twice(site: 
             away = site.first if number % 2 else site.second
             site.send(number)
             away.cut_off()
-            wait_for(
-                "the other one going on", lambda count=number: _committed(site) >= max(1, count - 1), timeout_s=240
-            )
+            wait_for("the other one going on", partial(_has_committed, site, max(1, number - 1)), timeout_s=240)
             away.connect()
         site.all_committed(6)
     assert site.faults_found() == []
 
 
-def _committed(site: Site) -> int:
-    return sum(row.state is CaseState.COMMITTED for row in site.cases())
+def _has_committed(site: Site, count: int) -> bool:
+    return sum(row.state is CaseState.COMMITTED for row in site.cases()) >= count
 
 
 @contextmanager
