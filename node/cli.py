@@ -6,7 +6,7 @@ from typing import Final
 import click
 
 from node import __version__
-from node.bootstrap import packaged_config
+from node.bootstrap.machine import packaged_config
 from node.verbs.audit import audit
 from node.verbs.cases import delete, prioritise, retry, send, status
 from node.verbs.clinical import patient

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from node.adapters.exposition import LookedUp, exposition
 from node.adapters.meter_files import MeterFiles, MeterReader
-from node.bootstrap import open_stores
+from node.bootstrap.stores import open_stores
 from node.settings import load_settings
 from tests.node.doubles import SetClock
 from tests.node.refs import SENDER, file_of, images, segmentation

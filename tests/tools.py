@@ -238,12 +238,12 @@ class RunningNode:
         return answer
 
     def detail(self, case: int) -> CaseDetail | None:
-        from node.bootstrap import open_stores
+        from node.bootstrap.stores import open_stores
 
         return open_stores(self.settings).ledger.detail(CaseId(case))
 
     def cases(self) -> tuple[CaseRow, ...]:
-        from node.bootstrap import open_stores
+        from node.bootstrap.stores import open_stores
 
         return open_stores(self.settings).ledger.overview(limit=100).cases
 

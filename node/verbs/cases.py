@@ -6,12 +6,10 @@ from dataclasses import asdict
 import click
 from rich.console import Console
 
-from node.bootstrap import (
-    destination,
-    make_queue,
-    open_stores,
-    utc_now,
-)
+from node.bootstrap.machine import utc_now
+from node.bootstrap.peers import destination
+from node.bootstrap.queue import make_queue
+from node.bootstrap.stores import open_stores
 from node.commands.views import case_view, overview_view
 from node.verbs.context import Node
 from node.verbs.failing import fail, reporting_errors

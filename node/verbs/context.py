@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from node import logs
-from node.bootstrap import Stores, open_stores
+from node.bootstrap.stores import Stores, open_stores
 from node.settings import Settings, load_settings
 
 

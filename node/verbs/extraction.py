@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Final, cast, get_args
 import click
 from rich.console import Console
 
-from node.bootstrap import parameter_file
+from node.bootstrap.extraction import parameter_file
 from node.errors import ConfigError
 from node.settings import ExtractionConfig
 from pipelines.extraction.settings import PROFILES, load_profile
 
 if TYPE_CHECKING:
     from pipelines.extraction.engine import Engine
-
 
 ENGINES: Final = get_args(ExtractionConfig.model_fields["engine"].annotation)
 """Names of the extraction engines; they themselves take seconds to import."""

@@ -8,10 +8,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from node.bootstrap import (
-    load_pipeline,
-    utc_now,
-)
+from node.bootstrap.machine import utc_now
+from node.bootstrap.pipeline import load_pipeline
 from node.commands.views import diagnosis_view
 from node.verbs.context import Node
 from node.verbs.failing import reporting_errors

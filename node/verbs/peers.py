@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from node.bootstrap import make_archive
+from node.bootstrap.peers import make_archive
 from node.settings import Settings
 from node.verbs.context import Node
 from node.verbs.failing import fail, reporting_errors

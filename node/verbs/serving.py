@@ -8,7 +8,8 @@ import click
 from rich.console import Console
 
 from node import __version__, faults
-from node.bootstrap import load_pipeline, open_stores
+from node.bootstrap.pipeline import load_pipeline
+from node.bootstrap.stores import open_stores
 from node.commands import roles
 from node.logs import Log
 from node.services.supervise import Supervisor

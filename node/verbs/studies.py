@@ -12,7 +12,6 @@ from node.verbs.failing import reporting_errors
 STUDIES: Final = ("seed-b",)
 """Cohort studies that can be analysed; seed-b is Huang et al. 2025."""
 
-
 PROFILES_OF_STUDIES: Final = ("seed-b", "recommended")
 
 

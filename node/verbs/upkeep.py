@@ -7,9 +7,7 @@ from pathlib import Path
 
 import click
 
-from node.bootstrap import (
-    utc_now,
-)
+from node.bootstrap.machine import utc_now
 from node.services.compare import compare
 from node.verbs.context import Node
 from node.verbs.failing import reporting_errors

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from node.bootstrap import open_stores
+from node.bootstrap.stores import open_stores
 from node.settings import load_settings
 from pipelines.domain.case_state import CaseState
 from tests.chaos.audit import Audit, audit

@@ -52,7 +52,7 @@ def folders(root: Path, patient: str) -> list[Path]:
 
 def reports(node_: RunningNode, pacs: DemoPacs, folder: Path, cases: int) -> list[Dataset]:
     """The reports of all cases as they arrived in the archive, oldest visit first, once nothing waits any more."""
-    from node.bootstrap import open_stores
+    from node.bootstrap.stores import open_stores
 
     stores = open_stores(node_.settings)
 

@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from node.adapters.ledger import SqlLedger, open_engine
 from node.adapters.ledger_priorities import SqlPriorities
 from node.adapters.queue_celery import CeleryQueue, QueueSettings, QueueUnavailable, create_app
-from node.bootstrap import make_queue
+from node.bootstrap.queue import make_queue
 from node.logs import Log
 from node.services.assemble import Assembler
 from node.settings import load_settings

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from node.bootstrap import open_stores
+from node.bootstrap.stores import open_stores
 from node.ports import Destination, Report
 from node.services.supervise import WRONGLY_CONFIGURED
 from node.settings import load_settings
