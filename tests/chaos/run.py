@@ -98,7 +98,7 @@ def run(plan: Plan, folder: Path) -> Outcome:
         processes = Processes(config, folder)
         processes.start()
         running.callback(processes.stop)
-        wait_for("the node listening", lambda: listens(settings.node.port), timeout_s=120)
+        wait_for("the node listening", lambda: listens(settings.node.port), timeout_s=300)
         senders = Senders(settings.node.port, seed=plan.seed, count=plan.senders)
         senders.start()
         running.callback(senders.stop)

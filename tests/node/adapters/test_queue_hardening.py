@@ -103,7 +103,7 @@ def test_a_case_that_kills_its_process_again_and_again_is_given_up_and_the_other
     with (tmp_path / "log").open("wb") as log:
         worker = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
     try:
-        wait_for("the end", lambda: states() == [CaseState.FAILED, CaseState.REPORTED], timeout_s=120)
+        wait_for("the end", lambda: states() == [CaseState.FAILED, CaseState.REPORTED], timeout_s=280)
     finally:
         worker.kill()
         worker.wait()
