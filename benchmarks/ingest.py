@@ -30,7 +30,7 @@ import numpy as np
 from pydicom import Dataset, dcmread
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEG2000Lossless
 
-from node.adapters.dimse import C_STORE_RQ
+from node.adapters.dimse import C_STORE_RQ, status_of
 from tests.dicom import as_bytes, ct_series
 from tests.node.client import dataset_of
 from tests.tools import free_port, listens, wait_for
@@ -178,8 +178,7 @@ def response(wire: socket.socket) -> int:
     """Status of a C-STORE response."""
     kind, body = unit_of(wire)
     assert kind == 4, f"unit {kind} instead of a response"
-    at = body.find(struct.pack("<HHI", 0, 0x0900, 2))
-    status: int = struct.unpack_from("<H", body, at + 8)[0]
+    _, status = status_of(body[6:])
     return status
 
 
