@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from node.bootstrap import open_stores
+from node.bootstrap.stores import open_stores
 from node.faults import ENVIRONMENT
 from node.ports import CaseDetail, CaseRow
 from node.settings import Settings, load_settings
