@@ -82,7 +82,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
     with ExitStack() as stack:
         first, second = stack.enter_context(host(1)), stack.enter_context(host(2))
         addresses = [first.server, second.server]
-        database = empty_database(stack.enter_context(postgresql(addresses=addresses)), "hosts")
+        rules = [f"host all all {address}/24 trust" for address in addresses]
+        database = empty_database(stack.enter_context(postgresql(addresses=addresses, rules=rules)), "hosts")
         broker = stack.enter_context(_redis(tmp_path, addresses))
         pacs = MoodyPacs()
         port = pacs.start()

@@ -1,6 +1,5 @@
 """A PostgreSQL server for the tests, from the system's package: started in a temporary folder, without its service."""
 
-import ipaddress
 import os
 import shutil
 import signal
@@ -22,14 +21,20 @@ _USER = "postgres"
 
 @contextmanager
 def postgresql(
-    *, addresses: Sequence[str] = (), lines: Sequence[str] = (), files: Sequence[Path] = ()
+    *,
+    addresses: Sequence[str] = (),
+    rules: Sequence[str] = (),
+    lines: Sequence[str] = (),
+    files: Sequence[Path] = (),
 ) -> Iterator[str]:
     """URL of the server, without a database's name; the test is skipped where PostgreSQL is not installed.
 
     Parameters
     ----------
     addresses
-        Of this machine at which it listens beside 127.0.0.1; whoever reaches it there is trusted.
+        Of this machine at which it listens beside 127.0.0.1.
+    rules
+        Who may connect and how, before everybody on this machine may: lines of pg_hba.conf.
     lines
         What else is set, as `name=value`; relative file names are those of `files`.
     files
@@ -53,10 +58,8 @@ def postgresql(
             group=user,
             cwd=folder,
         )
-        with (data / "pg_hba.conf").open("a") as rules:
-            rules.writelines(
-                f"host all all {ipaddress.ip_network(f'{one}/24', strict=False)} trust\n" for one in addresses
-            )
+        accounts = data / "pg_hba.conf"
+        accounts.write_text("\n".join([*rules, accounts.read_text()]))
         for file in files:
             shutil.copy(file, data)
             (data / file.name).chmod(0o600)
