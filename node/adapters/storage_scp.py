@@ -13,6 +13,7 @@ from node.adapters.incoming import part10
 from node.adapters.replayed import Replayed, Signals
 from node.adapters.store_association import INTERNAL_ERROR
 from node.adapters.tls import Tls
+from node.adapters.users import Users
 from node.errors import TransientError
 from node.logs import Log
 from node.meters import SILENT, Meters
@@ -54,6 +55,7 @@ class StorageScp:
         services: Sequence[ScpService] = (),
         turned_away: Callable[[RefusedAssociation], None] = lambda refused: None,
         tls: Tls | None = None,
+        users: Users | None = None,
         meters: Meters = SILENT,
     ) -> None:
         self._receiver = receiver
@@ -89,6 +91,7 @@ class StorageScp:
             others=lambda: len(self._server.active_associations),
             turned_away=self._refuse,
             tls=tls,
+            users=users,
             meters=meters,
         )
 
