@@ -10,7 +10,7 @@ from pynetdicom import AE, evt
 from node.adapters.association import Acceptable, ScpService
 from node.adapters.front_door import FrontDoor, Rules, nothing_offered
 from node.adapters.incoming import part10
-from node.adapters.replayed import Replayed
+from node.adapters.replayed import Replayed, Signals
 from node.adapters.store_association import INTERNAL_ERROR
 from node.adapters.tls import Tls
 from node.errors import TransientError
@@ -78,6 +78,7 @@ class StorageScp:
             for abstract_syntax in service.abstract_syntaxes:
                 self._ae.add_supported_context(abstract_syntax, scu_role=scu_role, scp_role=scp_role)
         self._server: Any = None
+        self._signals = Signals()
         self._door = FrontDoor(
             rules,
             receiver,
@@ -141,7 +142,7 @@ class StorageScp:
             association.abort()
 
     def _serve_elsewhere(self, connection: socket.socket, address: tuple[Any, ...], request: bytes) -> None:
-        self._server.process_request(Replayed(connection, request), address)
+        self._server.process_request(Replayed(connection, request, self._signals), address)
 
     def _store(self, event: Any) -> int:
         requestor = event.assoc.requestor

@@ -22,6 +22,7 @@ from pipelines.domain.case import SeriesKey
 from pipelines.domain.identifiers import CaseId, SopInstanceUID
 from pipelines.domain.instance import InstanceRef
 from pipelines.domain.reasons import Rejected
+from pipelines.domain.waiting import waited
 from pipelines.imaging.assembly import SeriesArrival, incompleteness, pair
 from pipelines.imaging.geometry import TOLERANCES, Tolerances
 
@@ -100,7 +101,7 @@ class Prefetcher:
         ct = lacking.series
         arrived_at = waiting.segmentation.received_at
         quiet_since = arrived_at if ct is None else max(arrived_at, ct.last_received_at)
-        if self._clock() < quiet_since + self._after:
+        if not waited(quiet_since, self._after, now=self._clock()):
             return
         for peer in self._peers:
             tried = [one for one in self._retrievals.attempts(waiting.case) if one.peer == peer]
@@ -115,7 +116,7 @@ class Prefetcher:
         if not tried:
             return True
         wait = backoff(len(tried), first=self._after, longest=self._retry_max)
-        return self._clock() >= tried[-1].at + wait
+        return waited(tried[-1].at, wait, now=self._clock())
 
     def _try(self, case: CaseId, peer: str, segmentation: InstanceRef, ct: SeriesArrival | None) -> bool:
         """True when something was fetched."""
