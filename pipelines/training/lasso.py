@@ -11,9 +11,10 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.training.glmnet import Descent, Floats, State
+from pipelines.training.glmnet import Descent, State
 
 Family = Literal["gaussian", "binomial"]
+Floats = NDArray[np.float64]
 
 _TOLERANCE: Final = 1e-9
 _ROUNDS: Final = 500
