@@ -508,7 +508,7 @@ def cohort_import(node: Node, name: str, table: Path) -> None:
     """
     from node.commands.cohort.keep import run_import
 
-    sys.exit(run_import(node.stores().cohorts, name, table, Console(stderr=True, highlight=False)))
+    sys.exit(run_import(node.settings(), node.stores(), name, table, Console(stderr=True, highlight=False)))
 
 
 @cohort.command("add")
@@ -529,7 +529,7 @@ def cohort_add(node: Node, name: str, patient: str, facts: tuple[str, ...]) -> N
     if any(not between for _, between, _ in pairs):
         raise click.UsageError("--set needs COLUMN=VALUE.")
     known = {"patient_id": patient, **{column: value for column, _, value in pairs}}
-    sys.exit(run_add(node.stores().cohorts, name, known, Console(stderr=True, highlight=False)))
+    sys.exit(run_add(node.settings(), node.stores(), name, known, Console(stderr=True, highlight=False)))
 
 
 @cohort.command("list")
@@ -624,7 +624,7 @@ def cohort_screen(
     from node.commands.cohort.export import run_screen
 
     rules = _cohort_rules(days, slice_mm, least_doses, refuse_notes, any_stage=any_stage)
-    sys.exit(run_screen(node.stores(), name, rules, features, Console(highlight=False)))
+    sys.exit(run_screen(node.settings(), node.stores(), name, rules, features, Console(highlight=False)))
 
 
 @cohort.command("export")
@@ -672,7 +672,7 @@ def cohort_export(
 
     rules = _cohort_rules(days, slice_mm, least_doses, refuse_notes, any_stage=any_stage)
     request = ExportRequest(name, rules, lesions, features, _cohort_secret(node, secret), output.absolute(), dicom)
-    sys.exit(run_export(node.stores(), request, Console(stderr=True, highlight=False)))
+    sys.exit(run_export(node.settings(), node.stores(), request, Console(stderr=True, highlight=False)))
 
 
 @cohort.command("keygen")
