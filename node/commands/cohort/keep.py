@@ -10,7 +10,8 @@ import click
 from rich.console import Console
 
 from node.adapters.ledger_cohorts import SqlCohorts
-from node.bootstrap import Stores, utc_now
+from node.bootstrap.machine import utc_now
+from node.bootstrap.stores import Stores
 from node.commands.cohort.known import joiner
 from node.settings import Settings
 from pipelines.cohort.dictionary import Checked, check_table

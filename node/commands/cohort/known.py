@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 
 from rich.console import Console
 
-from node.bootstrap import Stores, progression
+from node.bootstrap.responding import progression
+from node.bootstrap.stores import Stores
 from node.settings import Settings
 from pipelines.cohort.joined import Joined, disagreement, joined
 from pipelines.cohort.members import Member

@@ -7,7 +7,10 @@ import pytest
 from click.testing import CliRunner, Result
 from pydicom import Dataset, dcmread
 
-from node.bootstrap import Stores, make_processor, make_responder, open_stores, utc_now
+from node.bootstrap.computing import make_processor
+from node.bootstrap.machine import utc_now
+from node.bootstrap.responding import make_responder
+from node.bootstrap.stores import Stores, open_stores
 from node.cli import cli
 from node.logs import Log
 from node.services.receive import Announced, Receiver

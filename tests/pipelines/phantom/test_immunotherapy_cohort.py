@@ -27,7 +27,6 @@ def test_ten_features_of_the_extraction_decide() -> None:
     assert len(PLANTED) == 10
     assert set(PLANTED) <= set(feature_names(settings))
     drawn = synthetic_cohort(0)
-    positive = np.array([response in ("CR", "PR") for response in drawn.clinical["response"]])
     assert drawn.values.shape == (141, 1218)
     nothing = synthetic_cohort(0, effect=0.0)
     assert not nothing.truth.any()

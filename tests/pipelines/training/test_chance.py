@@ -89,7 +89,5 @@ def test_planted_features_are_found_and_predict_cases_without_a_part() -> None:
         assert told.mean() > 0.5 + 3 * sd / np.sqrt(10)
         assert told.mean() < BAYES_AUC + 3 * sd / np.sqrt(10)
     # as many features drawn at random from those that reach the lasso would hit that many true ones once in a million
-    by_chance = sum(
-        k * true / count for k, (count, true) in zip(found.selected, found.candidates, strict=True)
-    )
+    by_chance = sum(k * true / count for k, (count, true) in zip(found.selected, found.candidates, strict=True))
     assert stats.poisson.sf(sum(found.true) - 1, by_chance) < 1e-6
