@@ -37,7 +37,7 @@ PLANTED: Final[dict[str, float]] = {
 }
 """The features that decide, one of shape, four of texture and five of wavelets, with the sign of their effect."""
 EFFECT: Final = 0.7
-"""Coefficient of each per SD: the linear predictor then has an SD of 2.15, and by a logistic response an AUC of 0.87."""
+"""Coefficient of each per SD: the linear predictor has an SD of 2.15, and by a logistic response an AUC of 0.87."""
 
 # responders and others of table 2, training and test set together
 _COUNTS: Final[dict[str, dict[str, tuple[int, int]]]] = {
