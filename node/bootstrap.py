@@ -696,6 +696,7 @@ def make_processor(settings: Settings, stores: Stores, model: "Model | Rejected 
         meters=stores.meters,
         opened=stores.trail.opened,
         may_start=partial(may_start, stores.priorities, precedence_rule(settings), utc_now),
+        follows=RESPONSE in settings.outputs.kinds,
     )
 
 

@@ -49,6 +49,10 @@ def _always(case: CaseId) -> bool:
     return True
 
 
+def _never(case: CaseId) -> bool:
+    return False
+
+
 class Processor:
     """The use case behind the task `process-case`.
 
@@ -74,6 +78,11 @@ class Processor:
         Hears of every case whose images are about to be read.
     may_start
         Tells whether a case may be computed at this time of the day.
+    follows
+        True when patients are followed over time: a segmentation without any voxel then tells that the lesions are
+        gone, and is no reason to reject the case.
+    only_kept
+        Tells of a case that it is a time point and nothing else: it is read, and neither measured nor reported.
     """
 
     def __init__(
@@ -98,6 +107,8 @@ class Processor:
         meters: Meters = SILENT,
         opened: Callable[[Claim], None] = lambda claim: None,
         may_start: Callable[[CaseId], bool] = _always,
+        follows: bool = False,
+        only_kept: Callable[[CaseId], bool] = _never,
     ) -> None:
         self._pipeline = pipeline
         self._spool = spool
@@ -118,6 +129,8 @@ class Processor:
         self._meters = meters
         self._opened = opened
         self._may_start = may_start
+        self._follows = follows
+        self._only_kept = only_kept
 
     def process(self, case: CaseId) -> None:
         """Run `case` if nobody else does; safe to call any number of times."""
@@ -213,6 +226,10 @@ class Processor:
             case = self._read_case(claim)
         if isinstance(case, Rejected):
             return case
+        if not case.lesions:
+            return Report((), None, (), "No lesion has a voxel: kept as a time point.", notes=case.notes)
+        if self._only_kept(claim.case):
+            return Report((), None, (), f"{len(case.lesions)} lesions, kept as a time point.", notes=case.notes)
         if self._orders is not None:
             case = self._orders.filled_in(claim.case, case)
         try:
@@ -248,6 +265,7 @@ class Processor:
             rule=self._pipeline.lesions,
             assume_charset=self._assume_charset,
             tolerances=self._tolerances,
+            may_be_empty=self._follows,
         )
 
     def _results(self, claim: Claim, findings: Findings) -> Sequence[StoredResult] | Rejected:

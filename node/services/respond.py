@@ -272,6 +272,7 @@ class Responder:
                 rule=self._reading.rule,
                 assume_charset=self._reading.assume_charset,
                 tolerances=self._reading.tolerances,
+                may_be_empty=True,
             )
         except UnreadableVoxels as fault:
             return fault.reason
