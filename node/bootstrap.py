@@ -6,7 +6,7 @@ import pwd
 import socket
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -43,6 +43,7 @@ from node.adapters.ledger_files import SqlFiles
 from node.adapters.ledger_history import SqlHistory
 from node.adapters.ledger_meters import SqlMeters
 from node.adapters.ledger_priorities import SqlPriorities
+from node.adapters.ledger_priors import SqlPriors
 from node.adapters.ledger_readings import SqlReadings
 from node.adapters.ledger_reassessment import SqlReassessments
 from node.adapters.ledger_retention import SqlRetention
@@ -73,6 +74,7 @@ from node.services.notify import Notifier
 from node.services.orders import Orders
 from node.services.perform import Performer
 from node.services.prefetch import Prefetcher
+from node.services.priors import PriorFinder, Reach
 from node.services.read_reports import ReportReader
 from node.services.readiness import Readiness, alive, enough_space
 from node.services.receive import Receiver
@@ -147,6 +149,7 @@ class Stores:
     heartbeat: Heartbeat
     trail: Trail
     history: SqlHistory
+    priors: SqlPriors
 
 
 def packaged_config() -> Path:
@@ -203,6 +206,7 @@ def open_stores(settings: Settings) -> Stores:
         Heartbeat(data_dir / "alive"),
         make_trail(settings, engine),
         SqlHistory(engine),
+        SqlPriors(engine),
     )
 
 
@@ -573,7 +577,9 @@ def make_commitment_scu(settings: Settings) -> CommitmentScu:
     return CommitmentScu(settings.node.ae_title, addresses, hold_s=settings.delivery.commitment_hold_s)
 
 
-def make_query(settings: Settings, stores: Stores) -> QueryRetrieveScu:
+def make_query(
+    settings: Settings, stores: Stores, *, storage_classes: Collection[SopClassUID] = CT_IMAGES
+) -> QueryRetrieveScu:
     """The service that finds and retrieves."""
     node = settings.node.ae_title
     sources = [
@@ -584,7 +590,7 @@ def make_query(settings: Settings, stores: Stores) -> QueryRetrieveScu:
         sources,
         Receiver(stores.spool, stores.ledger, utc_now, Log("receive"), meters=stores.meters),
         Log("query"),
-        storage_classes=CT_IMAGES,
+        storage_classes=storage_classes,
         transfer_syntaxes=TRANSFER_SYNTAXES,
         retrieve_timeout_s=settings.prefetch.retrieve_timeout_s,
         queried=partial(_audit_query, stores.trail, identify=settings.audit.identify_patients),
@@ -637,7 +643,29 @@ def make_prefetcher(settings: Settings, stores: Stores) -> Prefetcher:
         max_attempts=settings.prefetch.max_attempts,
         retry_max=timedelta(seconds=settings.delivery.retry_max_s),
         tolerances=tolerances(settings),
+        at_once=lambda case: stores.priors.prior_of(case) is not None,
     )
+
+
+def make_prior_finder(settings: Settings, stores: Stores) -> PriorFinder:
+    """The service that fetches the earlier studies of patients."""
+    chosen = settings.priors
+    return PriorFinder(
+        stores.priors,
+        make_query(settings, stores, storage_classes=SEGMENTATIONS | READER_REPORTS),
+        stores.spool,
+        utc_now,
+        Log("priors"),
+        peers=chosen.peers or [peer.name for peer in settings.peers if peer.query],
+        reach=Reach(chosen.days, chosen.most_studies, chosen.report),
+        retry_max=timedelta(seconds=settings.delivery.retry_max_s),
+        give_up_after=timedelta(hours=settings.delivery.give_up_after_h),
+    )
+
+
+def _kept_from(stores: Stores, case: CaseId) -> str:
+    prior = stores.priors.prior_of(case)
+    return "" if prior is None or prior.reported else prior.peer
 
 
 def make_retainer(settings: Settings, stores: Stores) -> Retainer:
@@ -697,6 +725,7 @@ def make_processor(settings: Settings, stores: Stores, model: "Model | Rejected 
         opened=stores.trail.opened,
         may_start=partial(may_start, stores.priorities, precedence_rule(settings), utc_now),
         follows=RESPONSE in settings.outputs.kinds,
+        kept_from=partial(_kept_from, stores),
     )
 
 

@@ -37,13 +37,22 @@ class KeptScan:
 
     Attributes
     ----------
+    case
+        None for a visit of which a report of an archive tells.
     reportable
-        Its case has ended well, so that a report can be added to it.
+        Its case has ended well, so that a report can be added to it; never that of an earlier study that was fetched
+        to be compared with.
+    source
+        Peer that it was fetched from; empty when it was sent.
+    documents
+        What shows the visit: the segmentation, or the report, and the images.
     """
 
-    case: CaseId
+    case: CaseId | None
     scan: Scan
     reportable: bool
+    source: str = ""
+    documents: tuple[DocumentRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

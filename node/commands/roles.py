@@ -241,6 +241,8 @@ def _about_peers(settings: Settings, stores: bootstrap.Stores) -> dict[str, Call
     }
     if bootstrap.RESPONSE in settings.outputs.kinds:
         work["response"] = bootstrap.make_respond_watch(settings, stores, bootstrap.make_queue(settings)).tick
+    if settings.priors.fetch:
+        work["priors"] = bootstrap.make_prior_finder(settings, stores).tick
     if any(peer.query for peer in settings.peers):
         work["prefetch"] = bootstrap.make_prefetcher(settings, stores).tick
     return work

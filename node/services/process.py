@@ -49,8 +49,8 @@ def _always(case: CaseId) -> bool:
     return True
 
 
-def _never(case: CaseId) -> bool:
-    return False
+def _nobody(case: CaseId) -> str:
+    return ""
 
 
 class Processor:
@@ -81,8 +81,9 @@ class Processor:
     follows
         True when patients are followed over time: a segmentation without any voxel then tells that the lesions are
         gone, and is no reason to reject the case.
-    only_kept
-        Tells of a case that it is a time point and nothing else: it is read, and neither measured nor reported.
+    kept_from
+        Names the archive from which a case was fetched to be a time point and nothing else: it is read, and neither
+        measured nor reported. Empty for all others.
     """
 
     def __init__(
@@ -108,7 +109,7 @@ class Processor:
         opened: Callable[[Claim], None] = lambda claim: None,
         may_start: Callable[[CaseId], bool] = _always,
         follows: bool = False,
-        only_kept: Callable[[CaseId], bool] = _never,
+        kept_from: Callable[[CaseId], str] = _nobody,
     ) -> None:
         self._pipeline = pipeline
         self._spool = spool
@@ -130,7 +131,7 @@ class Processor:
         self._opened = opened
         self._may_start = may_start
         self._follows = follows
-        self._only_kept = only_kept
+        self._kept_from = kept_from
 
     def process(self, case: CaseId) -> None:
         """Run `case` if nobody else does; safe to call any number of times."""
@@ -226,10 +227,11 @@ class Processor:
             case = self._read_case(claim)
         if isinstance(case, Rejected):
             return case
-        if not case.lesions:
-            return Report((), None, (), "No lesion has a voxel: kept as a time point.", notes=case.notes)
-        if self._only_kept(claim.case):
-            return Report((), None, (), f"{len(case.lesions)} lesions, kept as a time point.", notes=case.notes)
+        source = self._kept_from(claim.case)
+        if not case.lesions or source:
+            what = f"{len(case.lesions)} lesions" if case.lesions else "No lesion has a voxel"
+            fetched = f" Fetched from {source}; nothing is sent." if source else ""
+            return Report((), None, (), f"{what}: kept as a time point.{fetched}", notes=case.notes)
         if self._orders is not None:
             case = self._orders.filled_in(claim.case, case)
         try:

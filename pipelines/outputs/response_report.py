@@ -1,7 +1,7 @@
 """How a patient's disease responds to treatment, as a Structured Report."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from pipelines.domain import response_codes as c
@@ -72,6 +72,8 @@ class ResponseFindings:
         Segmentations and reports of the visits before.
     predecessor
         The version of this report that it replaces.
+    sources
+        By label of the visit the archive that its scan was fetched from; none where it was sent.
     """
 
     case: Case
@@ -84,6 +86,7 @@ class ResponseFindings:
     digest: str
     priors: tuple[DocumentRef, ...] = ()
     predecessor: DocumentRef | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def as_findings(self) -> Findings:
@@ -288,7 +291,9 @@ def _visit_group(findings: ResponseFindings, shared: Findings, point: TimePoint)
         result = _sum(c.SUM_OF_DIAMETERS, told.baseline.sum.total)
     else:
         result = _texts((COMMENT, "Before the baseline that was chosen: not assessed."))
-    items = (*time_point_context(findings, point), *result, *measured_by(findings.method))
+    source = findings.sources.get(point.label, "")
+    fetched = _texts((COMMENT, f"Earlier study, fetched from {source}." if source else ""))
+    items = (*time_point_context(findings, point), *result, *fetched, *measured_by(findings.method))
     return measurement_group("1501", f"Visit {point.label}", result_uid(shared, KIND, "visit", point.label), items)
 
 
@@ -387,6 +392,7 @@ def response_lines(findings: ResponseFindings) -> tuple[str, ...]:
             + ("" if said.percent_from_nadir is None else f", {said.percent_from_nadir:+.1f} % from nadir")
             + f"; iRECIST {said.immune.value}"
         )
+    lines += [f"{label}  fetched from {source}" for label, source in findings.sources.items()]
     due = told.follow_up
     lines += [
         f"best overall response  {told.best.response.value} ({told.best.why})",
