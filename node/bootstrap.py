@@ -747,6 +747,9 @@ def make_responder(settings: Settings, stores: Stores) -> "Responder":
         software_version=__version__,
         destinations=[destination(settings, name) for name in settings.delivery.destinations],
         orders=make_orders(settings, stores),
+        page=PageSettings(settings.page.format, settings.page.language)
+        if "page-response" in settings.outputs.kinds
+        else None,
     )
 
 

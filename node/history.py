@@ -132,12 +132,12 @@ class History(Protocol):
         asked_at: datetime,
         case: CaseId,
         said: Assessed,
-        result: StoredResult | None,
+        results: Sequence[StoredResult],
         destinations: Sequence[Destination],
         *,
         at: datetime,
     ) -> bool:
-        """Write down what is said of a case, and put its report in the place of the one before.
+        """Write down what is said of a case, and put its report and pages in the place of those before.
 
         False, and nothing is written, when the patient's assessment was asked for again or answered meanwhile, or when
         the case is open again.

@@ -11,7 +11,7 @@ from typing import Final
 from pydicom import Dataset
 
 from pipelines.domain.assessment import Assessment
-from pipelines.domain.case import Case, Method
+from pipelines.domain.case import Case, Lesion, Method
 from pipelines.domain.history import DocumentRef, Scan, canonical
 from pipelines.domain.identifiers import FrameOfReferenceUID, SopInstanceUID, StudyUID, digest_of
 from pipelines.domain.identity import Followed, Gates
@@ -27,6 +27,7 @@ from pipelines.outputs.page.settings import PageSettings
 from pipelines.outputs.response_check import check_response
 from pipelines.outputs.response_report import ResponseFindings, notes_of, response_lines, response_report
 from pipelines.response.assess import RuleSet, assess
+from pipelines.response.drawn import drawn_at
 from pipelines.response.history import (
     Visit,
     as_of,
@@ -204,6 +205,13 @@ def tell(
     return Told(visits[-1].label, assessment, followed, names, said.decisions.decided_by, digest, fetched, tuple(seen))
 
 
+def shown_visits(told: Told) -> tuple[str, ...]:
+    """Labels of the visits of which the page shows pictures."""
+    from pipelines.outputs.response_page.pictures import shown_labels
+
+    return shown_labels(told.assessment, told.followed)
+
+
 def report_digest(told: Told, scan: Scan, priors: Sequence[DocumentRef]) -> str:
     """SHA-256 over all that the report on `scan` says, but for the version that it replaces."""
     return digest_of(told.digest, scan.digest, *(one.sop_instance for one in priors))
@@ -217,6 +225,19 @@ class Written:
     lines: tuple[str, ...]
     notes: tuple[Rejected, ...]
     pages: tuple[ResultObject, ...] = ()
+
+
+def _drawn(told: Told, case: Case) -> dict[LesionId, Lesion]:
+    """The segments of the visit's case that its lesions were measured on."""
+    by_uid = {lesion.tracking_uid: lesion for lesion in case.lesions}
+    visits = [visit for visit in told.visits if visit.label == told.label]
+    found = {}
+    for visit in visits:
+        for point in told.followed.time_points[-1].observations:
+            seen = drawn_at(told.followed, visit, point.lesion)
+            if seen and seen[0].own_uid in by_uid:
+                found[point.lesion] = by_uid[seen[0].own_uid]
+    return found
 
 
 def write_report(
@@ -258,18 +279,22 @@ def write_report(
         tuple(priors),
         predecessor,
         told.sources,
+        _drawn(told, case),
     )
     made = response_report(findings, producer)
     fault = check_response(made, findings)
     if fault is not None:
         return fault
     pages: list[ResultObject] = []
+    notes = list(notes_of(findings))
     if page is not None:
         # the libraries that draw take their time to load, and a worker may never be asked for a page
         from pipelines.outputs.response_page.objects import response_pages
 
         for drawn in response_pages(findings, told.visits, cases or {}, producer, settings=page):
+            # a page that is wrong does not keep the report back
             if isinstance(drawn, Rejected):
-                return drawn
-            pages.append(drawn)
-    return Written(made, response_lines(findings), notes_of(findings), tuple(pages))
+                notes.append(drawn)
+            else:
+                pages.append(drawn)
+    return Written(made, response_lines(findings), tuple(notes), tuple(pages))

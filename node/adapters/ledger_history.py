@@ -188,7 +188,7 @@ class SqlHistory:
         asked_at: datetime,
         case: CaseId,
         said: Assessed,
-        result: StoredResult | None,
+        results: Sequence[StoredResult],
         destinations: Sequence[Destination],
         *,
         at: datetime,
@@ -204,11 +204,11 @@ class SqlHistory:
                 == 0
             ):
                 connection.execute(insert(h.assessment).values(case=case, **values))
-            if result is not None:
-                takers = [one for one in destinations if one.wants(result.kind)]
-                if takers:
-                    advance(connection, case, CaseEvent.ASSESSED, f"Response at {said.label} assessed.", at)
-                add_result(connection, case, result, takers, at)
+            takers = [[one for one in destinations if one.wants(made.kind)] for made in results]
+            if any(takers):
+                advance(connection, case, CaseEvent.ASSESSED, f"Response at {said.label} assessed.", at)
+            for made, getting in zip(results, takers, strict=True):
+                add_result(connection, case, made, getting, at)
         return True
 
     def waiting(self, *, quiet_since: datetime, most: int) -> Sequence[CaseId]:

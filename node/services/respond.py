@@ -1,7 +1,7 @@
 """Keep the scan of every case, and assess the patient over all scans whenever there is something new."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
@@ -20,13 +20,14 @@ from pipelines.domain.clinical import PatientKey
 from pipelines.domain.history import DocumentRef, Scan
 from pipelines.domain.identifiers import CaseId, SopInstanceUID, digest_of
 from pipelines.domain.lesion_rule import LesionRule
-from pipelines.domain.outcome import Producer
+from pipelines.domain.outcome import Producer, ResultObject
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.volume import UnreadableVoxels
 from pipelines.imaging.case import read_case
 from pipelines.imaging.geometry import Tolerances
 from pipelines.imaging.registration import IDENTITY, Rigid, register
-from pipelines.nsclc_progression import Progression, Told, report_digest, scan_of, tell, write_report
+from pipelines.nsclc_progression import Progression, Told, report_digest, scan_of, shown_visits, tell, write_report
+from pipelines.outputs.page.settings import PageSettings
 from pipelines.response.history import Visit, visits_of
 
 _MOST_ROUNDS: Final = 5
@@ -51,6 +52,8 @@ class Responder:
         Peers that get the reports.
     orders
         Fills in what the worklist knows; None without a worklist.
+    page
+        Form and language of the page that goes with each report; None for none.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Responder:
         software_version: str,
         destinations: Sequence[Destination],
         orders: Orders | None = None,
+        page: PageSettings | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._history = history
@@ -83,6 +87,7 @@ class Responder:
         self._software_version = software_version
         self._destinations = tuple(destinations)
         self._orders = orders
+        self._page = page
 
     def respond(self, case: CaseId) -> None:
         """Look after the patient of `case`; safe to call any number of times, and never in the way of the case."""
@@ -156,6 +161,10 @@ class Responder:
         course = self._clinical.clinical(patient).course
         sources = {str(one.scan.scanned_on): one.source for one in kept if one.source}
         priors: list[DocumentRef] = []
+
+        def cases(told: Told) -> Mapping[SopInstanceUID, Case]:
+            return self._shown(told, kept, read)
+
         for at, visit in enumerate(visits):
             of_visit = [one for one in kept if one.scan.segmentation in visit.segmentations]
             told = tell(
@@ -179,11 +188,18 @@ class Responder:
                     return False
                 continue
             others = dict.fromkeys(one for one in shown if one not in set(bearer.documents))
-            report = self._report(patient, asked_at, bearer.case, bearer.scan, told, (*priors, *others), read)
+            report = self._report(patient, asked_at, bearer.case, bearer.scan, told, (*priors, *others), cases, read)
             if report is False:
                 return False
             priors += shown if report is None else [*shown, report]
         return True
+
+    def _shown(self, told: Told, kept: Sequence[KeptScan], read: dict[CaseId, Case]) -> Mapping[SopInstanceUID, Case]:
+        """The cases of the visits of which the page has pictures, as far as their files are here."""
+        labels = set(shown_visits(told))
+        wanted = {uid for visit in told.visits if visit.label in labels for uid in visit.segmentations}
+        found = {one.scan.segmentation: self._case(one.case, read) for one in kept if one.scan.segmentation in wanted}
+        return {uid: case for uid, case in found.items() if case is not None}
 
     def _places(
         self, visits: Sequence[Visit], kept: Mapping[SopInstanceUID, KeptScan], read: dict[CaseId, Case]
@@ -217,6 +233,7 @@ class Responder:
         scan: Scan,
         told: Told,
         priors: tuple[DocumentRef, ...],
+        cases: Callable[[Told], Mapping[SopInstanceUID, Case]],
         read: dict[CaseId, Case],
     ) -> DocumentRef | Literal[False] | None:
         """The report of a visit as it holds now; False when it could not be written down, None when there is none."""
@@ -235,21 +252,31 @@ class Responder:
         predecessor = None if before is None else before.predecessor if same else before.report
         producer = Producer(self._station, self._device_uid, self._software_version, made_at.astimezone())
         case = self._with_order(number, case)
-        written = write_report(case, told, self._pipeline, producer, priors=priors, predecessor=predecessor)
+        written = write_report(
+            case,
+            told,
+            self._pipeline,
+            producer,
+            priors=priors,
+            predecessor=predecessor,
+            page=self._page,
+            cases=cases(told) if self._page is not None else None,
+        )
         if isinstance(written, Rejected):
             self._log.error("response_rejected", case=number, code=written.code, reason=written.detail)
             return None if self._say(patient, asked_at, number, told.label, written) else False
         made = written.report
-        file = self._spool.put_result(number, made.kind, made.data)
-        result = StoredResult(
-            made.kind, None, made.sop_class, made.sop_instance, made.series, made.transfer_syntax, file
-        )
+        results = [self._stored(number, one) for one in (made, *written.pages)]
         report = DocumentRef(SeriesKey(case.ct_key.study, made.series), made.sop_class, made.sop_instance)
         said = Assessed(told.label, inputs, written.lines, written.notes, report, predecessor, made_at)
-        if not self._history.say(patient, asked_at, number, said, result, self._destinations, at=self._clock()):
+        if not self._history.say(patient, asked_at, number, said, results, self._destinations, at=self._clock()):
             return False
         self._log.info("response_reported", case=number, replaces=predecessor is not None, priors=len(priors))
         return report
+
+    def _stored(self, number: CaseId, made: ResultObject) -> StoredResult:
+        file = self._spool.put_result(number, made.kind, made.data)
+        return StoredResult(made.kind, None, made.sop_class, made.sop_instance, made.series, made.transfer_syntax, file)
 
     def _say(self, patient: PatientKey, asked_at: datetime, case: CaseId, label: str, reason: Rejected) -> bool:
         """Write down why there is no report; True as well where that is known."""
@@ -259,7 +286,7 @@ class Responder:
             return True
         predecessor = None if before is None else before.report
         said = Assessed(label, inputs, (), (reason,), None, predecessor, self._clock())
-        return self._history.say(patient, asked_at, case, said, None, (), at=self._clock())
+        return self._history.say(patient, asked_at, case, said, (), (), at=self._clock())
 
     def _case(self, case: CaseId | None, read: dict[CaseId, Case]) -> Case | None:
         """The case as it is read from its files; None when they are gone."""

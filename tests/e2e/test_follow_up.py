@@ -174,6 +174,7 @@ def test_scans_in_any_order_and_a_late_segmentation_give_the_same_answers(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("patient", [f"SYN-D0{number}" for number in range(1, 9)])
 def test_scans_that_come_backwards_with_late_segmentations_give_the_truth(
     shared_data: Path, tmp_path: Path, pacs: tuple[DemoPacs, int], patient: str
@@ -207,6 +208,7 @@ def empty(segmentation: Path, folder: Path, *, frames: bool) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("frames", [True, False])
 def test_an_empty_segmentation_is_a_visit_at_which_all_lesions_are_gone(
     shared_data: Path, tmp_path: Path, pacs: tuple[DemoPacs, int], *, frames: bool
@@ -228,6 +230,7 @@ def test_an_empty_segmentation_is_a_visit_at_which_all_lesions_are_gone(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("patient", [f"SYN-D0{number}" for number in range(1, 9)])
 def test_the_truth_of_every_patient_comes_out(
     shared_data: Path, tmp_path: Path, pacs: tuple[DemoPacs, int], patient: str

@@ -85,9 +85,9 @@ def report_over(running: RunningNode, visits: int) -> Path:
     return found
 
 
-@pytest.mark.parametrize("retrieve", [pytest.param("move", marks=pytest.mark.slow), "get"])
+@pytest.mark.timeout(900)
 def test_earlier_studies_of_the_archive_become_time_points_of_which_nothing_is_sent(
-    shared_data: Path, hospital: Hospital, retrieve: str
+    shared_data: Path, hospital: Hospital
 ) -> None:
     root = shared_data / "longitudinal"
     told = truth(root, PATIENT)
@@ -95,7 +95,7 @@ def test_earlier_studies_of_the_archive_become_time_points_of_which_nothing_is_s
     hospital.hold(first)
     hospital.hold(second)
     held = len(hospital.archive.instances())
-    with node(hospital.config(retrieve=retrieve)) as running:
+    with node(hospital.config()) as running:
         begun(running, PATIENT, told)
         send(running, third)
         report = dcmread(report_over(running, 3))
@@ -138,6 +138,7 @@ def new(hospital: Hospital, held: int) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_an_archive_that_is_down_is_asked_again(shared_data: Path, tmp_path: Path) -> None:
     root = shared_data / "longitudinal"
     first, second, _ = folders(root, PATIENT)
@@ -155,6 +156,7 @@ def test_an_archive_that_is_down_is_asked_again(shared_data: Path, tmp_path: Pat
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_report_of_measurements_stands_for_a_segmentation_that_the_archive_lacks(
     shared_data: Path, hospital: Hospital
 ) -> None:

@@ -7,9 +7,8 @@ from typing import Final
 
 from pipelines.domain.recist import LesionRole, Tenths
 from pipelines.outputs.page import panels
-from pipelines.outputs.page.panels import ALERT, MUTED, RULE
+from pipelines.outputs.page.panels import ALERT, MUTED, RULE, WHITE
 from pipelines.outputs.page.sheet import BLACK, Colour, Sheet
-from pipelines.outputs.response_page.words import ResponseWords
 from pipelines.outputs.response_report import ResponseFindings, counted, lesion_lines
 
 # the colours of Okabe and Ito, which people with any kind of colour vision tell apart
@@ -77,7 +76,6 @@ def chart(
     width: float,
     height: float,
     curves: Sequence[Curve],
-    words: ResponseWords,
     *,
     title: str,
     thresholds: Sequence[tuple[float, str]] = (),
@@ -116,11 +114,10 @@ def chart(
         if at - half >= free:
             sheet.text(at, low + 9, f"{day}", 6, colour=MUTED, align="centre")
             free = at + half + 3
-    sheet.text(x + width, low + 9, words.days, 6, colour=MUTED, align="right", width=62)
     for value, what in thresholds:
         _, at = place(0, value)
         sheet.line((left, at), (right, at), colour=ALERT, thickness=0.6, dashed=True)
-        sheet.text(right + 3, at + 2, what, 5.8, colour=ALERT, width=38)
+        sheet.text(right + 13, at + 2, what, 5.8, colour=ALERT, width=30)
     ends: list[float] = []
     for curve in curves:
         ends = _curve(sheet, curve, [place(day, size) for day, size in curve.points], ends, right, named=named)
@@ -137,7 +134,10 @@ def _curve(
     for (px, py), (_, size) in zip(places, curve.points, strict=True):
         sheet.box(px - 1.6, py - 1.6, 3.2, 3.2, colour=curve.colour)
         if not named:
-            sheet.text(px, py - 5, f"{size / 10:.1f}", 6, align="centre")
+            told = f"{size / 10:.1f}"
+            half = sheet.width(told, 6) / 2
+            sheet.box(px - half - 0.5, py - 11.5, 2 * half + 1, 6.5, colour=WHITE)
+            sheet.text(px, py - 6, told, 6, align="centre")
     least = min(range(len(places)), key=lambda at: (curve.points[at][1], -curve.points[at][0]))
     _ring(sheet, *places[least], curve.colour)
     if not named:

@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pipelines.domain.assessment import Assessment
 from pipelines.domain.case import Case, Lesion
-from pipelines.domain.history import Scan
 from pipelines.domain.identifiers import SopInstanceUID
-from pipelines.domain.identity import Sighting
+from pipelines.domain.identity import Followed, Sighting
 from pipelines.domain.recist import LesionId, LesionRole, LesionState, Tenths
 from pipelines.domain.volume import SliceRef
 from pipelines.imaging.diameter import diameters
 from pipelines.outputs.page.view import View, mask_view
 from pipelines.outputs.response_report import ResponseFindings, counted, lesion_lines
+from pipelines.response.drawn import drawn_at
 from pipelines.response.history import Visit
 
 MOST_LESIONS: Final = 5
@@ -53,10 +54,9 @@ class PictureRow:
     cells: tuple[Cell, ...]
 
 
-def shown_labels(findings: ResponseFindings) -> tuple[str, ...]:
+def shown_labels(told: Assessment, followed: Followed) -> tuple[str, ...]:
     """The visits of which there are pictures: the baseline, the nadir, and the latest ones."""
-    told = findings.assessment
-    labels = [point.label for point in findings.followed.time_points]
+    labels = [point.label for point in followed.time_points]
     if len(labels) <= MOST_VISITS:
         return tuple(labels)
     sums = [(said.sum.total, said.label) for said in told.visits[:-1] if said.sum.total is not None]
@@ -82,7 +82,7 @@ def picture_rows(
     columns, rows
         Pixels of each picture.
     """
-    shown = set(shown_labels(findings))
+    shown = set(shown_labels(findings.assessment, findings.followed))
     wanted = [line for line in lesion_lines(findings) if line.role in _SHOWN_ROLES][:MOST_LESIONS]
     made = []
     for line in wanted:
@@ -120,16 +120,8 @@ def _drawn(
     findings: ResponseFindings, visit: Visit, lesion: LesionId, cases: Mapping[SopInstanceUID, Case]
 ) -> tuple[Sighting, Case, Lesion] | None:
     """The largest segment of a lesion at a visit, with the case and the lesion that it was read as."""
-    scans: dict[str, Scan] = dict(visit.scans)
-    sightings = [
-        seen
-        for match in findings.followed.matches
-        if match.lesion == lesion and match.time_point in scans
-        for seen in scans[match.time_point].sightings
-        if seen.number in match.segments
-    ]
     read = [cases[segmentation] for segmentation in visit.segmentations if segmentation in cases]
-    for seen in sorted(sightings, key=lambda one: (-one.long_axis, one.own_uid)):
+    for seen in drawn_at(findings.followed, visit, lesion):
         for case in read:
             for drawn in case.lesions:
                 if drawn.tracking_uid == seen.own_uid:

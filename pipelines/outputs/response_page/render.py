@@ -15,7 +15,7 @@ from pipelines.outputs.page.sheet import BLACK, HEIGHT, WIDTH, Colour, Sheet
 from pipelines.outputs.page.words import Words
 from pipelines.outputs.provenance import MODEL_NAME
 from pipelines.outputs.response_page.charts import chart, days_of, lesion_curves, sum_curve
-from pipelines.outputs.response_page.pictures import MOST_VISITS, Cell, PictureRow
+from pipelines.outputs.response_page.pictures import Cell, PictureRow
 from pipelines.outputs.response_page.words import ResponseWords
 from pipelines.outputs.response_report import ResponseFindings, notes_of
 
@@ -28,6 +28,7 @@ _CELL: Final = 10.4
 _SHARES: Final = (0.12, 0.06, 0.10, 0.11, 0.17, 0.08, 0.14, 0.06, 0.08, 0.08)
 _NAME: Final = 74.0
 _PICTURE: Final = (86.0, 60.0)
+_LARGEST: Final = 1.4
 PIXELS: Final = (round(3 * _PICTURE[0]), round(3 * _PICTURE[1]))
 """Columns and rows of each picture."""
 _SHADE: Final[Colour] = (0.86, 0.88, 0.90)
@@ -73,12 +74,12 @@ def _conclusions(sheet: Sheet, x: float, y: float, findings: ResponseFindings, w
     width = (_ROOM - 3 * 6) / 4
     for number, (what, answer, why) in enumerate(conclusions(findings, words)):
         left = x + number * (width + 6)
-        sheet.box(left, y, width, 66, colour=PALE)
+        sheet.box(left, y, width, 58, colour=PALE)
         sheet.text(left + 6, y + 10, what, 6.5, colour=MUTED, width=width - 12)
         size = sheet.fitting(answer, (11, 10, 9, 8, 7), width - 12, "bold")
         sheet.text(left + 6, y + 23, answer, size, weight="bold", colour=ACCENT, width=width - 12)
-        sheet.paragraph(left + 6, y + 33, why, 6, width=width - 12, max_lines=4, colour=BLACK)
-    return y + 66
+        sheet.paragraph(left + 6, y + 33, why, 6, width=width - 12, max_lines=3, colour=BLACK)
+    return y + 58
 
 
 def table_rows(findings: ResponseFindings, words: ResponseWords) -> tuple[tuple[str, ...], ...]:
@@ -96,14 +97,18 @@ def table_rows(findings: ResponseFindings, words: ResponseWords) -> tuple[tuple[
                 _mm(said.sum.measured) + ("*" if said.sum.missing else ""),
                 _percent(said.percent_from_baseline),
                 nadir,
-                said.target.value,
-                said.non_target.value,
+                _response(said.target.value, words),
+                _response(said.non_target.value, words),
                 f"{len(said.new_lesions)}",
                 said.overall.value,
                 said.immune.value,
             )
         )
     return tuple(rows)
+
+
+def _response(value: str, words: ResponseWords) -> str:
+    return words.term(value) if value == "none" else value
 
 
 def _table(sheet: Sheet, x: float, y: float, findings: ResponseFindings, words: ResponseWords) -> float:
@@ -140,12 +145,12 @@ def _charts(sheet: Sheet, x: float, y: float, findings: ResponseFindings, words:
     if visit is not None and visit.nadir:
         thresholds.append((max(1.2 * visit.nadir, visit.nadir + 50), "+20 %"))
     left = chart(
-        sheet, x, y, width, height, [sum_curve(findings)], words, title=words.sums, thresholds=thresholds, named=False
+        sheet, x, y, width, height, [sum_curve(findings)], title=words.sums, thresholds=thresholds, named=False
     )
-    right = chart(
-        sheet, x + width + 20, y, width, height, lesion_curves(findings), words, title=words.lesions, named=True
-    )
-    sheet.text(x + width + 20, right + 4, words.least, 5.8, colour=MUTED, width=width)
+    right = chart(sheet, x + width + 20, y, width, height, lesion_curves(findings), title=words.lesions, named=True)
+    sheet.text(x + width + 20, right + 4, words.least, 5.8, colour=MUTED, width=width / 2)
+    for end, edge in ((left, x + width), (right, x + _ROOM)):
+        sheet.text(edge, end + 4, words.days, 5.8, colour=MUTED, align="right", width=width / 2)
     if visit is not None and visit.nadir is not None:
         sheet.text(x, left + 4, words.nadir.format(value=f"{_mm(visit.nadir)} mm"), 5.8, colour=MUTED, width=width)
     return max(left, right) + 9
@@ -158,9 +163,9 @@ def _pictures(
     if not rows:
         return y
     room = _FOOT - _NOTES - y - 10
-    scale = min(1.0, room / len(rows) / (_PICTURE[1] + 11))
+    step = (_ROOM - _NAME) / max(len(row.cells) for row in rows)
+    scale = min(_LARGEST, (room / len(rows) - 11) / _PICTURE[1], (step - 5) / _PICTURE[0])
     width, height = (side * scale for side in _PICTURE)
-    step = (_ROOM - _NAME) / MOST_VISITS
     for row in rows:
         sheet.text(x, y + 12, row.name, 7, weight="bold", width=_NAME - 6)
         sheet.text(x, y + 22, words.term(row.organ), 6.5, width=_NAME - 6)
@@ -173,6 +178,7 @@ def _pictures(
                 sheet.text(middle, y + height / 2 + 2, _without(cell, words), 6.5, align="centre", width=width)
             else:
                 panels.picture(sheet, left, y, width, height, cell.view, small=True)
+            sheet.frame(left, y, width, height, colour=RULE)
             size = "" if cell.size is None else f"{_mm(cell.size)} mm"
             sheet.text(left, y + height + 7.5, f"{cell.label}  {size}", 6.2, width=step - 2)
         y += height + 11
