@@ -142,9 +142,8 @@ class SqlPriors:
 
 def measured_scans(connection: Connection, patient: str) -> list[tuple[Scan, DocumentRef, str]]:
     """Visits of a patient of which reports tell and no segmentation, with the report and the peer that it came from."""
-    drawn = exists().where(
-        t.instance.c.study == p.prior_report.c.study, t.instance.c.sop_class.in_(sorted(SEGMENTATIONS))
-    )
+    of_study = t.instance.alias()
+    drawn = exists().where(of_study.c.study == p.prior_report.c.study, of_study.c.sop_class.in_(sorted(SEGMENTATIONS)))
     wanted = (
         select(p.prior_report, p.prior_study.c.peer, t.instance.c.sop_class)
         .join(t.instance, t.instance.c.sop_instance == p.prior_report.c.report)

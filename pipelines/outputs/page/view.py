@@ -92,7 +92,7 @@ def mask_view(
     left, right = mask.offset[2] + int(hit_columns[0]), mask.offset[2] + int(hit_columns[-1]) + 1
     column_mm, row_mm, _ = ct.grid.spacing_mm
     wide, high = (right - left) * column_mm / 2, (bottom - top) * row_mm / 2
-    margin = max(_LEAST_MARGIN_MM, _MARGIN * 2 * max(wide, high))
+    margin = half_width_mm(max(wide, high)) - max(wide, high)
     half = max(wide + margin, (high + margin) * columns / rows, least_half_mm)
     pixel_mm = 2 * half / columns
     # the corner of the picture and the size of its pixels, in pixels of the CT
@@ -117,6 +117,11 @@ def mask_view(
         top=_side(tuple(-cosine for cosine in grid.column_cosines)),
         bar_mm=max((mm for mm in _BARS_MM if mm <= half / 2), default=_BARS_MM[0]),
     )
+
+
+def half_width_mm(reach_mm: float) -> float:
+    """What is shown to each side of a lesion that reaches so far from its middle."""
+    return reach_mm + max(_LEAST_MARGIN_MM, _MARGIN * 2 * reach_mm)
 
 
 def windowed(hu: NDArray[np.generic]) -> NDArray[np.uint8]:

@@ -11,7 +11,7 @@ from pipelines.domain.identity import Followed, Sighting
 from pipelines.domain.recist import LesionId, LesionRole, LesionState, Tenths
 from pipelines.domain.volume import SliceRef
 from pipelines.imaging.diameter import diameters
-from pipelines.outputs.page.view import View, mask_view
+from pipelines.outputs.page.view import View, half_width_mm, mask_view
 from pipelines.outputs.response_report import ResponseFindings, counted, lesion_lines
 from pipelines.response.drawn import drawn_at
 from pipelines.response.history import Visit
@@ -19,9 +19,8 @@ from pipelines.response.history import Visit
 MOST_LESIONS: Final = 5
 MOST_VISITS: Final = 5
 _SHOWN_ROLES: Final = (LesionRole.TARGET, LesionRole.NEW)
-_LEAST_HALF_MM: Final = 22.0
-_AROUND: Final = 1.25
-"""Part of the largest long axis that is shown to each side, so that a lesion that shrinks is seen to shrink."""
+_BORDER_MM: Final = 2.0
+"""A long axis goes through the centres of voxels, and the voxels reach beyond it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ def picture_rows(
             if visit.label in shown and (found := _drawn(findings, visit, line.lesion, cases)) is not None
         }
         largest = max((sighting.long_axis for sighting, _, _ in seen.values()), default=0)
-        half_mm = max(_LEAST_HALF_MM, _AROUND * largest / 10)
+        half_mm = half_width_mm(largest / 20 + _BORDER_MM) * columns / rows
         cells = []
         for point in findings.followed.time_points:
             observed = point.of(line.lesion)
