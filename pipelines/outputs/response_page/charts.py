@@ -114,10 +114,12 @@ def chart(
         if at - half >= free:
             sheet.text(at, low + 9, f"{day}", 6, colour=MUTED, align="centre")
             free = at + half + 3
+    labels: list[float] = []
     for value, what in thresholds:
         _, at = place(0, value)
         sheet.line((left, at), (right, at), colour=ALERT, thickness=0.6, dashed=True)
-        sheet.text(right + 13, at + 2, what, 5.8, colour=ALERT, width=30)
+        labels = [*labels, _free_height(at + 2, labels)]
+        sheet.text(right + 13, labels[-1], what, 5.8, colour=ALERT, width=30)
     ends: list[float] = []
     for curve in curves:
         ends = _curve(sheet, curve, [place(day, size) for day, size in curve.points], ends, right, named=named)
@@ -142,11 +144,16 @@ def _curve(
     _ring(sheet, *places[least], curve.colour)
     if not named:
         return ends
-    at = places[-1][1] + 2
-    while any(abs(at - other) < 6.6 for other in ends):
-        at += 0.5
+    at = _free_height(places[-1][1] + 2, ends)
     sheet.text(right + 5, at, curve.name, 6, colour=curve.colour, width=58)
     return [*ends, at]
+
+
+def _free_height(wanted: float, taken: Sequence[float]) -> float:
+    """The first height from `wanted` on at which a line of small text touches no other one."""
+    while any(abs(wanted - other) < 6.6 for other in taken):
+        wanted += 0.5
+    return wanted
 
 
 def _ring(sheet: Sheet, x: float, y: float, colour: Colour) -> None:
