@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
-from node.bootstrap import open_stores
+from node.bootstrap.stores import open_stores
 from node.ports import CaseDetail
 from node.settings import Settings
 from pipelines.domain.case_state import CaseState

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from node.bootstrap import open_stores
+from node.bootstrap.stores import open_stores
 from node.settings import load_settings
 from pipelines.domain.case_state import CaseState
 from tests.chaos.audit import Audit, audit
@@ -98,7 +98,7 @@ def run(plan: Plan, folder: Path) -> Outcome:
         processes = Processes(config, folder)
         processes.start()
         running.callback(processes.stop)
-        wait_for("the node listening", lambda: listens(settings.node.port), timeout_s=120)
+        wait_for("the node listening", lambda: listens(settings.node.port), timeout_s=300)
         senders = Senders(settings.node.port, seed=plan.seed, count=plan.senders)
         senders.start()
         running.callback(senders.stop)

@@ -13,7 +13,7 @@ from pipelines.domain.coding import IMAGING_MEASUREMENTS
 from pipelines.domain.identifiers import CaseId
 from pipelines.outputs.check import named_items, numbers_named
 from tests.pipelines.response.patients import rows
-from tests.tools import RunningNode, node, wait_for, write_config
+from tests.tools import CASE_TIMEOUT_S, RunningNode, node, wait_for, write_config
 
 pytestmark = pytest.mark.e2e
 
@@ -52,7 +52,7 @@ def folders(root: Path, patient: str) -> list[Path]:
 
 def reports(node_: RunningNode, pacs: DemoPacs, folder: Path, cases: int) -> list[Dataset]:
     """The reports of all cases as they arrived in the archive, oldest visit first, once nothing waits any more."""
-    from node.bootstrap import open_stores
+    from node.bootstrap.stores import open_stores
 
     stores = open_stores(node_.settings)
 
@@ -66,7 +66,7 @@ def reports(node_: RunningNode, pacs: DemoPacs, folder: Path, cases: int) -> lis
         found = [dcmread(path) for path in folder.rglob("*") if path.is_file()]
         return [one for one in found if one.SOPInstanceUID in done]
 
-    made: list[Dataset] = wait_for(f"the reports (log: {node_.log})", look, timeout_s=400)
+    made: list[Dataset] = wait_for(f"the reports (log: {node_.log})", look, timeout_s=CASE_TIMEOUT_S)
     return sorted(made, key=lambda one: str(one.StudyDate))
 
 

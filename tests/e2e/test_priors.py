@@ -68,7 +68,7 @@ def hospital(tmp_path: Path) -> Iterator[Hospital]:
 
 def report_over(running: RunningNode, visits: int) -> Path:
     """The report of the first case, once it tells of so many visits and has been delivered."""
-    from node.bootstrap import open_stores
+    from node.bootstrap.stores import open_stores
 
     stores = open_stores(running.settings)
 

@@ -11,7 +11,7 @@ from pydicom import dcmread
 from rich.console import Console
 
 from node.adapters.ledger_cohorts import CohortCase
-from node.bootstrap import Stores
+from node.bootstrap.stores import Stores
 from node.commands.cohort.gather import Gathered, from_file, from_ledger
 from node.commands.cohort.keep import members_of, tell
 from node.commands.cohort.secret import read_pseudonyms

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from node.adapters.ledger_cohorts import SqlCohorts
-from node.bootstrap import utc_now
+from node.bootstrap.machine import utc_now
 from pipelines.cohort.dictionary import Checked, check_table
 from pipelines.cohort.members import ISSUER, MEMBERS, PATIENT_ID, Member, as_json, member_of
 from pipelines.cohort.table_file import RawTable, read_csv, read_workbook

@@ -10,7 +10,8 @@ from pydicom import dcmread
 from rich.console import Console
 
 from node.adapters.ledger_cohorts import CohortCase
-from node.bootstrap import Stores, lesion_rule, tolerances
+from node.bootstrap.site import lesion_rule, tolerances
+from node.bootstrap.stores import Stores
 from node.commands.cohort.keep import members_of, tell
 from node.commands.cohort.secret import read_pseudonyms
 from node.settings import Settings

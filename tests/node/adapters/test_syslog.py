@@ -80,7 +80,7 @@ def test_messages_arrive_whole_and_in_order_over_tls(
     repository = start(port)
     lines = [b"<85>1 - - - - - - \xef\xbb\xbf" + b"12 34 " * number for number in (1, 100, 20_000)]
     SyslogSender(f"tls://127.0.0.1:{port}", Tls(parties[1])).send(lines)
-    wait_for("the messages", lambda: len(repository.messages) == 3, timeout_s=10)
+    wait_for("the messages", lambda: len(repository.messages) == 3, timeout_s=30)
     assert repository.messages == lines
     assert repository.faults == []
 
@@ -122,7 +122,7 @@ def test_what_cannot_be_sent_waits_and_goes_out_once_in_order(
     record.append(b"message 450")
     assert Shipper(AuditRecord(tmp_path / "audit"), sender.send, Log("audit")).tick() == 1
     assert Shipper(AuditRecord(tmp_path / "audit"), sender.send, Log("audit")).tick() == 0
-    wait_for("the messages", lambda: len(repository.messages) == 451, timeout_s=10)
+    wait_for("the messages", lambda: len(repository.messages) == 451, timeout_s=30)
     assert repository.messages == [b"message %d" % number for number in range(451)]
 
 

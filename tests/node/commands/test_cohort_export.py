@@ -13,7 +13,9 @@ from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 
-from node.bootstrap import Stores, make_processor, open_stores, utc_now
+from node.bootstrap.computing import make_processor
+from node.bootstrap.machine import utc_now
+from node.bootstrap.stores import Stores, open_stores
 from node.cli import cli
 from node.logs import Log
 from node.services.receive import Announced, Receiver

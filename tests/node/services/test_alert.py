@@ -16,7 +16,8 @@ import pytest
 
 from node.adapters.alert_channels import AlertFile, Mail, MailServer, Webhook
 from node.adapters.tls import Tls
-from node.bootstrap import make_alerter, open_stores
+from node.bootstrap.monitoring import make_alerter
+from node.bootstrap.stores import open_stores
 from node.errors import TransientError
 from node.logs import Log
 from node.services.alert import Alert, Alerter, Message

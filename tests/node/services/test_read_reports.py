@@ -8,7 +8,9 @@ from pydicom import Dataset
 from sqlalchemy import create_engine, select
 
 from node.adapters import clinical_schema as c
-from node.bootstrap import Stores, make_report_reader, make_scp, open_stores
+from node.bootstrap.receiving import make_scp
+from node.bootstrap.records import make_report_reader
+from node.bootstrap.stores import Stores, open_stores
 from node.services.receive import SUCCESS
 from node.settings import load_settings
 from pipelines.domain.clinical import patient_key
