@@ -17,6 +17,8 @@
 
 /* numpy.spacing(1), which PyRadiomics adds to a probability before it takes the logarithm */
 #define EPSILON 2.220446049250313e-16
+/* What it takes off -p log2(p + EPSILON), whatever p: EPSILON / ln 2. */
+#define EPSILON_BITS (EPSILON * 1.4426950408889634)
 
 typedef int64_t index_t;
 
