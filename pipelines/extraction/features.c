@@ -180,6 +180,9 @@ int glcm_features(const uint32_t *cooccurrences, index_t levels, double *feature
         }
         m.entropy1 = 2.0 * information - EPSILON_BITS * shared;
         m.entropy2 = 2.0 * information - EPSILON_BITS * kinds * kinds;
+        /* a single level: all three are the same sum of one term, whose noise must not differ */
+        if (kinds == 1.0)
+            m.entropy1 = m.entropy2 = m.entropy;
         features_of_moments(&m, f);
         features_of_marginals(&(marginals_t){sums, differences, mean}, levels, f);
         for (int k = 0; k < GLCM_FEATURES; k++)

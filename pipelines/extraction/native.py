@@ -41,17 +41,18 @@ class _ArrayOf:
         self._dtype = None if dtype is None else np.dtype(dtype)
 
     def from_param(self, array: object) -> object:
-        if not isinstance(array, np.ndarray) or not array.flags.c_contiguous or not self._fits(array.dtype):
+        if (
+            not isinstance(array, np.ndarray)
+            or not array.flags.c_contiguous
+            # NumPy takes None for float64 when it compares types
+            or (array.dtype is not self._dtype and self._dtype is not None and array.dtype != self._dtype)
+        ):
             wanted = "numbers" if self._dtype is None else self._dtype
             raise TypeError(f"a kernel needs a C-ordered array of {wanted}")
         if array.size and array.flags.writeable:
             # several times quicker than to ask NumPy for the address, and there are hundreds of these in a lesion
             return ctypes.byref(_BYTE.from_buffer(array))
         return ctypes.c_void_p(array.__array_interface__["data"][0])
-
-    def _fits(self, dtype: np.dtype[Any]) -> bool:
-        # NumPy takes None for float64 when it compares types
-        return self._dtype is None or dtype == self._dtype
 
 
 def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
@@ -216,7 +217,7 @@ def recursive_gaussian(
     shape[axis] = stop - first
     filtered = np.empty(shape, dtype=np.float32)
     library = _library()
-    run = {"float32": library.recursive_gaussian_f32, "float64": library.recursive_gaussian_f64}[image.dtype.name]
+    run = {"float32": library.recursive_gaussian_f32, "float64": library.recursive_gaussian_f64}[image.dtype.type.__name__]
     _enough_memory(run(image, *image.shape, axis, first, stop, coefficients, filtered))
     return filtered
 
@@ -237,7 +238,7 @@ def laplacian(
     if not within or min(image.shape) < 4 or coefficients.shape != (3, 2, 20) or factors.shape != (3,):
         raise ValueError("a Laplacian needs a volume of four voxels a side, a box within it, and coefficients")
     filtered = np.zeros([stop - first for first, stop in box], dtype=np.float32)
-    run = {"float32": _library().laplacian_f32, "float64": _library().laplacian_f64}[image.dtype.name]
+    run = {"float32": _library().laplacian_f32, "float64": _library().laplacian_f64}[image.dtype.type.__name__]
     _enough_memory(run(image, *image.shape, np.array(box, dtype=np.int64), coefficients, factors, filtered))
     return filtered
 
@@ -255,7 +256,7 @@ def wavelet_band(
     if shape[axis] < 1 or len(taps) != TAPS:
         raise ValueError("a wavelet band needs six taps and as many voxels")
     band = np.empty(shape, image.dtype)
-    convolve = {"float32": _library().wavelet_band_f32, "float64": _library().wavelet_band_f64}[image.dtype.name]
+    convolve = {"float32": _library().wavelet_band_f32, "float64": _library().wavelet_band_f64}[image.dtype.type.__name__]
     outer, count, inner = math.prod(image.shape[:axis]), image.shape[axis], math.prod(image.shape[axis + 1 :])
     convolve(image, outer, count, inner, np.array(taps, image.dtype), to_the_end, band)
     return band
@@ -281,7 +282,7 @@ def gather(image: NDArray[np.generic], within: NDArray[np.uint32], values: NDArr
     if within.size == 0 or within.shape != values.shape or int(within[-1]) >= image.size:
         raise ValueError("voxels are gathered in ascending order from within an image")
     extremes = np.empty(2)
-    getattr(_library(), f"gather_{image.dtype.name}")(image, within, within.size, values, extremes)
+    getattr(_library(), f"gather_{image.dtype.type.__name__}")(image, within, within.size, values, extremes)
     return float(extremes[0]), float(extremes[1])
 
 
@@ -293,7 +294,7 @@ def place_levels(
     frame: NDArray[np.unsignedinteger],
 ) -> NDArray[np.int64]:
     """Write grey levels (see `grey_levels`) to the indices `within` of `frame`; how many have each level from 0."""
-    fits = 2 <= edges.size <= np.iinfo(frame.dtype).max
+    fits = 2 <= edges.size < 2 ** (8 * frame.itemsize)
     if not fits or within.shape != values.shape or (within.size and int(within[-1]) >= frame.size):
         raise ValueError("grey levels need a place each, and at least two edges")
     voxels = np.zeros(edges.size, dtype=np.int64)
