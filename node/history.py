@@ -37,13 +37,22 @@ class KeptScan:
 
     Attributes
     ----------
+    case
+        None for a visit of which a report of an archive tells.
     reportable
-        Its case has ended well, so that a report can be added to it.
+        Its case has ended well, so that a report can be added to it; never that of an earlier study that was fetched
+        to be compared with.
+    source
+        Peer that it was fetched from; empty when it was sent.
+    documents
+        What shows the visit: the segmentation, or the report, and the images.
     """
 
-    case: CaseId
+    case: CaseId | None
     scan: Scan
     reportable: bool
+    source: str = ""
+    documents: tuple[DocumentRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +132,12 @@ class History(Protocol):
         asked_at: datetime,
         case: CaseId,
         said: Assessed,
-        result: StoredResult | None,
+        results: Sequence[StoredResult],
         destinations: Sequence[Destination],
         *,
         at: datetime,
     ) -> bool:
-        """Write down what is said of a case, and put its report in the place of the one before.
+        """Write down what is said of a case, and put its report and pages in the place of those before.
 
         False, and nothing is written, when the patient's assessment was asked for again or answered meanwhile, or when
         the case is open again.

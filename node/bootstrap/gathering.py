@@ -1,5 +1,6 @@
 """The services that bring together what a case needs."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from node.services.orders import Orders
 from node.services.prefetch import Prefetcher
 from node.services.receive import Receiver
 from node.settings import Settings
+from pipelines.domain.identifiers import SopClassUID
 from pipelines.domain.sop_classes import CT_IMAGES
 from pipelines.imaging.assembly import Patience
 
@@ -42,7 +44,9 @@ def make_assembler(settings: Settings, stores: Stores, queue: "CeleryQueue") -> 
     )
 
 
-def make_query(settings: Settings, stores: Stores) -> QueryRetrieveScu:
+def make_query(
+    settings: Settings, stores: Stores, *, storage_classes: Collection[SopClassUID] = CT_IMAGES
+) -> QueryRetrieveScu:
     """The service that finds and retrieves."""
     node = settings.node.ae_title
     sources = [
@@ -53,7 +57,7 @@ def make_query(settings: Settings, stores: Stores) -> QueryRetrieveScu:
         sources,
         Receiver(stores.spool, stores.ledger, utc_now, Log("receive"), meters=stores.meters),
         Log("query"),
-        storage_classes=CT_IMAGES,
+        storage_classes=storage_classes,
         transfer_syntaxes=TRANSFER_SYNTAXES,
         retrieve_timeout_s=settings.prefetch.retrieve_timeout_s,
         queried=make_query_audit(settings, stores.trail).asked,
@@ -74,6 +78,7 @@ def make_prefetcher(settings: Settings, stores: Stores) -> Prefetcher:
         max_attempts=settings.prefetch.max_attempts,
         retry_max=timedelta(seconds=settings.delivery.retry_max_s),
         tolerances=tolerances(settings),
+        at_once=lambda case: stores.priors.prior_of(case) is not None,
     )
 
 

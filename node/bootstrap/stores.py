@@ -16,6 +16,7 @@ from node.adapters.ledger_files import SqlFiles
 from node.adapters.ledger_history import SqlHistory
 from node.adapters.ledger_meters import SqlMeters
 from node.adapters.ledger_priorities import SqlPriorities
+from node.adapters.ledger_priors import SqlPriors
 from node.adapters.ledger_readings import SqlReadings
 from node.adapters.ledger_reassessment import SqlReassessments
 from node.adapters.ledger_retention import SqlRetention
@@ -57,6 +58,7 @@ class Stores:
     heartbeat: Heartbeat
     trail: Trail
     history: SqlHistory
+    priors: SqlPriors
 
 
 def open_stores(settings: Settings) -> Stores:
@@ -110,6 +112,7 @@ def open_stores(settings: Settings) -> Stores:
         Heartbeat(data_dir / "alive"),
         make_trail(settings, engine),
         SqlHistory(engine),
+        SqlPriors(engine),
     )
 
 

@@ -45,6 +45,10 @@ def _always(case: CaseId) -> bool:
     return True
 
 
+def _nobody(case: CaseId) -> str:
+    return ""
+
+
 class Processor:
     """The use case behind the task `process-case`.
 
@@ -70,6 +74,12 @@ class Processor:
         Hears of every case whose images are about to be read.
     may_start
         Tells whether a case may be computed at this time of the day.
+    follows
+        True when patients are followed over time: a segmentation without any voxel then tells that the lesions are
+        gone, and is no reason to reject the case.
+    kept_from
+        Names the archive from which a case was fetched to be a time point and nothing else: it is read, and neither
+        measured nor reported. Empty for all others.
     """
 
     def __init__(
@@ -94,6 +104,8 @@ class Processor:
         meters: Meters = SILENT,
         opened: Callable[[Claim], None] = lambda claim: None,
         may_start: Callable[[CaseId], bool] = _always,
+        follows: bool = False,
+        kept_from: Callable[[CaseId], str] = _nobody,
     ) -> None:
         self._pipeline = pipeline
         self._spool = spool
@@ -114,6 +126,8 @@ class Processor:
         self._meters = meters
         self._opened = opened
         self._may_start = may_start
+        self._follows = follows
+        self._kept_from = kept_from
 
     def process(self, case: CaseId) -> None:
         """Run `case` if nobody else does; safe to call any number of times."""
@@ -209,6 +223,11 @@ class Processor:
             case = self._read_case(claim)
         if isinstance(case, Rejected):
             return case
+        source = self._kept_from(claim.case)
+        if not case.lesions or source:
+            what = f"{len(case.lesions)} lesions" if case.lesions else "No lesion has a voxel"
+            fetched = f" Fetched from {source}; nothing is sent." if source else ""
+            return Report((), None, (), f"{what}: kept as a time point.{fetched}", notes=case.notes)
         if self._orders is not None:
             case = self._orders.filled_in(claim.case, case)
         try:
@@ -244,6 +263,7 @@ class Processor:
             rule=self._pipeline.lesions,
             assume_charset=self._assume_charset,
             tolerances=self._tolerances,
+            may_be_empty=self._follows,
         )
 
     def _results(self, claim: Claim, findings: Findings) -> Sequence[StoredResult] | Rejected:

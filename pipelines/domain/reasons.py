@@ -118,6 +118,7 @@ CODES: Final[dict[str, str]] = {
     "COH-007": "The features of the cohort do not fit together",
     "COH-008": "An image cannot be de-identified",
     "COH-009": "The readings of a second reader cannot be compared",
+    "COH-010": "The cohort's table and the node's records differ",
     # lesions over time
     "RSP-001": "Lesions of two time points cannot be matched",
     "RSP-002": "The time points of a patient contradict each other",

@@ -132,19 +132,14 @@ def _measured(
             return part
         found.update(part)
     names = feature_names(settings)
-    # a Laplacian that does not fit the image has no features; all other names must be there
-    missing = math.nan if len(found) < len(names) else None
-    return FeatureVector(names, np.array([_value(found, name, missing) for name in names], dtype=np.float64))
+    if len(found) < len(names):
+        # a Laplacian that does not fit the image has no features; all other names must be there
+        found = {name: math.nan for name in names if name.startswith("log-")} | found
+    return FeatureVector(names, np.array([found[name] for name in names], dtype=np.float64))
 
 
 def _run(job: Job) -> Found | Unsupported:
     return job()
-
-
-def _value(found: dict[str, float], name: str, missing: float | None) -> float:
-    if missing is not None and name.startswith("log-"):
-        return found.get(name, missing)
-    return found[name]
 
 
 def _images(resampled: Resampled, box: Box, settings: ExtractionSettings) -> Iterator[Images]:

@@ -83,6 +83,9 @@ static void reach_of_slice(const index_t *first, const index_t *stop, index_t ro
         }
 }
 
+/* Voxels of a row that are looked at together; the border of a volume is wide enough for what they reach beyond it. */
+enum { BLOCK = 16 };
+
 /* As few bytes as the levels and the lengths of runs allow: a vector register holds twice as many of them. */
 #define LEVEL uint8_t
 #define CELL uint16_t

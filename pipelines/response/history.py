@@ -82,6 +82,8 @@ def _replaces(later: Scan, scan: Scan) -> bool:
 def _same(one: Sighting, other: Sighting) -> bool:
     if one.tracking_uid and other.tracking_uid:
         return one.tracking_uid == other.tracking_uid
+    if not len(one.points_mm) or not len(other.points_mm):
+        return False
     here, there = ({tuple(row) for row in np.round(seen.points_mm, 3).tolist()} for seen in (one, other))
     return len(here & there) >= _SHARED * min(len(here), len(there))
 

@@ -21,6 +21,7 @@ from pipelines.domain.progression import Course, Pattern, Resistance, Stop
 from pipelines.domain.readings import Decision, Question, Reading, Source, TrackingUID
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.recist import LesionRole
+from pipelines.domain.responses import OverallResponse
 from pipelines.domain.scan_date import ScanDate
 from pipelines.domain.sop_classes import COMPREHENSIVE_3D_SR
 from pipelines.imaging.case import read_case
@@ -209,6 +210,23 @@ def test_lesions_drawn_in_objects_of_their_own_are_one_scan(followed: Followed) 
     ((_, scan),) = visit.scans
     assert len(scan.sightings) == len(first.sightings)
     assert [seen.number for seen in scan.sightings] == list(range(1, len(first.sightings) + 1))
+
+
+def test_a_scan_in_which_nothing_is_drawn_is_a_complete_response(followed: Followed) -> None:
+    gone = replace(followed.cases[1], lesions=())
+    scan = scan_of(gone)
+    assert isinstance(scan, Scan)
+    told = tell(visits_of([followed.scans[0], scan]), followed.places, (), START, PIPELINE)
+    assert not isinstance(told, Rejected)
+    (visit,) = told.assessment.visits
+    assert visit.overall is OverallResponse.CR
+    assert visit.sum.total == 0
+    made = write_report(gone, told, PIPELINE, PRODUCER)
+    assert isinstance(made, Written), made
+    course, _, _, *lesions = groups(made.report)
+    assert code(course, c.CURRENT_RESPONSE) == c.OVERALL_CR.value
+    assert len(lesions) == len(followed.scans[0].sightings)
+    assert all(numbers_named(lesion, c.AXIS_FROM_BASELINE) == [-100.0] for lesion in lesions)
 
 
 def test_two_cts_of_a_day_are_one_visit(followed: Followed) -> None:
