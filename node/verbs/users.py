@@ -5,15 +5,16 @@ import click
 
 @click.command("user")
 @click.argument("name")
-@click.option("--passcode", prompt=True, hide_input=True, confirmation_prompt=True, help="Asked for when not given.")
-def user(*, name: str, passcode: str) -> None:
-    """Print the line for NAME in receive.users_file, with a hash of the passcode.
+def user(name: str) -> None:
+    """Ask for a passcode, and print the line for NAME in receive.users_file, with a hash of it.
 
     \b
     Example: pulmonode user CT1 >> /etc/pulmonode/users
     """
     from node.adapters.users import line_of
 
+    # not an option: whoever lists the processes would see it
+    passcode = click.prompt("Passcode", hide_input=True, confirmation_prompt=True, err=True)
     try:
         click.echo(line_of(name, passcode))
     except ValueError as fault:

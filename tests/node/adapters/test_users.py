@@ -89,8 +89,9 @@ def test_a_file_that_others_can_read_is_refused(users_file: Path) -> None:
 def test_the_command_prints_a_line_that_lets_its_user_in(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["user", "CT1"], input=f"{PASSCODE}\n{PASSCODE}\n")
     assert done.exit_code == 0
+    assert done.stdout.count("\n") == 1
     path = tmp_path / "users"
-    path.write_text(done.output.splitlines()[-1])
+    path.write_text(done.stdout)
     path.chmod(0o600)
     Users(path)
-    assert CliRunner().invoke(cli, ["user", "a:b", "--passcode", "x"]).exit_code == 2
+    assert CliRunner().invoke(cli, ["user", "a:b"], input="x\nx\n").exit_code == 2
