@@ -124,12 +124,20 @@ class Node:
         ).tick()
 
     def said(self) -> list[str]:
-        detail = self.ledger.detail(CaseId(1))
+        detail = self.ledger.detail(self.numbered()[0])
         assert detail is not None
         return [event.detail for event in detail.events if event.event == "priors"]
 
+    def numbered(self) -> list[CaseId]:
+        """The cases in the order in which they were opened."""
+        return sorted(row.case for row in self.ledger.overview(limit=50).cases)
+
     def cases(self) -> int:
-        return len(self.ledger.overview(limit=50).cases)
+        return len(self.numbered())
+
+    def source(self, place: int) -> str:
+        prior = self.priors.prior_of(self.numbered()[place])
+        return "" if prior is None else prior.peer
 
 
 @pytest.fixture
@@ -145,8 +153,7 @@ def test_earlier_segmentations_are_fetched_once_and_are_time_points_alone(node: 
     node.archive.held += [drawn("1.2.90", "20260101"), drawn("1.2.80", "20251101")]
     node.tick()
     assert node.cases() == 3
-    assert [prior.peer for case in (2, 3) if (prior := node.priors.prior_of(CaseId(case))) is not None] == ["PACS"] * 2
-    assert node.priors.prior_of(CaseId(1)) is None
+    assert [node.source(place) for place in range(3)] == ["", "PACS", "PACS"]
     (said,) = node.said()
     assert "study 1.2.90 from PACS" in said
     asked = list(node.archive.asked)
@@ -177,7 +184,7 @@ def test_what_is_here_already_is_not_fetched(node: Node) -> None:
     node.archive.held.append(earlier)
     node.tick()
     assert node.archive.asked == []
-    assert node.priors.prior_of(CaseId(2)) is None
+    assert node.source(1) == ""
     assert node.said() == ["No earlier study had to be fetched."]
 
 
@@ -226,6 +233,6 @@ def test_fetched_studies_are_reported_where_that_is_wanted(node: Node) -> None:
     node.reach = Reach(365, 3, reported=True)
     node.archive.held.append(drawn("1.2.90", "20260101"))
     node.tick()
-    prior = node.priors.prior_of(CaseId(2))
+    prior = node.priors.prior_of(node.numbered()[1])
     assert prior is not None
     assert prior.reported
