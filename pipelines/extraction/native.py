@@ -51,7 +51,8 @@ class _ArrayOf:
             raise TypeError(f"a kernel needs a C-ordered array of {wanted}")
         if array.size and array.flags.writeable:
             # several times quicker than to ask NumPy for the address, and there are hundreds of these in a lesion
-            return ctypes.byref(_BYTE.from_buffer(array))
+            # NumPy declares itself a buffer from Python 3.12 on only
+            return ctypes.byref(_BYTE.from_buffer(array))  # type: ignore[arg-type]
         return ctypes.c_void_p(array.__array_interface__["data"][0])
 
 
