@@ -12,6 +12,7 @@ from node.verbs.cases import delete, prioritise, retry, send, status
 from node.verbs.clinical import patient
 from node.verbs.cohort import cohort
 from node.verbs.context import Node
+from node.verbs.due import due
 from node.verbs.extraction import extract
 from node.verbs.installation import config, conformance, doctor, sbom
 from node.verbs.models import model
@@ -38,6 +39,7 @@ VERBS: Final = (
     delete,
     patient,
     review,
+    due,
     # its neighbours
     echo,
     submit,

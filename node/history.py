@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from node.ports import Destination, InputInstance, StoredResult
@@ -78,6 +78,8 @@ class Assessed:
         The report, None when there is none; `current` tells whether it is among the results of the case.
     made_at
         The time that the report bears.
+    due
+        First and last day of the window in which the next scan is due; None where the rules name none.
     """
 
     label: str
@@ -88,6 +90,25 @@ class Assessed:
     predecessor: DocumentRef | None
     made_at: datetime
     current: bool = True
+    due: tuple[date, date] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """When the next scan of a patient is due, by the latest case that was assessed.
+
+    Attributes
+    ----------
+    label
+        Day of that case's scan.
+    due_from, due_until
+        None when the protocol of the site decides.
+    """
+
+    case: CaseId
+    label: str
+    due_from: date | None
+    due_until: date | None
 
 
 class History(Protocol):
@@ -142,6 +163,9 @@ class History(Protocol):
         False, and nothing is written, when the patient's assessment was asked for again or answered meanwhile, or when
         the case is open again.
         """
+
+    def due(self) -> Sequence[Due]:
+        """The latest assessed case of each patient."""
 
     def waiting(self, *, quiet_since: datetime, most: int) -> Sequence[CaseId]:
         """Cases to be looked at: their scan is not kept, their report is missing, or their patient waits for a new one.

@@ -35,6 +35,7 @@ from pipelines.response.history import (
     named_anew,
     names_of,
     read_at,
+    set_apart,
     with_natures,
 )
 from pipelines.response.sightings import sighted
@@ -175,8 +176,8 @@ def tell(
         By label of the visit the archive that its scan was fetched from, where it was not sent.
     """
     fetched = {visit.label: (sources or {})[visit.label] for visit in visits if visit.label in (sources or {})}
-    same, _ = identities(one for one in readings if one.decision.study not in later)
-    seen = named_anew(visits, same)
+    same, different = identities(one for one in readings if one.decision.study not in later)
+    seen = set_apart(named_anew(visits, same), different)
     followed = followed_over(seen, places, gates=pipeline.gates)
     if isinstance(followed, Rejected):
         return followed
@@ -197,7 +198,7 @@ def tell(
         pipeline.method.settings_digest,
         canonical(scans),
         canonical({name: place for name, place in places.items() if name in scans}),
-        canonical((said.decisions, said.natures, same, said.notes)),
+        canonical((said.decisions, said.natures, same, different, said.notes)),
         canonical(known),
         canonical(fetched),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, delete, exists, insert, or_, select, update
@@ -13,7 +13,7 @@ from node.adapters import ledger_schema as t
 from node.adapters.history_rows import ask, document, document_values, lesion_values, scan_of, scan_values
 from node.adapters.ledger import add_result, advance, reading, stored_file, writing
 from node.adapters.ledger_priors import fetched_from, measured_scans
-from node.history import Assessed, CaseInputs, KeptScan, Placement
+from node.history import Assessed, CaseInputs, Due, KeptScan, Placement
 from node.ports import Destination, InputInstance, StoredResult
 from pipelines.domain.case import SeriesKey
 from pipelines.domain.case_state import CaseEvent, CaseState
@@ -180,6 +180,7 @@ class SqlHistory:
             document(row.predecessor),
             row.made_at,
             current=bool(row.current) or row.report is None,
+            due=None if row.due_from is None else (date.fromisoformat(row.due_from), date.fromisoformat(row.due_until)),
         )
 
     def say(
@@ -210,6 +211,20 @@ class SqlHistory:
             for made, getting in zip(results, takers, strict=True):
                 add_result(connection, case, made, getting, at)
         return True
+
+    def due(self) -> Sequence[Due]:
+        wanted = (
+            select(h.time_point.c.patient_key, h.assessment)
+            .join(h.assessment, h.assessment.c.case == h.time_point.c.case)
+            .where(h.assessment.c.report_uid.is_not(None))
+            .order_by(h.assessment.c.label, h.assessment.c.case)
+        )
+        latest: dict[str, Due] = {}
+        with reading(self._engine) as connection:
+            for row in connection.execute(wanted):
+                window = [None if day is None else date.fromisoformat(day) for day in (row.due_from, row.due_until)]
+                latest[row.patient_key] = Due(CaseId(row.case), row.label, *window)
+        return list(latest.values())
 
     def waiting(self, *, quiet_since: datetime, most: int) -> Sequence[CaseId]:
         ended = t.case.c.state.in_(_ENDED_WELL)
@@ -290,4 +305,6 @@ def _values(said: Assessed) -> Mapping[str, object]:
         "report_uid": None if said.report is None else said.report.sop_instance,
         "predecessor": document_values(said.predecessor),
         "made_at": said.made_at,
+        "due_from": None if said.due is None else said.due[0].isoformat(),
+        "due_until": None if said.due is None else said.due[1].isoformat(),
     }

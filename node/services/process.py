@@ -395,7 +395,7 @@ def _summary(findings: Findings, objects: int) -> str:
             mark = " (demonstration model)" if score.model.demonstration else ""
             parts.append(f"{score.outcome_label}, probability {score.probability:.3f}{mark}")
         case Rejected() as reason:
-            parts.append(f"not scored: {reason.code} {reason.detail}")
+            parts.append(f"not scored: {reason}")
         case None:
             parts.append("no model is configured")
     return "; ".join(parts).rstrip(".") + "."

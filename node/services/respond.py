@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from io import BytesIO
 from typing import Final, Literal
 
@@ -268,7 +268,9 @@ class Responder:
         made = written.report
         results = [self._stored(number, one) for one in (made, *written.pages)]
         report = DocumentRef(SeriesKey(case.ct_key.study, made.series), made.sop_class, made.sop_instance)
-        said = Assessed(told.label, inputs, written.lines, written.notes, report, predecessor, made_at)
+        said = Assessed(
+            told.label, inputs, written.lines, written.notes, report, predecessor, made_at, due=_window(told)
+        )
         if not self._history.say(patient, asked_at, number, said, results, self._destinations, at=self._clock()):
             return False
         self._log.info("response_reported", case=number, replaces=predecessor is not None, priors=len(priors))
@@ -316,3 +318,9 @@ class Responder:
             )
         except UnreadableVoxels as fault:
             return fault.reason
+
+
+def _window(told: Told) -> tuple[date, date] | None:
+    """First and last day on which the next scan is due."""
+    due = told.assessment.follow_up
+    return None if due.due_from is None or due.due_until is None else (due.due_from, due.due_until)

@@ -37,6 +37,8 @@ class Sighting:
         tells of it and no segmentation.
     step_mm
         Largest spacing of those voxels.
+    apart
+        A reader said that it is none of the lesions before.
     """
 
     number: int
@@ -53,6 +55,7 @@ class Sighting:
     slice_thickness: Tenths | None = None
     modality: str = "CT"
     nature: LesionNature = LesionNature.SOLID
+    apart: bool = False
 
     @property
     def centre_mm(self) -> NDArray[Any]:

@@ -121,6 +121,8 @@ def _measured(
             if isinstance(features, Unsupported):
                 return features
             found.update({f"{image_type}_{name}": value for name, value in features.items()})
+            # before the next one is made
+            del image
         spare.append(workspace)
         return found
 
@@ -152,18 +154,13 @@ def _images(resampled: Resampled, box: Box, settings: ExtractionSettings) -> Ite
             yield partial(_laplacian, real, spacing, sigma, box)
     if settings.wavelet:
         for first in "LH":
-            yield partial(_wavelets, image, box, first)
+            yield partial(sub_bands, image, box, first)
 
 
 def _laplacian(
     image: NDArray[np.floating], spacing_mm: tuple[float, float, float], sigma_mm: float, box: Box
 ) -> Iterator[tuple[str, NDArray[np.generic]]]:
     yield f"log-sigma-{str(sigma_mm).replace('.', '-')}-mm-3D", laplacian(image, spacing_mm, sigma_mm, box)
-
-
-def _wavelets(image: NDArray[np.generic], box: Box, first: str) -> Iterator[tuple[str, NDArray[np.generic]]]:
-    for band, values in sub_bands(image, box, first):
-        yield f"wavelet-{band}", values
 
 
 def _real(image: NDArray[np.generic]) -> NDArray[np.floating]:

@@ -62,7 +62,7 @@ static INLINE void OF_TYPE(count_cells)(const CELL *restrict cell, index_t count
  * cooccurrences  (13, levels + 1, levels + 1): how often level i precedes level j in a direction, for i, j from 1.
  * positions      (13, levels + 1, longest + 2): how many voxels of level i are number r of their run. The number of
  *                runs of length r is positions(r) - positions(r + 1).
- * numbers        (2, rows, stride): place in its run of each voxel of this and the previous slice.
+ * numbers        (2, rows, stride) and BLOCK more: place in its run of each voxel of this and the previous slice.
  *
  * Every voxel is the first of its run or like the voxel before it, so the first ones need not be counted.
  */

@@ -24,6 +24,8 @@ GLCM_VALUES: Final = 22
 SIZE_VALUES: Final = 16
 FIRSTORDER_VALUES: Final = 17
 TAPS: Final = 6
+BLOCK: Final = 16
+"""Voxels of a row that a sweep looks at together, so that it may look at some more than there are."""
 MAX_RADIUS: Final = 3
 """Of the cubes that feature maps are made of."""
 SIZE_MAPS: Final = ("glrlm", "glszm", "gldm")
@@ -51,7 +53,8 @@ class _ArrayOf:
             raise TypeError(f"a kernel needs a C-ordered array of {wanted}")
         if array.size and array.flags.writeable:
             # several times quicker than to ask NumPy for the address, and there are hundreds of these in a lesion
-            return ctypes.byref(_BYTE.from_buffer(array))
+            # NumPy declares itself a buffer from Python 3.12 on only
+            return ctypes.byref(_BYTE.from_buffer(array))  # type: ignore[arg-type]
         return ctypes.c_void_p(array.__array_interface__["data"][0])
 
 
@@ -369,11 +372,11 @@ def sweep(
         or volume.itemsize < level_type(level_count, longest)().itemsize
     ):
         raise ValueError("the arrays of a sweep differ in shape or type")
-    if longest < max(volume.shape[:2]) - 2:
+    if longest < max(volume.shape[:2]) - 2 or volume.shape[2] < BLOCK:
         raise ValueError("the sweep has too little room")
     pairs = np.zeros((DIRECTIONS, level_count + 1, level_count + 1), dtype=np.uint32)
     positions = np.zeros((DIRECTIONS, level_count + 1, longest + 2), dtype=np.uint32)
-    numbers = np.empty((2, *volume.shape[1:]), volume.dtype)
+    numbers = np.empty(2 * volume.shape[1] * volume.shape[2] + BLOCK, volume.dtype)
     count = _library().sweep_u8 if volume.dtype == np.uint8 else _library().sweep_u16
     _enough_memory(count(volume, *volume.shape, first, stop, level_count, longest, voxels, pairs, positions, numbers))
     return pairs, positions

@@ -152,7 +152,7 @@ def _by_id(known: Sequence[Known], seen: Sequence[Sighting], free: Sequence[int]
 
 
 def _may_match(one: Known, other: Sighting) -> bool:
-    return _compatible(one.organ, other.organ) and not (one.uids and other.tracking_uid)
+    return not other.apart and _compatible(one.organ, other.organ) and not (one.uids and other.tracking_uid)
 
 
 def _thinned(points: NDArray[np.float64]) -> NDArray[np.float64]:

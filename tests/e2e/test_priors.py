@@ -73,9 +73,12 @@ def report_over(running: RunningNode, visits: int) -> Path:
     stores = open_stores(running.settings)
 
     def look() -> Path | None:
-        said = stores.history.assessed(CaseId(1))
+        # in this order: a scan that is kept asks for the patient's assessment in the same moment
         patient = stores.history.patient_of(CaseId(1))
-        if said is None or said.report is None or patient is None or stores.history.asked(patient):
+        if patient is None or len(stores.history.scans(patient)) != visits or stores.history.asked(patient):
+            return None
+        said = stores.history.assessed(CaseId(1))
+        if said is None or said.report is None:
             return None
         detail = running.detail(1)
         assert detail is not None
@@ -83,8 +86,7 @@ def report_over(running: RunningNode, visits: int) -> Path:
         states = {one.state for row in made for one in row.deliveries}
         if states != {DeliveryState.DELIVERED}:
             return None
-        path = stores.spool.path(made[0].result.file)
-        return path if len(stores.history.scans(patient)) == visits else None
+        return stores.spool.path(made[0].result.file)
 
     found: Path = wait_for(f"a report over {visits} visits (log: {running.log})", look, timeout_s=400)
     return found
