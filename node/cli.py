@@ -12,6 +12,7 @@ from node.verbs.cases import delete, prioritise, retry, send, status
 from node.verbs.clinical import patient
 from node.verbs.cohort import cohort
 from node.verbs.context import Node
+from node.verbs.due import due
 from node.verbs.extraction import extract
 from node.verbs.installation import config, conformance, doctor, sbom
 from node.verbs.models import model
@@ -21,6 +22,7 @@ from node.verbs.serving import demo, role, serve, worker
 from node.verbs.studies import analyse
 from node.verbs.training import train
 from node.verbs.upkeep import backup, restore, verify
+from node.verbs.users import user
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 VERBS: Final = (
@@ -37,6 +39,7 @@ VERBS: Final = (
     delete,
     patient,
     review,
+    due,
     # its neighbours
     echo,
     submit,
@@ -55,6 +58,7 @@ VERBS: Final = (
     backup,
     restore,
     verify,
+    user,
 )
 
 

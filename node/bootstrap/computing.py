@@ -13,7 +13,8 @@ from node.bootstrap.machine import device_uid, utc_now
 from node.bootstrap.models import scoring_model
 from node.bootstrap.peers import destination
 from node.bootstrap.pipeline import pipeline_with
-from node.bootstrap.site import precedence_rule, tolerances
+from node.bootstrap.priors import kept_from
+from node.bootstrap.site import RESPONSE, precedence_rule, tolerances
 from node.bootstrap.stores import Stores
 from node.errors import ConfigError
 from node.logs import Log
@@ -57,6 +58,8 @@ def make_processor(settings: Settings, stores: Stores, model: "Model | Rejected 
         meters=stores.meters,
         opened=stores.trail.opened,
         may_start=partial(may_start, stores.priorities, precedence_rule(settings), utc_now),
+        follows=RESPONSE in settings.outputs.kinds,
+        kept_from=partial(kept_from, stores),
     )
 
 

@@ -1,7 +1,7 @@
 """The services that assess patients over all their scans."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from node import __version__
 from node.bootstrap.gathering import make_orders
@@ -11,12 +11,16 @@ from node.bootstrap.site import lesion_rule, tolerances
 from node.bootstrap.stores import Stores
 from node.logs import Log
 from node.settings import Settings
+from pipelines.outputs.page.settings import PageSettings
 
 if TYPE_CHECKING:
     from node.adapters.queue_celery import CeleryQueue
     from node.services.respond import Responder
     from node.services.respond_watch import ResponseWatch
     from pipelines.nsclc_progression import Progression
+
+
+PAGE: Final = "page-response"
 
 
 def make_responder(settings: Settings, stores: Stores) -> "Responder":
@@ -37,6 +41,7 @@ def make_responder(settings: Settings, stores: Stores) -> "Responder":
         software_version=__version__,
         destinations=[destination(settings, name) for name in settings.delivery.destinations],
         orders=make_orders(settings, stores),
+        page=PageSettings(settings.page.format, settings.page.language) if PAGE in settings.outputs.kinds else None,
     )
 
 

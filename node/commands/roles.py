@@ -17,6 +17,7 @@ from node.bootstrap.keeping import make_retainer
 from node.bootstrap.monitoring import make_alerter, make_monitor
 from node.bootstrap.peers import make_commitment_scu
 from node.bootstrap.pipeline import load_pipeline
+from node.bootstrap.priors import make_prior_finder
 from node.bootstrap.queue import make_app, make_queue
 from node.bootstrap.receiving import make_scp
 from node.bootstrap.records import make_report_reader
@@ -256,6 +257,8 @@ def _about_peers(settings: Settings, stores: Stores) -> dict[str, Callable[[], o
     }
     if RESPONSE in settings.outputs.kinds:
         work["response"] = make_respond_watch(settings, stores, make_queue(settings)).tick
+    if settings.priors.fetch:
+        work["priors"] = make_prior_finder(settings, stores).tick
     if any(peer.query for peer in settings.peers):
         work["prefetch"] = make_prefetcher(settings, stores).tick
     return work

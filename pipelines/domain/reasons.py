@@ -126,6 +126,7 @@ CODES: Final[dict[str, str]] = {
     "RSP-004": "Lesions were measured in different ways",
     "RSP-005": "A decision of a reader is missing",
     "RSP-006": "A decision of a reader cannot be used",
+    "RSP-007": "A reader's report cannot be read from the disk",
     # what people enter about patients
     "CLN-001": "A table of clinical data cannot be imported",
     "CLN-002": "A clinical record was not understood in full",
