@@ -80,7 +80,7 @@ def _lasso(study: Study) -> Iterator[tuple[str, str, Drawing]]:
     )
     yield (
         "lasso_cv",
-        f"Cross-validation of the lasso in {study.profile.recipe.folds} folds.",
+        f"Cross-validation of the lasso in {study.folds} folds.",
         lasso_cv(
             cv.path.lambdas,
             cv.mean,

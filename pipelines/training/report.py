@@ -47,7 +47,7 @@ def report_of(
         Section(
             "The signature",
             (
-                Paragraph(f"{selection(study)} {estimator(study)}"),
+                Paragraph(f"{selection(study)[0].upper()}{selection(study)[1:]} {estimator(study)}"),
                 *listed("signature"),
                 *shown("lasso_paths", "lasso_cv", "importance", "correlation"),
                 *((_table(fifty),) if fifty.rows else ()),
@@ -78,7 +78,8 @@ def summary(study: Study) -> str:
     """The result in a few sentences."""
     names = study.selected
     made = (
-        f"The signature has {len(names)} features ({counted_kinds(names)}) of {len(study.table.features)}."
+        f"The signature has {len(names)} {'feature' if len(names) == 1 else 'features'} ({counted_kinds(names)}) of "
+        f"{len(study.table.features)}."
         if names
         else "No feature was selected: there is no signature."
     )
@@ -113,6 +114,13 @@ def weaknesses(study: Study) -> tuple[str, ...]:
 
 
 def _weaknesses(study: Study) -> Iterator[str]:
+    judged = [one for one in study.evaluations if one.kind != "apparent"]
+    by_chance = study.permutation is not None and study.permutation.p > _CLOSE_TO_CHANCE
+    if by_chance or any(one.auc.interval.lower <= 0.5 for one in judged):
+        yield (
+            "This is no evidence that the signature works: on patients without a part in its training it was not shown "
+            "to be better than chance."
+        )
     positive = study.table.positive[study.train]
     smaller = int(min(positive.sum(), (~positive).sum()))
     yield (
@@ -132,7 +140,6 @@ def _weaknesses(study: Study) -> Iterator[str]:
             f"Riley's criteria ask for {needed} patients to develop a model from so many candidates; there are "
             f"{len(study.train)}."
         )
-    judged = [one for one in study.evaluations if one.kind != "apparent"]
     for one in judged:
         limits = one.auc.interval
         width = limits.upper - limits.lower
@@ -143,7 +150,7 @@ def _weaknesses(study: Study) -> Iterator[str]:
             )
         if limits.lower <= 0.5:
             yield f"The interval of the AUC ({one.name}) includes 0.5: chance alone may explain it."
-    if study.permutation is not None and study.permutation.p > _CLOSE_TO_CHANCE:
+    if by_chance and study.permutation is not None:
         yield f"Shuffled labels do as well in {study.permutation.p:.0%} of the draws: nothing was shown to be learned."
     if not judged:
         yield "Nothing was judged on patients without a part in the training."

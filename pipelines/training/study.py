@@ -93,6 +93,12 @@ class Study:
         return self.table.subset(self.train)
 
     @property
+    def folds(self) -> int:
+        """Folds in which the penalty was chosen: those of the recipe, or fewer in a small class."""
+        positive = self.table.positive[self.train]
+        return max(2, min(self.profile.recipe.folds, int(positive.sum()), int((~positive).sum())))
+
+    @property
     def predictors(self) -> Floats:
         """Linear predictor of the signature for all patients, shape (patients,)."""
         return self.trained.signature.linear_predictor(self.table.values)

@@ -18,7 +18,7 @@ def selection(study: Study) -> str:
     return (
         f"{reliable}features without spread or value left out; {p}of features with an absolute Pearson correlation of "
         f"{recipe.most_correlation:g} or more the one with the lower p kept ({_TESTS[recipe.test]}), which left "
-        f"{len(study.trained.candidates)}; lasso (binomial, {recipe.folds}-fold cross-validation, {recipe.measure}), "
+        f"{len(study.trained.candidates)}; lasso (binomial, {study.folds}-fold cross-validation, {recipe.measure}), "
         f"penalty {rule}, lambda = {study.trained.penalty:.6g}, which left {len(study.selected)}."
     )
 
@@ -36,4 +36,4 @@ def cut_off_rule(study: Study) -> str:
     """How the cut-off was chosen."""
     if study.profile.recipe.cut_off == "training":
         return "Youden index on the training data"
-    return f"Youden index on the training data, each case by a fit to the other {study.profile.recipe.folds} folds"
+    return f"Youden index on the training data, each case by a fit to the other {study.folds} folds"

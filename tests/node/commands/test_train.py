@@ -147,6 +147,7 @@ def test_sixteen_real_patients_are_told_to_be_too_few_to_believe(shared_data: Pa
         *("--extraction", "recommended", "--data-from", "2004-01-01", "--data-to", "2011-12-31", *QUICK),
     )
     told = " ".join(result.output.split())
+    assert "This is no evidence that the signature works" in told
     assert "16 training patients, 6 of the smaller class, 1218 features looked at: 0.00493 events" in told
     assert "includes 0.5: chance alone may explain it" in told
     assert "Riley's criteria ask for" in told
