@@ -6,35 +6,33 @@
 Every measurement runs in a process of its own, so that its peak of memory is its own; the engines of a row run in turns
 in one process. Times are CPU seconds, the median of a few runs (PyRadiomics: of one for large lesions). --write keeps
 the tables as benchmarks.md (between its marks) and benchmarks.json. A peer is another program in a Python of its own:
-see benchmarks/peer.py. Maps by PyRadiomics and peers take long, and are left out for all but small lesions.
+see benchmarks/peer.py. PyRadiomics maps the middle of a large lesion only, because it would take hours for all of it.
 """
 
 import argparse
 import json
 import logging
 import os
-import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import SimpleITK as sitk
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 
 from benchmarks import lesions
+from benchmarks.peers import PEERS_HEAD, Peer, measure_peer, peer_row
 from node.adapters.threads import mapper
 from pipelines.domain.case import Lesion
-from pipelines.domain.features import FeatureMap, FeatureVector
-from pipelines.domain.reasons import Rejected
+from pipelines.domain.features import FeatureVector
 from pipelines.domain.volume import CtVolume
-from pipelines.extraction import fast, oracle
+from pipelines.extraction import fast, fast_maps, oracle
 from pipelines.extraction.engine import feature_maps
 from pipelines.extraction.limits import Unsupported
 from pipelines.extraction.names import FEATURE_CLASSES, features_of
@@ -42,8 +40,9 @@ from pipelines.extraction.settings import load_profile
 from tests.lesions import lesion_of, volume
 
 _SETTINGS: Final = load_profile("recommended")
-# lesions up to this size are mapped by PyRadiomics and measured by peers
+# lesions up to this size are mapped by PyRadiomics as they are, of larger ones a cube of so many voxels a side
 _FEW_VOXELS: Final = 30_000
+_PART_SIDE: Final = 16
 _ONE_THREAD: Final = {"OPENBLAS_NUM_THREADS": "1", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1"}
 _BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
 _MAPS: Final = (
@@ -138,26 +137,40 @@ def _with_additional_info(ct: CtVolume, lesion: Lesion) -> None:
 def _maps(ct: CtVolume, lesion: Lesion) -> dict[str, float]:
     """The same maps by both engines in this process: CPU seconds, and how far they differ.
 
-    The difference of a map is that of its worst voxel, in shares of the greatest value of the map.
+    The difference of a map is that of its worst voxel, in shares of the greatest value of the map, both in double
+    precision: in a report a map is in single precision, where one more bit would hide what there is.
     """
-    found = feature_maps(ct, lesion, _MAPS, _SETTINGS)
-    measured = {
-        "maps_s": _median(lambda: feature_maps(ct, lesion, _MAPS, _SETTINGS), 5),
-        "voxels": lesion.mask.count,
-    }
-    if lesion.mask.count > _FEW_VOXELS:
-        return measured
+    whole = _median(lambda: feature_maps(ct, lesion, _MAPS, _SETTINGS), 5)
+    part = lesion if lesion.mask.count <= _FEW_VOXELS else _middle_of(ct, lesion)
+    own = [_median(lambda: feature_maps(ct, part, _MAPS, _SETTINGS), 1) for _ in range(5)]
     start = time.process_time()
-    wanted = oracle.feature_maps(ct, lesion, _MAPS, _SETTINGS)
-    measured["pyradiomics_maps_s"] = time.process_time() - start
-    assert not isinstance(wanted, Rejected)
-    differences = []
-    for own, reference in zip(found.outcomes, wanted, strict=True):
-        assert isinstance(own, FeatureMap)
-        apart = np.abs(own.values.astype(np.float64) - reference.values)
-        differences.append(float(np.nanmax(apart) / np.nanmax(np.abs(reference.values))))
-    measured["maps_worst"] = max(differences)
-    return measured
+    wanted = oracle.voxel_values(ct, part, _MAPS, _SETTINGS)
+    reference = time.process_time() - start
+    own += [_median(lambda: feature_maps(ct, part, _MAPS, _SETTINGS), 1) for _ in range(5)]
+    found = fast_maps.voxel_values(ct, part, _MAPS, _SETTINGS)
+    assert isinstance(found, dict)
+    assert isinstance(wanted, dict)
+    worst = [np.nanmax(np.abs(found[name] - wanted[name])) / np.nanmax(np.abs(wanted[name])) for name in _MAPS]
+    return {
+        "voxels": lesion.mask.count,
+        "maps_s": whole,
+        "mapped_voxels": part.mask.count,
+        "mapped_s": statistics.median(own),
+        "pyradiomics_maps_s": reference,
+        "maps_worst": float(max(worst)),
+    }
+
+
+def _middle_of(ct: CtVolume, lesion: Lesion) -> Lesion:
+    """What lies of a lesion in a cube around the middle of its box."""
+    whole = lesion.mask.on(ct.grid)
+    cube = tuple(
+        slice((part.start + part.stop - _PART_SIDE) // 2, (part.start + part.stop + _PART_SIDE) // 2)
+        for part in lesion.mask.box
+    )
+    part = np.zeros_like(whole)
+    part[cube] = whole[cube]
+    return lesion_of(part)
 
 
 def _memory(ct: CtVolume, lesion: Lesion, engine: str) -> dict[str, float]:
@@ -188,23 +201,6 @@ def _measure(what: str, source: str) -> dict[str, float]:
     return _maps(ct, lesion) if what == "maps" else _memory(ct, lesion, what)
 
 
-def _peer(name: str, python: str, source: str, minutes: float) -> dict[str, float]:
-    """Another program on the same lesion, in its own Python; nothing when it needs more than `minutes` on a core."""
-    ct, lesion = lesions.source(source)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "case.npz"
-        mask = lesion.mask.on(ct.grid).astype(np.uint8)
-        np.savez(path, hu=ct.hu[:], mask=mask, spacing=np.array(ct.grid.spacing_mm))
-        command = [python, str(Path(__file__).with_name("peer.py")), name, str(path), str(round(60 * minutes))]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **_ONE_THREAD})
-    if done.returncode == -signal.SIGXCPU:
-        return {}
-    if done.returncode:
-        raise SystemExit(f"{name} failed:\n{done.stderr}")
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
 def _row(name: str, row: dict[str, float]) -> str:
     return (
         f"| {name} | {row['voxels']:.0f} | {row['pyradiomics_s']:.2f} s | {row['pyradiomics_additional_info_s']:.2f} s "
@@ -221,24 +217,18 @@ _HEAD: Final = (
 )
 
 
-_MAPS_HEAD: Final = "| case | voxels | maps | PyRadiomics, voxel mode | fast | ratio | worst voxel |\n|" + "---|" * 7
-_PEERS_HEAD: Final = "| case | program | features | its time | in times of fast |\n|" + "---|" * 5
+_MAPS_HEAD: Final = (
+    "| case | voxels | maps | fast | voxels for PyRadiomics | PyRadiomics, voxel mode | fast, the same voxels | ratio "
+    "| worst voxel |\n|" + "---|" * 9
+)
 
 
 def _maps_row(name: str, row: dict[str, float]) -> str:
-    start = f"| {name} | {row['voxels']:.0f} | {len(_MAPS)} |"
-    seconds = row.get("pyradiomics_maps_s")
-    if seconds is None:
-        return f"{start} not measured | {row['maps_s']:.3f} s | | |"
-    ratio = seconds / row["maps_s"]
-    return f"{start} {seconds:.1f} s | {row['maps_s']:.3f} s | {ratio:.0f} × | {row['maps_worst']:.0e} |"
-
-
-def _peer_row(name: str, peer: str, row: dict[str, float], minutes: float) -> str:
-    seconds = row.get(f"{peer}_s")
-    if seconds is None:
-        return f"| {name} | {peer} | | not ended in {minutes:g} min | more than {60 * minutes / row['fast_s']:.0f} × |"
-    return f"| {name} | {peer} | {row[f'{peer}_features']:.0f} | {seconds:.2f} s | {seconds / row['fast_s']:.0f} × |"
+    ratio = row["pyradiomics_maps_s"] / row["mapped_s"]
+    return (
+        f"| {name} | {row['voxels']:.0f} | {len(_MAPS)} | {row['maps_s']:.3f} s | {row['mapped_voxels']:.0f} "
+        f"| {row['pyradiomics_maps_s']:.1f} s | {row['mapped_s']:.4f} s | {ratio:.0f} × | {row['maps_worst']:.0e} |"
+    )
 
 
 def main() -> int:
@@ -258,9 +248,9 @@ def main() -> int:
     sources = {f"{cm3:g} cm³ in 512 × 512 × 200": str(cm3) for cm3 in given.volumes}
     if given.golden:
         sources |= {path.name: str(path) for path in sorted(given.golden.iterdir()) if (path / "seg.dcm").exists()}
-    peers = [tuple(text.partition("=")[::2]) for text in given.peer]
-    rows: dict[str, dict[str, float]] = {}
-    features, maps, others = [_HEAD], [_MAPS_HEAD], [_PEERS_HEAD]
+    peers = [Peer(*text.partition("=")[::2], given.peer_minutes) for text in given.peer]
+    rows: dict[str, dict[str, Any]] = {}
+    features, maps, others = [_HEAD], [_MAPS_HEAD], [PEERS_HEAD]
     for name, source in sources.items():
         row = rows[name] = _measured_apart("compare", source)
         row["pyradiomics_mb"] = _measured_apart("pyradiomics", source)["mb"]
@@ -271,11 +261,12 @@ def main() -> int:
             row |= _measured_apart("maps", source)
             maps.append(_maps_row(name, row))
             print(maps[-1], flush=True)
-        for peer, python in peers if row["voxels"] <= _FEW_VOXELS else ():
-            found = _peer(peer, python, source, given.peer_minutes)
-            row |= {f"{peer}_s": found["cpu_s"], f"{peer}_features": found["features"]} if found else {}
-            others.append(_peer_row(name, peer, row, given.peer_minutes))
+        for peer in peers:
+            row |= measure_peer(peer, source, _SETTINGS)
+            others.append(peer_row(name, peer, row))
             print(others[-1], flush=True)
+    for peer in peers:
+        peer.close()
     if given.write:
         (given.write / "benchmarks.json").write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
         page = given.write / "benchmarks.md"

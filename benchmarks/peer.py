@@ -1,9 +1,10 @@
-"""Times another radiomics program on one lesion; runs in that program's own Python, which has nothing of ours.
+"""Times another radiomics program on lesions; runs in that program's own Python, which has nothing of ours.
 
-    PYTHON benchmarks/peer.py pictologics|flash-radiomics CASE.npz SECONDS
+    PYTHON benchmarks/peer.py pictologics|flash-radiomics SECONDS
 
-CASE.npz holds `hu` (slices, rows, columns), `mask` and `spacing` (x, y, z). Prints one line of JSON, or is ended by
-SIGXCPU when all of it takes more than SECONDS on a core.
+Reads a file name a line: CASE.npz holds `hu` (slices, rows, columns), `mask` and `spacing` (x, y, z). Answers each with
+one line of JSON, or is ended by SIGXCPU when a lesion takes more than SECONDS on a core. What it compiles or loads
+before the first lesion does not count.
 """
 
 import json
@@ -73,23 +74,36 @@ def flash(hu: Any, mask: Any, spacing: tuple[float, float, float]) -> Callable[[
     return lambda: extractor.execute(image, lesion)
 
 
-def main() -> int:
-    """Print the median CPU seconds of three runs after a first one."""
-    name, path, seconds_at_most = sys.argv[1:]
-    resource.setrlimit(resource.RLIMIT_CPU, (int(seconds_at_most), int(seconds_at_most) + 60))
-    case = np.load(Path(path))
+PROGRAMS = {"pictologics": pictologics, "flash-radiomics": flash}
+
+
+def measured(name: str, path: Path) -> dict[str, Any]:
+    """The median CPU seconds of three runs after a first one."""
+    case = np.load(path)
     x, y, z = case["spacing"].tolist()
-    work = {"pictologics": pictologics, "flash-radiomics": flash}[name](case["hu"], case["mask"], (x, y, z))
-    first = time.process_time()
+    work = PROGRAMS[name](case["hu"], case["mask"], (x, y, z))
     found = work()
-    seconds = []
     count = sum(len(part) for part in found.values()) if name == "pictologics" else len(found)
-    first = time.process_time() - first
+    seconds = []
     for _ in range(3):
         start = time.process_time()
         work()
         seconds.append(time.process_time() - start)
-    print(json.dumps({"peer": name, "cpu_s": statistics.median(seconds), "first_s": first, "features": count}))
+    return {"cpu_s": statistics.median(seconds), "features": count}
+
+
+def main() -> int:
+    """Answer one line for each lesion."""
+    name, seconds_at_most = sys.argv[1], int(sys.argv[2])
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    for line in sys.stdin:
+        resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + seconds_at_most, hard))
+        try:
+            answer = measured(name, Path(line.strip()))
+        except Exception as fault:
+            # whatever the program does not manage is its answer
+            answer = {"error": f"{type(fault).__name__}: {fault}"[:200].replace("\n", " ")}
+        print(json.dumps(answer), flush=True)
     return 0
 
 

@@ -22,6 +22,7 @@ from node.verbs.serving import demo, role, serve, worker
 from node.verbs.studies import analyse
 from node.verbs.training import train
 from node.verbs.upkeep import backup, restore, verify
+from node.verbs.users import user
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 VERBS: Final = (
@@ -57,6 +58,7 @@ VERBS: Final = (
     backup,
     restore,
     verify,
+    user,
 )
 
 

@@ -119,6 +119,12 @@ class ReceiveSettings(_Section):
         600, ge=0, le=1000000, description="Connections from one address in a minute; 0 for no limit."
     )
     tls: bool = Field(False, description="Speak TLS on the DICOM port, and nothing else; needs the files in tls.")
+    users_file: Path | None = Field(
+        None,
+        description="File with users and hashes of their passcodes, one a line as `pulmonode user NAME` prints it. "
+        "Systems that call must then give a name and a passcode (DICOM user identity); use it with tls, or both are "
+        "sent in plain text. It may be changed while the node runs. Not set: nobody is asked.",
+    )
     require_called_ae_title: bool = Field(
         True, description="Reject associations that call another AE title than the node's."
     )

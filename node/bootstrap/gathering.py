@@ -2,13 +2,7 @@
 
 from collections.abc import Collection
 from datetime import timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Final
-
-from pydicom import DataElement, Dataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_dataset
-from pydicom.uid import ImplicitVRLittleEndian
+from typing import TYPE_CHECKING
 
 from node.adapters.query_retrieve import QueryRetrieveScu, Source
 from node.adapters.storage_scp import TRANSFER_SYNTAXES
@@ -17,21 +11,19 @@ from node.bootstrap.machine import utc_now
 from node.bootstrap.peers import peer_address
 from node.bootstrap.site import precedence_rule, tolerances
 from node.bootstrap.stores import Stores
+from node.bootstrap.trail import make_query_audit
 from node.logs import Log
 from node.services.assemble import Assembler
 from node.services.orders import Orders
 from node.services.prefetch import Prefetcher
 from node.services.receive import Receiver
-from node.services.trail import Trail
 from node.settings import Settings
 from pipelines.domain.identifiers import SopClassUID
-from pipelines.domain.sop_classes import CT_IMAGES, STUDY_ROOT_FIND
+from pipelines.domain.sop_classes import CT_IMAGES
 from pipelines.imaging.assembly import Patience
 
 if TYPE_CHECKING:
     from node.adapters.queue_celery import CeleryQueue
-
-_PATIENT_GROUP: Final = 0x0010
 
 
 def make_assembler(settings: Settings, stores: Stores, queue: "CeleryQueue") -> Assembler:
@@ -52,19 +44,6 @@ def make_assembler(settings: Settings, stores: Stores, queue: "CeleryQueue") -> 
     )
 
 
-def _audit_query(trail: Trail, peer: str, keys: Dataset, *, identify: bool) -> None:
-    told = Dataset()
-    told.update(keys)
-    if not identify:
-        for element in told:
-            if element.tag.group == _PATIENT_GROUP:
-                told[element.tag] = DataElement(element.tag, element.VR, None)
-    buffer = DicomBytesIO()
-    buffer.is_little_endian, buffer.is_implicit_VR = True, True
-    write_dataset(buffer, told)
-    trail.queried(peer, STUDY_ROOT_FIND, buffer.getvalue(), ImplicitVRLittleEndian)
-
-
 def make_query(
     settings: Settings, stores: Stores, *, storage_classes: Collection[SopClassUID] = CT_IMAGES
 ) -> QueryRetrieveScu:
@@ -81,7 +60,7 @@ def make_query(
         storage_classes=storage_classes,
         transfer_syntaxes=TRANSFER_SYNTAXES,
         retrieve_timeout_s=settings.prefetch.retrieve_timeout_s,
-        queried=partial(_audit_query, stores.trail, identify=settings.audit.identify_patients),
+        queried=make_query_audit(settings, stores.trail).asked,
     )
 
 
@@ -108,5 +87,6 @@ def make_orders(settings: Settings, stores: Stores) -> Orders | None:
     peer = next((peer for peer in settings.peers if peer.worklist), None)
     if peer is None:
         return None
-    worklist = WorklistScu(settings.node.ae_title, peer_address(settings, peer))
+    queried = make_query_audit(settings, stores.trail).asked
+    worklist = WorklistScu(settings.node.ae_title, peer_address(settings, peer), queried=queried)
     return Orders(worklist, stores.workflow, stores.spool, utc_now, Log("worklist"))

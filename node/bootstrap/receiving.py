@@ -3,6 +3,7 @@
 from node.adapters.commitment import commitment_service
 from node.adapters.front_door import Rules
 from node.adapters.storage_scp import StorageScp
+from node.adapters.users import Users
 from node.bootstrap.delivering import make_committer, make_custodian
 from node.bootstrap.machine import utc_now
 from node.bootstrap.peers import allowed_addresses, make_tls
@@ -45,4 +46,5 @@ def make_scp(settings: Settings, stores: Stores) -> StorageScp:
         turned_away=turned_away,
         meters=stores.meters,
         tls=make_tls(settings) if receive.tls else None,
+        users=Users(receive.users_file.expanduser()) if receive.users_file else None,
     )

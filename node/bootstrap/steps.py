@@ -7,6 +7,7 @@ from node.adapters.steps.scp import StepScp
 from node.bootstrap.machine import utc_now
 from node.bootstrap.peers import peer_address
 from node.bootstrap.stores import Stores
+from node.bootstrap.trail import make_query_audit
 from node.logs import Log
 from node.ports import StepBoard, StepEvent
 from node.services.notify import Notifier
@@ -21,7 +22,14 @@ def make_step_scp(settings: Settings, stores: Stores) -> StepScp:
     def cancel_requested(keeper: str, step: str) -> bool:
         return stores.tasks.cancel_requested(names.get(keeper, "") if keeper else "", step)
 
-    return StepScp(stores.steps, utc_now, Log("worklist"), cancel_requested=cancel_requested, receivers=tuple(names))
+    return StepScp(
+        stores.steps,
+        utc_now,
+        Log("worklist"),
+        cancel_requested=cancel_requested,
+        receivers=tuple(names),
+        queried=make_query_audit(settings, stores.trail).answered,
+    )
 
 
 def make_performer(settings: Settings, stores: Stores) -> Performer:

@@ -28,6 +28,7 @@ from node.bootstrap.machine import utc_now
 from node.bootstrap.site import PIPELINE, storage_classes
 from node.bootstrap.trail import make_trail
 from node.errors import ConfigError
+from node.services.deliver import LONGEST_CASE_WAIT
 from node.services.trail import Trail
 from node.settings import Settings, read_secret
 
@@ -80,17 +81,20 @@ def open_stores(settings: Settings) -> Stores:
     engine = open_engine(ledger_url(settings), password=read_secret(settings.ledger.password_file))
     spool = FileSpool(data_dir / "spool", min_free_bytes=settings.receive.min_free_mb * 2**20)
     delivery = settings.delivery
+    retry_first, retry_max = timedelta(seconds=delivery.retry_first_s), timedelta(seconds=delivery.retry_max_s)
+    longest_wait = max(retry_first, retry_max, LONGEST_CASE_WAIT)
     commitments = SqlCommitments(
         engine,
-        retry_first=timedelta(seconds=delivery.retry_first_s),
-        retry_max=timedelta(seconds=delivery.retry_max_s),
+        retry_first=retry_first,
+        retry_max=retry_max,
         give_up_after=timedelta(hours=delivery.give_up_after_h),
+        timeout=timedelta(seconds=delivery.commitment_timeout_s),
     )
     return Stores(
         spool,
-        SqlLedger(engine, pipeline=PIPELINE),
+        SqlLedger(engine, pipeline=PIPELINE, longest_wait=longest_wait),
         commitments,
-        SqlDuties(engine),
+        SqlDuties(engine, longest_wait=longest_wait),
         SqlWorkflow(engine),
         SqlSteps(engine),
         SqlTasks(engine),

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from node.adapters.audit_record import AuditRecord
 from node.adapters.ledger_audit import SqlAudit, nobody
+from node.adapters.query_audit import QueryAudit
 from node.adapters.syslog import SyslogSender
 from node.bootstrap.machine import account, utc_now
 from node.bootstrap.peers import make_tls
@@ -41,6 +42,11 @@ def make_trail(settings: Settings, engine: Engine) -> Trail:
         ae_title=settings.node.ae_title,
         user=account(),
     )
+
+
+def make_query_audit(settings: Settings, trail: Trail) -> QueryAudit:
+    """What tells the trail of queries."""
+    return QueryAudit(trail, identify=settings.audit.identify_patients)
 
 
 def make_shipper(settings: Settings) -> Shipper | None:

@@ -2,10 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+from node.adapters.query_audit import WebAudit
 from node.bootstrap.machine import utc_now
 from node.bootstrap.monitoring import make_monitor
 from node.bootstrap.records import make_recorder
 from node.bootstrap.stores import Stores
+from node.bootstrap.trail import make_query_audit
 from node.logs import Log
 from node.services.receive import Receiver
 from node.settings import Settings, read_secret
@@ -30,6 +32,7 @@ def make_web(settings: Settings, stores: Stores) -> "Starlette":
         stores.spool.path,
         log,
         max_request_bytes=settings.web.max_request_mb * 2**20,
+        readers=WebAudit(stores.trail, make_query_audit(settings, stores.trail)),
     )
     review = ReviewApi(stores.readings, make_recorder(stores))
     return make_web_app(

@@ -22,6 +22,7 @@ from pipelines.domain.case import SeriesKey
 from pipelines.domain.identifiers import CaseId, SopInstanceUID
 from pipelines.domain.instance import InstanceRef
 from pipelines.domain.reasons import Rejected
+from pipelines.domain.waiting import waited
 from pipelines.imaging.assembly import SeriesArrival, incompleteness, pair
 from pipelines.imaging.geometry import TOLERANCES, Tolerances
 
@@ -105,7 +106,7 @@ class Prefetcher:
         arrived_at = waiting.segmentation.received_at
         quiet_since = arrived_at if ct is None else max(arrived_at, ct.last_received_at)
         nobody_sends = ct is None and self._at_once(waiting.case)
-        if self._clock() < quiet_since + self._after and not nobody_sends:
+        if not waited(quiet_since, self._after, now=self._clock()) and not nobody_sends:
             return
         for peer in self._peers:
             tried = [one for one in self._retrievals.attempts(waiting.case) if one.peer == peer]
@@ -120,7 +121,7 @@ class Prefetcher:
         if not tried:
             return True
         wait = backoff(len(tried), first=self._after, longest=self._retry_max)
-        return self._clock() >= tried[-1].at + wait
+        return waited(tried[-1].at, wait, now=self._clock())
 
     def _try(self, case: CaseId, peer: str, segmentation: InstanceRef, ct: SeriesArrival | None) -> bool:
         """True when something was fetched."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from io import BytesIO
-from typing import Final
 
 from pydicom import Dataset, dcmread
 
@@ -28,7 +27,7 @@ from node.ports import (
     VerificationRecord,
     inputs_digest,
 )
-from node.services.deliver import backoff
+from node.services.deliver import LONGEST_CASE_WAIT, backoff
 from node.services.orders import Orders
 from pipelines.base import Pipeline, Verifiable, build_objects
 from pipelines.domain.case import Case, Findings, MeasuredLesion
@@ -40,9 +39,6 @@ from pipelines.domain.verification import why_verify
 from pipelines.domain.volume import UnreadableVoxels
 from pipelines.imaging.case import read_case
 from pipelines.imaging.geometry import TOLERANCES, Tolerances
-
-_LONGEST_WAIT: Final = timedelta(minutes=15)
-"""Between two tries of a case while the world is unwell."""
 
 
 def _always(case: CaseId) -> bool:
@@ -165,7 +161,7 @@ class Processor:
 
     def _postpone(self, claim: Claim, fault: TransientError) -> bool:
         now = self._clock()
-        wait = backoff(claim.attempt, first=self._retry_after, longest=max(self._retry_after, _LONGEST_WAIT))
+        wait = backoff(claim.attempt, first=self._retry_after, longest=max(self._retry_after, LONGEST_CASE_WAIT))
         reason = Rejected(fault.code, str(fault), "The node tries again by itself.")
         self._log.warning(
             "case_postponed",
@@ -399,7 +395,7 @@ def _summary(findings: Findings, objects: int) -> str:
             mark = " (demonstration model)" if score.model.demonstration else ""
             parts.append(f"{score.outcome_label}, probability {score.probability:.3f}{mark}")
         case Rejected() as reason:
-            parts.append(f"not scored: {reason.code} {reason.detail}")
+            parts.append(f"not scored: {reason}")
         case None:
             parts.append("no model is configured")
     return "; ".join(parts).rstrip(".") + "."

@@ -36,7 +36,7 @@ def cohort_import(node: Node, name: str, table: Path) -> None:
     """
     from node.commands.cohort.keep import run_import
 
-    sys.exit(run_import(node.stores().cohorts, name, table, Console(stderr=True, highlight=False)))
+    sys.exit(run_import(node.settings(), node.stores(), name, table, Console(stderr=True, highlight=False)))
 
 
 @cohort.command("add")
@@ -57,7 +57,7 @@ def cohort_add(node: Node, name: str, patient: str, facts: tuple[str, ...]) -> N
     if any(not between for _, between, _ in pairs):
         raise click.UsageError("--set needs COLUMN=VALUE.")
     known = {"patient_id": patient, **{column: value for column, _, value in pairs}}
-    sys.exit(run_add(node.stores().cohorts, name, known, Console(stderr=True, highlight=False)))
+    sys.exit(run_add(node.settings(), node.stores(), name, known, Console(stderr=True, highlight=False)))
 
 
 @cohort.command("list")

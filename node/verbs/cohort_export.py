@@ -83,7 +83,7 @@ def cohort_screen(
     from node.commands.cohort.export import run_screen
 
     rules = _cohort_rules(days, slice_mm, least_doses, refuse_notes, any_stage=any_stage)
-    sys.exit(run_screen(node.stores(), name, rules, features, Console(highlight=False)))
+    sys.exit(run_screen(node.settings(), node.stores(), name, rules, features, Console(highlight=False)))
 
 
 @click.command("export")
@@ -131,4 +131,4 @@ def cohort_export(
 
     rules = _cohort_rules(days, slice_mm, least_doses, refuse_notes, any_stage=any_stage)
     request = ExportRequest(name, rules, lesions, features, secret_file(node, secret), output.absolute(), dicom)
-    sys.exit(run_export(node.stores(), request, Console(stderr=True, highlight=False)))
+    sys.exit(run_export(node.settings(), node.stores(), request, Console(stderr=True, highlight=False)))

@@ -50,6 +50,9 @@ def cohort_sample(node: Node, name: str, count: int, seed: int, output: Path | N
     "--threshold", type=click.FloatRange(0, 1), default=0.8, show_default=True, help="Features at it are dropped."
 )
 @click.option("--every-lesion", is_flag=True, help="Compare all lesions instead of the largest of each patient.")
+@click.option(
+    "--any-reader", is_flag=True, help="Compare drawings that bear the same reader's name, too: the program writes it."
+)
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder for tables and figure.")
 @SECRET
 @click.pass_obj
@@ -64,15 +67,17 @@ def cohort_agreement(
     secret: Path | None,
     *,
     every_lesion: bool,
+    any_reader: bool,
 ) -> None:
     """Compare two readers of the cohort NAME: overlap of lesions, agreement of features, and which features to keep.
 
-    A second reader's segmentation is another one of the same CT. `train --reliable` takes OUTPUT/reliable.txt.
+    A second reader's segmentation is another one of the same CT, under another reader's name. `train --reliable`
+    takes OUTPUT/reliable.txt.
 
     \b
     Example: pulmonode cohort agreement nsclc -o agreement
     """
     from node.commands.cohort.second_reader import AgreementRequest, run_agreement
 
-    request = AgreementRequest(name, form, rule, threshold, every_lesion, output, secret_file(node, secret))
+    request = AgreementRequest(name, form, rule, threshold, every_lesion, any_reader, output, secret_file(node, secret))
     sys.exit(run_agreement(node.settings(), node.stores(), request, Console(highlight=False)))

@@ -26,7 +26,7 @@ def matters(features: Mapping[str, float], gap: float, *, levels: int) -> bool:
     if levels < 2:
         return False
     return (
-        gap < 1e-7
+        gap < 1e-5
         or abs(features["Correlation"]) < 1e-5
         or abs(features["Imc1"]) < 1e-5
         or abs(features["ClusterShade"]) < 1e-5 * features["ClusterProminence"]

@@ -121,6 +121,8 @@ def _measured(
             if isinstance(features, Unsupported):
                 return features
             found.update({f"{image_type}_{name}": value for name, value in features.items()})
+            # before the next one is made
+            del image
         spare.append(workspace)
         return found
 
@@ -132,19 +134,14 @@ def _measured(
             return part
         found.update(part)
     names = feature_names(settings)
-    # a Laplacian that does not fit the image has no features; all other names must be there
-    missing = math.nan if len(found) < len(names) else None
-    return FeatureVector(names, np.array([_value(found, name, missing) for name in names], dtype=np.float64))
+    if len(found) < len(names):
+        # a Laplacian that does not fit the image has no features; all other names must be there
+        found = {name: math.nan for name in names if name.startswith("log-")} | found
+    return FeatureVector(names, np.array([found[name] for name in names], dtype=np.float64))
 
 
 def _run(job: Job) -> Found | Unsupported:
     return job()
-
-
-def _value(found: dict[str, float], name: str, missing: float | None) -> float:
-    if missing is not None and name.startswith("log-"):
-        return found.get(name, missing)
-    return found[name]
 
 
 def _images(resampled: Resampled, box: Box, settings: ExtractionSettings) -> Iterator[Images]:
@@ -157,18 +154,13 @@ def _images(resampled: Resampled, box: Box, settings: ExtractionSettings) -> Ite
             yield partial(_laplacian, real, spacing, sigma, box)
     if settings.wavelet:
         for first in "LH":
-            yield partial(_wavelets, image, box, first)
+            yield partial(sub_bands, image, box, first)
 
 
 def _laplacian(
     image: NDArray[np.floating], spacing_mm: tuple[float, float, float], sigma_mm: float, box: Box
 ) -> Iterator[tuple[str, NDArray[np.generic]]]:
     yield f"log-sigma-{str(sigma_mm).replace('.', '-')}-mm-3D", laplacian(image, spacing_mm, sigma_mm, box)
-
-
-def _wavelets(image: NDArray[np.generic], box: Box, first: str) -> Iterator[tuple[str, NDArray[np.generic]]]:
-    for band, values in sub_bands(image, box, first):
-        yield f"wavelet-{band}", values
 
 
 def _real(image: NDArray[np.generic]) -> NDArray[np.floating]:

@@ -81,51 +81,72 @@ static void features_of_moments(const moments_t *m, double *f)
     f[IMC2] += m->entropy2 == m->entropy ? 0.0 : sqrt(1.0 - exp(-2.0 * (m->entropy2 - m->entropy)));
 }
 
+/* -p log2(p + EPSILON) of a small count by its probability, asked for often and computed once; see `surprise_of`. */
+enum { REMEMBERED = 256 };
+
+/* The surprise of `count` among `whole`; what is negative in `known` is not known yet. */
+static INLINE double surprise_of(uint32_t count, double whole, double *known)
+{
+    if (count >= REMEMBERED)
+        return surprise(count / whole);
+    if (known[count] < 0.0)
+        known[count] = surprise(count / whole);
+    return known[count];
+}
+
 /*
  * Features of thirteen co-occurrence matrices, each made symmetric and normalised, averaged over the directions that
  * hold a pair of voxels; NaN if none does.
  *
- * Returns the smallest HXY2 - HXY of a direction in `gap`: where it is tiny, Imc2 hangs on rounding.
+ * HXY1 and HXY2 need no logarithm for each pair of levels: log2(p(i) p(j) + e) = log2 p(i) + log2 p(j) + e / (p(i)
+ * p(j) ln 2), where e = EPSILON is so much smaller than any product that its square is far below rounding. Hence
+ *
+ *   HXY1 = 2 S - e / ln 2 sum p(i,j) / (p(i) p(j)),  HXY2 = 2 S - e / ln 2 K^2,  S = -sum p(i) log2 p(i)
+ *
+ * for K levels that occur. Returns the smallest HXY2 - HXY of a direction in `gap`: where it is tiny, Imc2 hangs on
+ * rounding.
  */
 int glcm_features(const uint32_t *cooccurrences, index_t levels, double *features, double *gap)
 {
     const index_t side = levels + 1;
-    const size_t cells = (size_t)(side * side);
-    double *p = malloc(sizeof *p * (cells + (size_t)(5 * side)));
+    double *memory = malloc(sizeof *memory * (size_t)(6 * side)), known[REMEMBERED];
     int used = 0;
 
     memset(features, 0, sizeof *features * GLCM_FEATURES);
     *gap = INFINITY;
-    if (!p)
+    if (!memory)
         return -1;
-    double *single = p + cells, *differences = single + side, *sums = differences + side;
+    double *single = memory, *inverse = single + side, *differences = inverse + side, *sums = differences + side;
 
     for (int d = 0; d < DIRECTIONS; d++) {
         const uint32_t *g = cooccurrences + d * side * side;
-        double total = 0.0, mean = 0.0, largest = 0.0;
+        uint64_t pairs = 0;
+        double mean = 0.0, largest = 0.0, kinds = 0.0, information = 0.0, shared = 0.0;
         double f[GLCM_FEATURES] = {0};
         moments_t m = {0};
 
         for (index_t i = 1; i <= levels; i++)
             for (index_t j = 1; j <= levels; j++)
-                total += g[i * side + j];
-        if (total == 0.0)
+                pairs += g[i * side + j];
+        if (!pairs)
             continue;
+        const double total = 2.0 * (double)pairs;
         used++;
-        memset(single, 0, sizeof *single * (size_t)(5 * side));
+        memset(memory, 0, sizeof *memory * (size_t)(6 * side));
+        for (int k = 0; k < REMEMBERED; k++)
+            known[k] = -1.0;
         for (index_t i = 1; i <= levels; i++)
             for (index_t j = 1; j <= i; j++) {
                 const uint32_t count = g[i * side + j] + g[j * side + i];
-                const double q = count / (2.0 * total), twice = i == j ? q : 2.0 * q;
-                p[i * side + j] = q;
                 if (!count)
                     continue;
+                const double q = count / total, twice = i == j ? q : 2.0 * q, bits = surprise_of(count, total, known);
                 single[i] += q;
                 if (i != j)
                     single[j] += q;
                 sums[i + j] += twice;
                 differences[i - j] += twice;
-                m.entropy += i == j ? surprise(q) : 2.0 * surprise(q);
+                m.entropy += i == j ? bits : 2.0 * bits;
                 f[JOINT_ENERGY] += twice * q;
                 f[AUTOCORRELATION] += twice * (double)(i * j);
                 if (q > largest)
@@ -138,18 +159,30 @@ int glcm_features(const uint32_t *cooccurrences, index_t levels, double *feature
         for (index_t i = 1; i <= levels; i++) {
             if (single[i] == 0.0)
                 continue;
+            kinds += 1.0;
+            inverse[i] = 1.0 / single[i];
+            information -= single[i] * log2(single[i]);
             m.variance += single[i] * ((double)i - mean) * ((double)i - mean);
             m.marginal += surprise(single[i]);
-            for (index_t j = 1; j <= i; j++) {
-                const double product = single[i] * single[j], weight = i == j ? 1.0 : 2.0;
-                if (product == 0.0)
-                    continue;
-                const double log_product = log2(product + EPSILON), q = p[i * side + j];
-                m.entropy1 -= weight * q * log_product;
-                m.entropy2 -= weight * product * log_product;
-                m.covariance += weight * q * ((double)i - mean) * ((double)j - mean);
-            }
         }
+        for (index_t i = 1; i <= levels; i++) {
+            double covariance = 0.0, expected = 0.0;
+            for (index_t j = 1; j <= i; j++) {
+                const uint32_t count = g[i * side + j] + g[j * side + i];
+                if (!count)
+                    continue;
+                const double weighted = (i == j ? 1.0 : 2.0) * (count / total);
+                covariance += weighted * ((double)j - mean);
+                expected += weighted * inverse[j];
+            }
+            m.covariance += covariance * ((double)i - mean);
+            shared += expected * inverse[i];
+        }
+        m.entropy1 = 2.0 * information - EPSILON_BITS * shared;
+        m.entropy2 = 2.0 * information - EPSILON_BITS * kinds * kinds;
+        /* a single level: all three are the same sum of one term, whose noise must not differ */
+        if (kinds == 1.0)
+            m.entropy1 = m.entropy2 = m.entropy;
         features_of_moments(&m, f);
         features_of_marginals(&(marginals_t){sums, differences, mean}, levels, f);
         for (int k = 0; k < GLCM_FEATURES; k++)
@@ -159,7 +192,7 @@ int glcm_features(const uint32_t *cooccurrences, index_t levels, double *feature
     }
     for (int k = 0; k < GLCM_FEATURES; k++)
         features[k] /= used;
-    free(p);
+    free(memory);
     return 0;
 }
 
@@ -282,13 +315,17 @@ int glrlm_features(const uint32_t *positions, const uint8_t *lined, index_t leve
 }
 
 /* Zones below this size are counted in a table, the few larger ones in a list. */
-enum { TABLED = 512 };
+enum { MOST_TABLED = 512 };
 
 /* Size zone features of the zones that `zones` found. */
 int glszm_features(const uint32_t *zone_levels, const uint32_t *zone_sizes, index_t zone_count, index_t levels,
                    double voxels, double *features)
 {
-    uint32_t *table = calloc((size_t)((levels + 1) * TABLED), sizeof *table);
+    index_t tabled = 1;
+    for (index_t k = 0; k < zone_count; k++)
+        if (zone_sizes[k] < MOST_TABLED && zone_sizes[k] >= tabled)
+            tabled = (index_t)zone_sizes[k] + 1;
+    uint32_t *table = calloc((size_t)((levels + 1) * tabled), sizeof *table);
     cell_t *cells = malloc(sizeof *cells * (size_t)(zone_count + 1));
     index_t count = 0;
     int failed = -1;
@@ -296,8 +333,8 @@ int glszm_features(const uint32_t *zone_levels, const uint32_t *zone_sizes, inde
     if (table && cells) {
         for (index_t k = 0; k < zone_count; k++) {
             index_t same = 0;
-            if (zone_sizes[k] < TABLED) {
-                table[(index_t)zone_levels[k] * TABLED + zone_sizes[k]]++;
+            if (zone_sizes[k] < tabled) {
+                table[(index_t)zone_levels[k] * tabled + zone_sizes[k]]++;
                 continue;
             }
             while (same < count && (cells[same].level != zone_levels[k] || cells[same].size != zone_sizes[k]))
@@ -307,9 +344,9 @@ int glszm_features(const uint32_t *zone_levels, const uint32_t *zone_sizes, inde
             cells[same].count += 1.0;
         }
         for (index_t i = 1; i <= levels; i++)
-            for (index_t j = 1; j < TABLED; j++)
-                if (table[i * TABLED + j])
-                    cells[count++] = (cell_t){(uint32_t)i, (uint32_t)j, table[i * TABLED + j]};
+            for (index_t j = 1; j < tabled; j++)
+                if (table[i * tabled + j])
+                    cells[count++] = (cell_t){(uint32_t)i, (uint32_t)j, table[i * tabled + j]};
         failed = size_features(cells, count, voxels, features);
     }
     free(table), free(cells);

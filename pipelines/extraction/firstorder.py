@@ -16,7 +16,12 @@ _CANCELLED: Final = 1e-5
 
 
 def firstorder_features(
-    values: NDArray[np.float64], histogram: NDArray[np.int64], *, shift: float, voxel_mm3: float
+    values: NDArray[np.float64],
+    extremes: tuple[float, float],
+    histogram: NDArray[np.int64],
+    *,
+    shift: float,
+    voxel_mm3: float,
 ) -> dict[str, float]:
     """First-order features by name, as `radiomics.firstorder` computes them.
 
@@ -24,6 +29,8 @@ def firstorder_features(
     ----------
     values
         Intensities of all voxels, in the order of the array.
+    extremes
+        The smallest and the largest of them.
     histogram
         Number of voxels by grey level.
     shift
@@ -34,7 +41,7 @@ def firstorder_features(
     PyRadiomics `firstorder.py`; IBSI 3.3 and 3.4. Kurtosis is not the excess; the quantiles are Hyndman & Fan's type 7.
     """
     count = values.size
-    least, most = float(values.min()), float(values.max())
+    least, most = extremes
     p10, p25, p75, p90, median = _quantiles(values, least, most)
     mean = float(values.mean())
     inner = (p10, p90)

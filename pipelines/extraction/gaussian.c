@@ -32,6 +32,32 @@ typedef struct {
     double factor;
 } store_t;
 
+/* Write four numbers from each of four places as four numbers to each of four others, columns as rows. */
+static INLINE void transpose(const float *const *from, float *const *to)
+{
+#if defined(__GNUC__) && !defined(__clang__)
+    /* in two steps of shuffles: compilers do not find them themselves */
+    typedef float four_t __attribute__((vector_size(16)));
+    typedef int32_t places_t __attribute__((vector_size(16)));
+    const places_t low = {0, 4, 1, 5}, high = {2, 6, 3, 7}, first = {0, 1, 4, 5}, second = {2, 3, 6, 7};
+    four_t row[4], column[4];
+    for (int k = 0; k < 4; k++)
+        memcpy(&row[k], from[k], sizeof row[k]);
+    for (int half = 0; half < 2; half++) {
+        const four_t a = __builtin_shuffle(row[0], row[1], half ? high : low);
+        const four_t b = __builtin_shuffle(row[2], row[3], half ? high : low);
+        column[2 * half] = __builtin_shuffle(a, b, first);
+        column[2 * half + 1] = __builtin_shuffle(a, b, second);
+    }
+    for (int k = 0; k < 4; k++)
+        memcpy(to[k], &column[k], sizeof column[k]);
+#else
+    for (int k = 0; k < 4; k++)
+        for (int m = 0; m < 4; m++)
+            to[m][k] = from[k][m];
+#endif
+}
+
 static INLINE index_t lesser(index_t a, index_t b)
 {
     return a < b ? a : b;

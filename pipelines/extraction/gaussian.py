@@ -1,5 +1,6 @@
 """Gaussian smoothing and the Laplacian of Gaussian as ITK's recursive filters compute them."""
 
+from functools import lru_cache
 from math import cos, exp, sin
 from typing import Final
 
@@ -52,6 +53,7 @@ def laplacian_exists(shape: tuple[int, ...], spacing_mm: tuple[float, float, flo
     )
 
 
+@lru_cache(maxsize=256)
 def coefficients(sigma_mm: float, step_mm: float, order: int) -> NDArray[np.float64]:
     """Recursion coefficients of a Gaussian (`order` 0) or of its second derivative (2), times sigma squared.
 
@@ -123,4 +125,6 @@ def coefficients(sigma_mm: float, step_mm: float, order: int) -> NDArray[np.floa
     d = (d1, d2, d3, d4)
     before = [value * sum_n / sum_d for value in d]
     beyond = [value * sum_m / sum_d for value in d]
-    return np.array([n0, n1, n2, n3, *d, *m, *before, *beyond])
+    found = np.array([n0, n1, n2, n3, *d, *m, *before, *beyond])
+    found.flags.writeable = False
+    return found

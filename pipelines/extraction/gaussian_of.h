@@ -114,7 +114,14 @@ static INLINE void OF_TYPE(fill_tile)(const REAL *restrict in, index_t next, ind
         const REAL *a = in + lesser(x, used - 1) * next, *b = in + lesser(x + 1, used - 1) * next;
         const REAL *c = in + lesser(x + 2, used - 1) * next, *d = in + lesser(x + 3, used - 1) * next;
         REAL *to = tile + x;
-        for (index_t i = 0; i < count; i++, to += LINES) {
+        index_t i = 0;
+        /* for a REAL that is float */
+        for (; sizeof(REAL) == sizeof(float) && along == 1 && i + 3 < count; i += 4, to += 4 * LINES)
+            transpose((const float *const[4]){(const void *)(a + i), (const void *)(b + i), (const void *)(c + i),
+                                              (const void *)(d + i)},
+                      (float *const[4]){(void *)to, (void *)(to + LINES), (void *)(to + 2 * LINES),
+                                        (void *)(to + 3 * LINES)});
+        for (; i < count; i++, to += LINES) {
             to[0] = a[i * along];
             to[1] = b[i * along];
             to[2] = c[i * along];
@@ -127,8 +134,17 @@ static INLINE void OF_TYPE(fill_tile)(const REAL *restrict in, index_t next, ind
 static INLINE void OF_TYPE(empty_tile)(const float *restrict tile, index_t next, index_t along, index_t count,
                                        index_t used, float *restrict out, const store_t *store)
 {
+    const index_t whole = along == 1 && !store->add ? used & ~(index_t)3 : 0, fours = count & ~(index_t)3;
+    for (index_t x = 0; x < whole; x += 4) {
+        float *a = out + x * next, *b = a + next, *c = b + next, *d = c + next;
+        for (index_t i = 0; i < fours; i += 4) {
+            const float *from = tile + i * LINES + x;
+            transpose((const float *const[4]){from, from + LINES, from + 2 * LINES, from + 3 * LINES},
+                      (float *const[4]){a + i, b + i, c + i, d + i});
+        }
+    }
     for (index_t x = 0; x < used; x++)
-        for (index_t i = 0; i < count; i++) {
+        for (index_t i = x < whole ? fours : 0; i < count; i++) {
             float *to = out + x * next + i * along;
             *to = store->add ? (float)((double)*to + (double)tile[i * LINES + x] * store->factor)
                              : tile[i * LINES + x];
@@ -140,7 +156,7 @@ static INLINE void OF_TYPE(empty_tile)(const float *restrict tile, index_t next,
  *
  * ITK stores every pass in single precision, so `out` is float; the recursion runs in double precision.
  */
-HOT static int OF_TYPE(filter)(const REAL *restrict in, const lines_t *l, const gaussian_t *g, float *restrict out,
+HOTTER static int OF_TYPE(filter)(const REAL *restrict in, const lines_t *l, const gaussian_t *g, float *restrict out,
                                const store_t *store)
 {
     const store_t plain = {0, 1.0};
@@ -156,8 +172,10 @@ HOT static int OF_TYPE(filter)(const REAL *restrict in, const lines_t *l, const 
         return -1;
     }
     for (index_t o = 0; o < outer; o++)
-        for (index_t r = 0; r < inner; r += LINES) {
-            const index_t used = lesser(inner - r, LINES);
+        for (index_t next = 0; next < inner; next += LINES) {
+            /* the last lines once more together with some before them, if that changes nothing */
+            const index_t again = l->axis < 2 && inner > LINES && !store->add;
+            const index_t r = again ? lesser(next, inner - LINES) : next, used = lesser(inner - r, LINES);
             const REAL *from = in + o * count * inner + r;
             float *to = out + o * kept * inner + r;
             if (l->axis < 2 && used == LINES) {

@@ -19,9 +19,6 @@ enum {
     RANGE, ROBUST_MEAN_ABSOLUTE_DEVIATION, ROOT_MEAN_SQUARED, SKEWNESS, UNIFORMITY, VARIANCE, FIRSTORDER_MAPS
 };
 
-/* What EPSILON takes off -p log2(p + EPSILON), whatever p: EPSILON / ln 2. */
-#define EPSILON_BITS (EPSILON * 1.4426950408889634)
-
 /* -p log2(p + EPSILON) for p = part / whole, from logarithms of whole numbers. */
 static double surprise_of(int part, int whole, const double *log2_of)
 {

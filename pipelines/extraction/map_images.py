@@ -70,7 +70,7 @@ def filtered_images(
         if name in image_types and laplacian_exists(image.shape, spacing, sigma):
             images[name] = laplacian(image.astype(np.float32), spacing, sigma, box)
     if any(name.startswith("wavelet-") for name in image_types):
-        images |= {f"wavelet-{band}": values for band, values in sub_bands(image, box)}
+        images |= dict(sub_bands(image, box))
     missing = sorted(set(image_types) - set(images))
     if missing:
         return Unsupported(f"the CT around the lesion is too small for {', '.join(missing)}")

@@ -1,6 +1,7 @@
 """Surface area and volume that each kind of cube of 2 x 2 x 2 voxels adds to a marching-cubes mesh."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -48,6 +49,7 @@ class CubeTable:
     volume_per_mm: NDArray[np.float64]
 
 
+@lru_cache(maxsize=16)
 def cube_table(spacing_mm: tuple[float, float, float]) -> CubeTable:
     """The table for voxels of `spacing_mm` along (slices, rows, columns).
 
@@ -71,4 +73,7 @@ def cube_table(spacing_mm: tuple[float, float, float]) -> CubeTable:
     area = summed(np.sqrt((np.cross(a - c, b - c) ** 2).sum(axis=1)) / 2)
     volume = summed(sign * (np.cross(a, b) * c).sum(axis=1))
     growth = sign[:, None] * (np.cross(a, b) + np.cross(b, c) + np.cross(c, a))
-    return CubeTable(area, volume, np.stack([summed(growth[:, axis]) for axis in range(3)], axis=1))
+    per_mm = np.stack([summed(growth[:, axis]) for axis in range(3)], axis=1)
+    for table in (area, volume, per_mm):
+        table.flags.writeable = False
+    return CubeTable(area, volume, per_mm)

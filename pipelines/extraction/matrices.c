@@ -83,6 +83,12 @@ static void reach_of_slice(const index_t *first, const index_t *stop, index_t ro
         }
 }
 
+/*
+ * Voxels of a row that are looked at together. `stride` is at least as much: what a block reaches beyond its row lies in
+ * the next one, which in the last row is the border.
+ */
+enum { BLOCK = 16 };
+
 /* As few bytes as the levels and the lengths of runs allow: a vector register holds twice as many of them. */
 #define LEVEL uint8_t
 #define CELL uint16_t

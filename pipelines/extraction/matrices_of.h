@@ -8,18 +8,21 @@
  * (i, side + r) for a voxel that is number r of its run. Both at once, because a voxel is either.
  *
  * `before` holds the places of the neighbours in their runs; where a neighbour lies outside of the region, anything.
+ * Up to BLOCK - 1 more are written, which the caller writes again or ignores: rows are too short for a loop of vectors
+ * and another one for the rest.
  */
 static INLINE void OF_TYPE(cells_of)(const LEVEL *restrict a, const LEVEL *restrict b, const LEVEL *restrict before,
                                      LEVEL *restrict number, CELL *restrict cell, index_t count, CELL side, CELL width)
 {
-    for (index_t x = 0; x < count; x++) {
-        /* all loads before any choice: only so do compilers use vector registers */
-        const LEVEL i = a[x], j = b[x], next = (LEVEL)(before[x] + 1);
-        const LEVEL place = (i == j) & (i != 0) ? next : 1;
-        const CELL row = (CELL)(i * width), run = (CELL)(side + place);
-        number[x] = place;
-        cell[x] = (CELL)(row + (place > 1 ? run : j));
-    }
+    for (index_t from = 0; from < count; from += BLOCK)
+        for (index_t x = from; x < from + BLOCK; x++) {
+            /* all loads before any choice: only so do compilers use vector registers */
+            const LEVEL i = a[x], j = b[x], next = (LEVEL)(before[x] + 1);
+            const LEVEL place = (i == j) & (i != 0) ? next : 1;
+            const CELL row = (CELL)(i * width), run = (CELL)(side + place);
+            number[x] = place;
+            cell[x] = (CELL)(row + (place > 1 ? run : j));
+        }
 }
 
 /* The same along a row, where the previous voxel is the neighbour. */
@@ -34,7 +37,7 @@ static INLINE void OF_TYPE(cells_in_row)(const LEVEL *a, CELL *cell, index_t cou
 }
 
 /*
- * Count the cells of a row in four tables, `apart` cells one after the other: neighbours often are the same cell, and
+ * Count the cells of a slice in four tables, `apart` cells one after the other: neighbours often are the same cell, and
  * an increment of it would have to wait for the one before.
  */
 static INLINE void OF_TYPE(count_cells)(const CELL *restrict cell, index_t count, uint32_t *restrict table,
@@ -59,7 +62,7 @@ static INLINE void OF_TYPE(count_cells)(const CELL *restrict cell, index_t count
  * cooccurrences  (13, levels + 1, levels + 1): how often level i precedes level j in a direction, for i, j from 1.
  * positions      (13, levels + 1, longest + 2): how many voxels of level i are number r of their run. The number of
  *                runs of length r is positions(r) - positions(r + 1).
- * numbers        (2, rows, stride): place in its run of each voxel of this and the previous slice.
+ * numbers        (2, rows, stride) and BLOCK more: place in its run of each voxel of this and the previous slice.
  *
  * Every voxel is the first of its run or like the voxel before it, so the first ones need not be counted.
  */
@@ -72,7 +75,7 @@ HOT int OF_TYPE(sweep)(const LEVEL *restrict levels, index_t slices, index_t row
     /* four tables where they fit the cache */
     const index_t cells = side * width, apart = cells > 16384 ? 0 : cells, tables = apart ? 4 : 1;
     uint32_t *table = malloc(sizeof *table * (size_t)(cells * tables));
-    CELL *cell = malloc(sizeof *cell * (size_t)plane);
+    CELL *cell = malloc(sizeof *cell * (size_t)(plane + BLOCK));
 
     if (!table || !cell) {
         free(table), free(cell);
@@ -86,21 +89,20 @@ HOT int OF_TYPE(sweep)(const LEVEL *restrict levels, index_t slices, index_t row
             LEVEL *number = numbers + (z & 1) * plane;
             const index_t *l = first + z * rows, *h = stop + z * rows;
             const index_t aside = dy * stride + dx, step = dz * plane + aside;
-            index_t from, to;
-            /* a slice at once, where its rows do not depend on one another */
-            reach_of_slice(l, h, rows, stride, &from, &to);
-            if (dz)
-                OF_TYPE(cells_of)(a + from, a + step + from, numbers + (~z & 1) * plane + aside + from, number + from,
-                                  cell + from, to - from, (CELL)side, (CELL)width);
+            const LEVEL *before = (dz ? numbers + (~z & 1) * plane : number) + aside;
+            index_t count = 0;
             for (index_t y = 1; y < rows - 1; y++) {
-                const index_t at = y * stride + l[y], count = h[y] - l[y];
-                if (!dz && dy)
-                    OF_TYPE(cells_of)(a + at, a + step + at, number + aside + at, number + at, cell + at, count,
+                const index_t at = y * stride + l[y], length = h[y] - l[y];
+                if (length <= 0)
+                    continue;
+                if (dz || dy)
+                    OF_TYPE(cells_of)(a + at, a + step + at, before + at, number + at, cell + count, length,
                                       (CELL)side, (CELL)width);
-                if (!dz && !dy)
-                    OF_TYPE(cells_in_row)(a + at, cell + at, count, (CELL)side, (CELL)width);
-                OF_TYPE(count_cells)(cell + at, count, table, apart);
+                else
+                    OF_TYPE(cells_in_row)(a + at, cell + count, length, (CELL)side, (CELL)width);
+                count += length;
             }
+            OF_TYPE(count_cells)(cell, count, table, apart);
         }
         for (index_t k = 0; k < cells && apart; k++)
             table[k] += table[k + cells] + table[k + 2 * cells] + table[k + 3 * cells];

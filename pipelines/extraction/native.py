@@ -24,6 +24,8 @@ GLCM_VALUES: Final = 22
 SIZE_VALUES: Final = 16
 FIRSTORDER_VALUES: Final = 17
 TAPS: Final = 6
+BLOCK: Final = 16
+"""Voxels of a row that a sweep looks at together, so that it may look at some more than there are."""
 MAX_RADIUS: Final = 3
 """Of the cubes that feature maps are made of."""
 SIZE_MAPS: Final = ("glrlm", "glszm", "gldm")
@@ -31,6 +33,7 @@ SIZE_MAPS: Final = ("glrlm", "glszm", "gldm")
 
 _INT = ctypes.c_int64
 _REAL = ctypes.c_double
+_BYTE = ctypes.c_char
 
 
 class _ArrayOf:
@@ -39,12 +42,19 @@ class _ArrayOf:
     def __init__(self, dtype: type[np.generic] | None) -> None:
         self._dtype = None if dtype is None else np.dtype(dtype)
 
-    def from_param(self, array: object) -> ctypes.c_void_p:
-        # NumPy takes None for float64 when it compares types
-        fits = isinstance(array, np.ndarray) and (self._dtype is None or array.dtype == self._dtype)
-        if not isinstance(array, np.ndarray) or not fits or not array.flags.c_contiguous:
+    def from_param(self, array: object) -> object:
+        if (
+            not isinstance(array, np.ndarray)
+            or not array.flags.c_contiguous
+            # NumPy takes None for float64 when it compares types
+            or (array.dtype is not self._dtype and self._dtype is not None and array.dtype != self._dtype)
+        ):
             wanted = "numbers" if self._dtype is None else self._dtype
             raise TypeError(f"a kernel needs a C-ordered array of {wanted}")
+        if array.size and array.flags.writeable:
+            # several times quicker than to ask NumPy for the address, and there are hundreds of these in a lesion
+            # NumPy declares itself a buffer from Python 3.12 on only
+            return ctypes.byref(_BYTE.from_buffer(array))  # type: ignore[arg-type]
         return ctypes.c_void_p(array.__array_interface__["data"][0])
 
 
@@ -85,7 +95,7 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "firstorder_maps": (ctypes.c_int, (u16, f64, i, i, i64, i, ctypes.c_int, i, r, f64)),
         "glcm_maps": (ctypes.c_int, (u16, i, i, i64, i, ctypes.c_int, i, f64, u16)),
         "size_maps": (ctypes.c_int, (u16, i, i, i64, i, ctypes.c_int, i, ctypes.c_int, f64)),
-        "widest_in_plane": (r, (i64, i, ctypes.c_int, f64, u8)),
+        "widest_in_planes": (r, (u8, i, i, i, ctypes.c_int, f64, i64, i64)),
     }
 
 
@@ -210,7 +220,7 @@ def recursive_gaussian(
     shape[axis] = stop - first
     filtered = np.empty(shape, dtype=np.float32)
     library = _library()
-    run = {"float32": library.recursive_gaussian_f32, "float64": library.recursive_gaussian_f64}[image.dtype.name]
+    run = {"float32": library.recursive_gaussian_f32, "float64": library.recursive_gaussian_f64}[image.dtype.type.__name__]
     _enough_memory(run(image, *image.shape, axis, first, stop, coefficients, filtered))
     return filtered
 
@@ -231,7 +241,7 @@ def laplacian(
     if not within or min(image.shape) < 4 or coefficients.shape != (3, 2, 20) or factors.shape != (3,):
         raise ValueError("a Laplacian needs a volume of four voxels a side, a box within it, and coefficients")
     filtered = np.zeros([stop - first for first, stop in box], dtype=np.float32)
-    run = {"float32": _library().laplacian_f32, "float64": _library().laplacian_f64}[image.dtype.name]
+    run = {"float32": _library().laplacian_f32, "float64": _library().laplacian_f64}[image.dtype.type.__name__]
     _enough_memory(run(image, *image.shape, np.array(box, dtype=np.int64), coefficients, factors, filtered))
     return filtered
 
@@ -249,7 +259,7 @@ def wavelet_band(
     if shape[axis] < 1 or len(taps) != TAPS:
         raise ValueError("a wavelet band needs six taps and as many voxels")
     band = np.empty(shape, image.dtype)
-    convolve = {"float32": _library().wavelet_band_f32, "float64": _library().wavelet_band_f64}[image.dtype.name]
+    convolve = {"float32": _library().wavelet_band_f32, "float64": _library().wavelet_band_f64}[image.dtype.type.__name__]
     outer, count, inner = math.prod(image.shape[:axis]), image.shape[axis], math.prod(image.shape[axis + 1 :])
     convolve(image, outer, count, inner, np.array(taps, image.dtype), to_the_end, band)
     return band
@@ -275,7 +285,7 @@ def gather(image: NDArray[np.generic], within: NDArray[np.uint32], values: NDArr
     if within.size == 0 or within.shape != values.shape or int(within[-1]) >= image.size:
         raise ValueError("voxels are gathered in ascending order from within an image")
     extremes = np.empty(2)
-    getattr(_library(), f"gather_{image.dtype.name}")(image, within, within.size, values, extremes)
+    getattr(_library(), f"gather_{image.dtype.type.__name__}")(image, within, within.size, values, extremes)
     return float(extremes[0]), float(extremes[1])
 
 
@@ -287,13 +297,13 @@ def place_levels(
     frame: NDArray[np.unsignedinteger],
 ) -> NDArray[np.int64]:
     """Write grey levels (see `grey_levels`) to the indices `within` of `frame`; how many have each level from 0."""
-    fits = 2 <= edges.size <= np.iinfo(frame.dtype).max
+    fits = 2 <= edges.size < 2 ** (8 * frame.itemsize)
     if not fits or within.shape != values.shape or (within.size and int(within[-1]) >= frame.size):
         raise ValueError("grey levels need a place each, and at least two edges")
     voxels = np.zeros(edges.size, dtype=np.int64)
     place = _library().place_levels_u8 if frame.dtype == np.uint8 else _library().place_levels_u16
     place(values, values.size, edges, edges.size, width, within, frame, voxels)
-    return np.trim_zeros(voxels, "b")
+    return voxels[: int(voxels.nonzero()[0][-1]) + 1]
 
 
 class Moments(NamedTuple):
@@ -362,11 +372,11 @@ def sweep(
         or volume.itemsize < level_type(level_count, longest)().itemsize
     ):
         raise ValueError("the arrays of a sweep differ in shape or type")
-    if longest < max(volume.shape[:2]) - 2:
+    if longest < max(volume.shape[:2]) - 2 or volume.shape[2] < BLOCK:
         raise ValueError("the sweep has too little room")
     pairs = np.zeros((DIRECTIONS, level_count + 1, level_count + 1), dtype=np.uint32)
     positions = np.zeros((DIRECTIONS, level_count + 1, longest + 2), dtype=np.uint32)
-    numbers = np.empty((2, *volume.shape[1:]), volume.dtype)
+    numbers = np.empty(2 * volume.shape[1] * volume.shape[2] + BLOCK, volume.dtype)
     count = _library().sweep_u8 if volume.dtype == np.uint8 else _library().sweep_u16
     _enough_memory(count(volume, *volume.shape, first, stop, level_count, longest, voxels, pairs, positions, numbers))
     return pairs, positions
@@ -448,21 +458,33 @@ def cube_kinds(mask: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.i
 
 def widest(points: NDArray[np.int64], unit: NDArray[np.float64]) -> float:
     """Largest squared distance between two of `points` (n, 3), counted in `unit`."""
-    return float(_library().widest(points, len(points), unit))
+    best = float(_library().widest(points, len(points), unit))
+    _enough_memory(best)
+    return best
 
 
-def widest_in_plane(points: NDArray[np.int64], axis: int, unit: NDArray[np.float64]) -> tuple[float, NDArray[np.bool_]]:
-    """Largest squared distance within a plane across `axis`, and which points are corners of their plane's hull.
+def widest_in_planes(mask: NDArray[np.uint8], axis: int, unit: NDArray[np.float64]) -> tuple[float, NDArray[np.int64]]:
+    """Largest squared distance of two vertices in a plane across `axis`, and the corners of the planes' hulls.
 
     Parameters
     ----------
-    points
-        Shape (n, 3), sorted by their coordinate on `axis`, then by the other two.
+    mask
+        0 or 1, with a border of zeros.
+    unit
+        Half a voxel, along (slices, rows, columns).
+
+    Returns
+    -------
+    float, array
+        Corners have shape (n, 3) and are counted in `unit`.
     """
-    corner = np.zeros(len(points), dtype=np.uint8)
-    best = float(_library().widest_in_plane(points, len(points), axis, unit, corner))
+    planes, lines = mask.shape[axis], mask.shape[1 if axis == 0 else 0]
+    # two on each line of each plane, both in halves of a voxel
+    corners = np.empty((2 * (2 * planes) * (2 * lines), 3), dtype=np.int64)
+    kept = np.zeros(1, dtype=np.int64)
+    best = float(_library().widest_in_planes(mask, *mask.shape, axis, unit, corners, kept))
     _enough_memory(best)
-    return best, corner.view(np.bool_)
+    return best, corners[: int(kept[0])]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -67,23 +67,11 @@ def _diameters(padded: NDArray[np.uint8], spacing_mm: tuple[float, float, float]
     A vertex lies half way between a voxel of the lesion and a neighbour outside, so twice its coordinates are whole.
     Two vertices that are farthest apart are corners of the convex hull of each plane that they lie in.
     """
-    vertices = []
-    for axis in range(3):
-        crossings = np.argwhere(np.diff(padded, axis=axis)) * 2
-        crossings[:, axis] += 1
-        vertices.append(crossings)
-    points = np.concatenate(vertices).astype(np.int64)
     unit = np.array(spacing_mm, dtype=np.float64) / 2.0
-    side = int(points.max()) + 1
-    within = []
-    for axis, others in ((0, (1, 2)), (1, (0, 2)), (2, (0, 1))):
-        order = np.argsort((points[:, axis] * side + points[:, others[0]]) * side + points[:, others[1]])
-        in_order = np.ascontiguousarray(points[order])
-        squared, corner = native.widest_in_plane(in_order, axis, unit)
-        within.append(sqrt(squared))
-        if axis == 0:
-            corners = np.ascontiguousarray(in_order[corner])
-    return within[0], within[1], within[2], sqrt(native.widest(corners, unit))
+    by_axis = [native.widest_in_planes(padded, axis, unit) for axis in range(3)]
+    in_slice, in_column, in_row = (sqrt(squared) for squared, _ in by_axis)
+    # whatever is a corner of the whole hull is one of its slice
+    return in_slice, in_column, in_row, sqrt(native.widest(by_axis[0][1], unit))
 
 
 def _eigenvalues(padded: NDArray[np.uint8], spacing_mm: tuple[float, float, float]) -> tuple[float, float, float]:

@@ -139,7 +139,9 @@ def image_features(
     frame = workspace.frame(region, native.level_type(edges.size, max(region.shape)))
     histogram = native.place_levels(values, edges, settings.bin_width_hu, region.within_frame, frame)
     families = {
-        "firstorder": firstorder_features(values, histogram, shift=settings.voxel_array_shift_hu, voxel_mm3=voxel_mm3),
+        "firstorder": firstorder_features(
+            values, extremes, histogram, shift=settings.voxel_array_shift_hu, voxel_mm3=voxel_mm3
+        ),
         **_matrix_features(region, workspace, frame, histogram),
     }
     return {f"{family}_{name}": value for family, found in families.items() for name, value in found.items()}

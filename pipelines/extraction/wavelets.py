@@ -31,7 +31,7 @@ _LARGEST, _LARGEST_IN_SINGLE_PRECISION = 0.8525720202116004, 0.852571964263916
 
 
 def sub_bands(image: NDArray[np.generic], box: Box, first: str = "LH") -> Iterator[tuple[str, NDArray[np.floating]]]:
-    """Name (LLL to HHH) and values within `box` of each sub-band of `image` whose name begins with a letter of `first`.
+    """Name (wavelet-LLL to -HHH) and values within `box` of each sub-band of `image` that begins with one of `first`.
 
     The first letter is the band along columns, the second along rows, the third along slices, as in PyRadiomics. The
     transform is periodic; an axis of odd length is continued by one voxel, its first. Single precision stays single,
@@ -49,14 +49,18 @@ def sub_bands(image: NDArray[np.generic], box: Box, first: str = "LH") -> Iterat
         to_the_end = box[axis][1] == image.shape[axis] and image.shape[axis] % 2 == 0
         return native.wavelet_band(volume, axis, taps[letter], to_the_end=to_the_end)
 
-    # one band of each axis at a time: all of them together would be the largest thing in memory
-    around = _around(image, box, np.float32 if single else np.float64)
-    for x in first:
+    # one band of each axis at a time, and none that is no longer needed: they are the largest things in memory
+    around: NDArray[np.floating] | None = _around(image, box, np.float32 if single else np.float64)
+    for number, x in enumerate(first, start=1):
+        assert around is not None
         along_columns = band(around, 2, x)
+        if number == len(first):
+            around = None
         for y in "LH":
             along_rows = band(along_columns, 1, y)
             for z in "LH":
-                yield x + y + z, band(along_rows, 0, z)
+                yield f"wavelet-{x}{y}{z}", band(along_rows, 0, z)
+            del along_rows
 
 
 def _around(image: NDArray[np.generic], box: Box, real: type[np.floating]) -> NDArray[np.floating]:

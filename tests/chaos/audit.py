@@ -56,6 +56,12 @@ def audit(settings: Settings, receipts: Mapping[str, Sendable], kept: Mapping[st
     return found
 
 
+def count_of_ended(settings: Settings) -> int:
+    """Cases whose results have reached the PACS."""
+    (row,) = _rows(settings, "select count(*) from \"case\" where state in ('delivered', 'committed')")
+    return int(row[0])
+
+
 def _rows(settings: Settings, query: str) -> list[tuple[str, ...]]:
     url = settings.ledger.url or f"sqlite:///{settings.data_dir / 'ledger.sqlite3'}"
     engine = create_engine(url)

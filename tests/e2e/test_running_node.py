@@ -100,6 +100,28 @@ def test_a_missing_series_rejects_the_case_and_its_arrival_heals_it(tmp_path: Pa
         assert running_node.reaches(1, CaseState.REPORTED).row.code == ""
 
 
+def test_a_strict_node_refuses_a_score_and_says_why_where_the_case_is_looked_at(tmp_path: Path) -> None:
+    # 7 mm slices; the demonstration was trained on thinner ones
+    ct = ct_series(**SMALL, spacing_mm=(1.0, 1.0, 7.0))
+    seen = {}
+    for strict in (True, False):
+        config = write_config(tmp_path / str(strict), scoring={"strict": strict}, maps={"features": []})
+        with node(config) as running_node:
+            submit(running_node, [*ct, seg_of(ct)], tmp_path / str(strict) / "sent")
+            detail = running_node.reaches(1, CaseState.REPORTED)
+            (report,) = (row.result for row in detail.results if row.result.kind == "sr-case")
+            written = (running_node.settings.data_dir / "spool" / report.file.path).read_bytes()
+            seen[strict] = (detail, " ".join(running_node.command("status", "1").stdout.split()), written)
+    detail, shown, written = seen[True]
+    assert detail.row.code == "" and "sr-features" in {row.result.kind for row in detail.results}
+    assert "MODEL-005" in shown and "MODEL-013 The slices are 7 mm thick" in shown
+    assert "send a CT that was acquired and contoured as the training data were" in shown
+    assert b"MODEL-005" in written and b"MODEL-013" in written
+    detail, shown, written = seen[False]
+    assert "MODEL-005" not in shown and "MODEL-013" in shown
+    assert b"MODEL-005" not in written and b"Probability" in written
+
+
 def test_a_structure_set_is_measured_as_a_segmentation_is(tmp_path: Path) -> None:
     ct = ct_series(**SMALL)
     with node(write_config(tmp_path)) as running_node:

@@ -1,8 +1,6 @@
 """Audit messages on their way to a repository: over TLS, over UDP, and while nobody takes them."""
 
 import socket
-import ssl
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,42 +13,8 @@ from node.errors import TransientError
 from node.logs import Log
 from node.services.ship import Shipper
 from tests.node.certificates import authority
+from tests.node.listeners import Repository
 from tests.tools import free_port, wait_for
-
-
-class Repository:
-    """Takes syslog over TLS with counted octets, and keeps the messages."""
-
-    def __init__(self, files: TlsFiles, port: int) -> None:
-        self.messages: list[bytes] = []
-        self.faults: list[Exception] = []
-        self._context = Tls(files).server()
-        self._listening = socket.create_server(("127.0.0.1", port))
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def close(self) -> None:
-        self._listening.close()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                plain, _ = self._listening.accept()
-            except OSError:
-                return
-            try:
-                with self._context.wrap_socket(plain, server_side=True) as connection:
-                    self._take(connection)
-            except (OSError, ValueError) as fault:
-                self.faults.append(fault)
-
-    def _take(self, connection: ssl.SSLSocket) -> None:
-        taken = b""
-        while part := connection.recv(65536):
-            taken += part
-        while taken:
-            length, _, rest = taken.partition(b" ")
-            self.messages.append(rest[: int(length)])
-            taken = rest[int(length) :]
 
 
 @pytest.fixture

@@ -1,0 +1,93 @@
+"""Other radiomics programs beside the fast engine: each in a process of its own Python, ours in this one."""
+
+import json
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from benchmarks import lesions
+from pipelines.domain.case import Lesion
+from pipelines.domain.volume import CtVolume
+from pipelines.extraction import fast
+from pipelines.extraction.settings import ExtractionSettings
+
+PEERS_HEAD: Final = (
+    "| case | program | features | its time | fast, before and after it | in times of fast |\n|" + "---|" * 6
+)
+# of the fast engine, before the peer and after it
+_RUNS: Final = 9
+
+
+class Peer:
+    """A program that is started for its first lesion and again after a failure; see benchmarks/peer.py."""
+
+    def __init__(self, name: str, python: str, minutes: float) -> None:
+        self.name = name
+        self._command = [python, str(Path(__file__).with_name("peer.py")), name, str(round(60 * minutes))]
+        self._process: subprocess.Popen[str] | None = None
+
+    def answer(self, case: Path) -> dict[str, float | str]:
+        """What the program took for the lesion in `case`, or its error."""
+        if self._process is None:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                env={**os.environ, "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1"},
+            )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(case, file=self._process.stdin, flush=True)
+        # it may print other things of its own
+        for line in self._process.stdout:
+            if line.startswith("{"):
+                found: dict[str, float | str] = json.loads(line)
+                return found
+        self.close()
+        return {"error": "ended, by its limit of time or memory"}
+
+    def close(self) -> None:
+        """End the program."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+def measure_peer(peer: Peer, source: str, settings: ExtractionSettings) -> dict[str, float | str]:
+    """CPU seconds of a peer for a lesion, and of the fast engine just before and after it in the same conditions."""
+    ct, lesion = lesions.source(source)
+    with tempfile.TemporaryDirectory() as folder:
+        case = Path(folder) / "case.npz"
+        mask = lesion.mask.on(ct.grid).astype(np.uint8)
+        np.savez(case, hu=ct.hu[:], mask=mask, spacing=np.array(ct.grid.spacing_mm))
+        _seconds(ct, lesion, settings)
+        own = [_seconds(ct, lesion, settings) for _ in range(_RUNS)]
+        found = peer.answer(case)
+        own += [_seconds(ct, lesion, settings) for _ in range(_RUNS)]
+    measured = {f"{peer.name}_{key}": value for key, value in found.items() if key in ("cpu_s", "features", "error")}
+    return measured | {f"{peer.name}_fast_s": statistics.median(own)}
+
+
+def _seconds(ct: CtVolume, lesion: Lesion, settings: ExtractionSettings) -> float:
+    start = time.process_time()
+    fast.extract(ct, lesion, settings)
+    return time.process_time() - start
+
+
+def peer_row(name: str, peer: Peer, row: Mapping[str, float | str]) -> str:
+    """A line of the table."""
+    seconds, own, error = (row.get(f"{peer.name}_{key}") for key in ("cpu_s", "fast_s", "error"))
+    if not isinstance(seconds, float) or not isinstance(own, float):
+        return f"| {name} | {peer.name} | | {error} | {own:.3f} s | |"
+    features = row[f"{peer.name}_features"]
+    return f"| {name} | {peer.name} | {features} | {seconds:.2f} s | {own:.3f} s | {seconds / own:.1f} × |"
