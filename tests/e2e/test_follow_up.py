@@ -57,11 +57,14 @@ def reports(node_: RunningNode, pacs: DemoPacs, folder: Path, cases: int) -> lis
     stores = open_stores(node_.settings)
 
     def look() -> list[Dataset] | None:
+        # asked for first: what is answered meanwhile is then among what was said
+        patient = stores.history.patient_of(CaseId(1))
+        if patient is None or stores.history.asked(patient):
+            return None
         said = [stores.history.assessed(CaseId(case)) for case in range(1, cases + 1)]
         held = set(pacs.stored())
         done = [one.report.sop_instance for one in said if one is not None and one.report is not None and one.current]
-        patient = stores.history.patient_of(CaseId(1))
-        if len(done) < cases or not held.issuperset(done) or patient is None or stores.history.asked(patient):
+        if len(done) < cases or not held.issuperset(done):
             return None
         found = [dcmread(path) for path in folder.rglob("*") if path.is_file()]
         return [one for one in found if one.SOPInstanceUID in done]
