@@ -142,7 +142,15 @@ def test_lesions_without_names_are_followed_to_oligoprogression(
     assert not {one.SOPInstanceUID for one in made} & {one.SOPInstanceUID for one in before}
     for new, old in zip(made, before, strict=True):
         assert referenced(new.PredecessorDocumentsSequence) == {old.SOPInstanceUID}
-    assert referenced(made[-1].PertinentOtherEvidenceSequence) == {one.SOPInstanceUID for one in made[:-1]}
+    assert_evidence(made, folders(root, "SYN-D05"))
+
+
+def assert_evidence(made: Sequence[Dataset], visits: Sequence[Path]) -> None:
+    """The last report names the reports, the segmentations and the images of all visits before, and no others."""
+    files = [path for visit in visits[:-1] for path in sorted(visit.rglob("*.dcm"))]
+    shown = {str(dcmread(path, stop_before_pixels=True).SOPInstanceUID) for path in files}
+    said = {one.SOPInstanceUID for one in made[:-1]}
+    assert referenced(made[-1].PertinentOtherEvidenceSequence) == said | shown
 
 
 def referenced(studies: Sequence[Dataset]) -> set[str]:
@@ -172,7 +180,7 @@ def test_scans_in_any_order_and_a_late_segmentation_give_the_same_answers(
         send(running, second / "seg.dcm")
         made = reports(running, archive, tmp_path / "pacs", 3)
     assert_true(made, told)
-    assert referenced(made[-1].PertinentOtherEvidenceSequence) == {one.SOPInstanceUID for one in made[:-1]}
+    assert_evidence(made, folders(root, "SYN-D01"))
     assert referenced(made[-1].PredecessorDocumentsSequence)
 
 
