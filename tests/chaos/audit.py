@@ -57,8 +57,9 @@ def audit(settings: Settings, receipts: Mapping[str, Sendable], kept: Mapping[st
 
 
 def count_of_ended(settings: Settings) -> int:
-    """Cases whose results have reached the PACS."""
-    (row,) = _rows(settings, "select count(*) from \"case\" where state in ('delivered', 'committed')")
+    """Cases that have come to an end, a good one or a bad one."""
+    ended = "('delivered', 'committed', 'rejected', 'failed')"
+    (row,) = _rows(settings, f'select count(*) from "case" where state in {ended}')
     return int(row[0])
 
 
