@@ -24,7 +24,7 @@ def run_due(history: History, today: date, *, every: bool, as_json: bool) -> str
         return json.dumps([_values(one, today) for one in listed], indent=2)
     if not listed:
         return "No scan is due."
-    lines = [_FORM.format("Case", "Scanned", "Next CT due", "")]
+    lines = [_FORM.format("Case", "Scanned", "Next CT due", "").rstrip()]
     lines += [_FORM.format(one.case, one.label, _window(one), standing(one, today)).rstrip() for one in listed]
     return "\n".join([*lines, "", NOTICE])
 

@@ -79,7 +79,7 @@ def test_every_question_reaches_the_rules_in_their_own_words() -> None:
     )
     assert found.natures == {LesionId(LESION): LesionNature.LYMPHANGITIS}
     assert found.same == ((LESION, OTHER),)
-    assert found.different == {OTHER}
+    assert found.different == ((FIRST, OTHER),)
     assert found.notes == ()
 
 
