@@ -13,6 +13,8 @@ TCP_NODELAY=1 in their environment and, as `-plain`, as they come.
 import argparse
 import json
 import os
+import shlex
+import signal
 import socket
 import struct
 import subprocess
@@ -30,7 +32,7 @@ import numpy as np
 from pydicom import Dataset, dcmread
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEG2000Lossless
 
-from node.adapters.dimse import C_STORE_RQ
+from node.adapters.dimse import C_STORE_RQ, status_of
 from tests.dicom import as_bytes, ct_series
 from tests.node.client import dataset_of
 from tests.tools import free_port, listens, wait_for
@@ -178,8 +180,7 @@ def response(wire: socket.socket) -> int:
     """Status of a C-STORE response."""
     kind, body = unit_of(wire)
     assert kind == 4, f"unit {kind} instead of a response"
-    at = body.find(struct.pack("<HHI", 0, 0x0900, 2))
-    status: int = struct.unpack_from("<H", body, at + 8)[0]
+    _, status = status_of(body[6:])
     return status
 
 
@@ -198,18 +199,24 @@ def process(command: Sequence[str], port: int, folder: Path, environment: dict[s
             assert running.poll() is None, (folder / "log").read_text()
             yield running.pid
         finally:
-            running.terminate()
+            os.killpg(running.pid, signal.SIGTERM)
             running.wait(30)
 
 
 def pulmonode(folder: Path, port: int) -> list[str]:
-    """The node's receiving process with its ledger, as it runs in a hospital."""
+    """One receiving process of the node with its ledger."""
     config = folder / "node.toml"
     config.write_text(
         f'[node]\nae_title = "RECEIVER"\nport = {port}\ndata_dir = "{folder / "data"}"\n'
         '[receive]\nmin_free_mb = 10\n[log]\nlevel = "warning"\n'
     )
     return [sys.executable, "-m", "node", "--config", str(config), "role", "receiver"]
+
+
+def pulmonode_twice(folder: Path, port: int) -> list[str]:
+    """Two receiving processes on one port, as the node starts them by itself."""
+    command = shlex.join(pulmonode(folder, port))
+    return ["sh", "-c", f"{command} & exec {command}"]
 
 
 def storescp(folder: Path, port: int) -> list[str]:
@@ -260,6 +267,7 @@ def stock_pynetdicom(folder: Path, port: int) -> list[str]:
 _FAST: Final = {"TCP_NODELAY": "1"}
 _RECEIVERS: Final[dict[str, tuple[Callable[[Path, int], list[str]], dict[str, str]]]] = {
     "pulmonode": (pulmonode, {}),
+    "pulmonode-2": (pulmonode_twice, {}),
     "storescp": (storescp, _FAST),
     "storescp-plain": (storescp, {}),
     "orthanc": (orthanc, _FAST),

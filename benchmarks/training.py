@@ -18,6 +18,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from pipelines.phantom.immunotherapy_cohort import synthetic_cohort
+from pipelines.training.glmnet import DEFAULT_THRESHOLD
 from pipelines.training.lasso_cv import LassoCv, cv_lasso
 from pipelines.training.profiles import PROFILES
 from pipelines.training.signature import fitted, folds_of
@@ -30,10 +31,11 @@ f <- scan("fold.csv", quiet = TRUE); l <- scan("lambda.csv", quiet = TRUE)
 run <- function(...) cv.glmnet(d, y, family = "binomial", foldid = f, lambda = l, ...)
 usual <- system.time(g <- run())
 sharp <- system.time(h <- run(thresh = 1e-14, maxit = 1e7))
-b <- as.numeric(coef(h, s = "lambda.min")); s <- apply(d, 2, function(x) sqrt(mean((x - mean(x))^2)))
-cat(sprintf('{"usual": %.4f, "sharp": %.4f, "min": %.12g, "se": %.12g, "version": "%s", "beta": [%s]}',
+s <- apply(d, 2, function(x) sqrt(mean((x - mean(x))^2)))
+at <- function(m) paste(sprintf("%.12g", as.numeric(coef(m, s = "lambda.min"))[-1] * s), collapse = ",")
+cat(sprintf('{"usual": %.4f, "sharp": %.4f, "min": %.12g, "se": %.12g, "version": "%s", "beta": [%s], "stopped": [%s]}',
   usual[1] + usual[2], sharp[1] + sharp[2], h$lambda.min, h$lambda.1se, packageVersion("glmnet"),
-  paste(sprintf("%.10g", b[-1] * s), collapse = ",")))
+  at(h), at(g)))
 """
 
 
@@ -70,7 +72,19 @@ def compare(data: Data, seed: int) -> None:
         seconds, ours = timed(
             lambda: cv_lasso(candidates, outcome, fold, family="binomial", measure="deviance", most_deviance=None)
         )
+        stopping, stopped = timed(
+            lambda: cv_lasso(
+                candidates,
+                outcome,
+                fold,
+                family="binomial",
+                measure="deviance",
+                most_deviance=None,
+                threshold=DEFAULT_THRESHOLD,
+            )
+        )
     print(f"ten-fold lasso, 100 penalties, {candidates.shape[1]} candidates:    {seconds:7.2f} CPU s")
+    print(f"  the same, where glmnet stops (profile seed-a):  {stopping:7.2f} CPU s")
     program = shutil.which("Rscript")
     if program is None:
         print("R is not installed (r-base-core, r-cran-glmnet): not compared.")
@@ -81,8 +95,10 @@ def compare(data: Data, seed: int) -> None:
     print(f"  R glmnet {found['version']}, as sharp (thresh 1e-14):       {found['sharp']:7.2f} CPU s")
     same = np.isclose([found["min"], found["se"]], [ours.lambda_min, ours.lambda_1se], rtol=1e-9).all()
     apart = np.abs(np.array(found["beta"]) - ours.path.standardised[ours.index_min]).max()
+    at_stop = np.abs(np.array(found["stopped"]) - stopped.path.standardised[ours.index_min]).max()
     print(
-        f"  same lambda.min and lambda.1se: {'yes' if same else 'NO'}; largest difference of a coefficient {apart:.1e}"
+        f"  same lambda.min and lambda.1se: {'yes' if same else 'NO'}; largest difference of a coefficient {apart:.1e} "
+        f"(thresh 1e-14), {at_stop:.1e} (as it comes)"
     )
 
 

@@ -7,6 +7,7 @@ into it has the first process that comes by do what the file says, once.
 import errno
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Final
 
@@ -42,7 +43,7 @@ def arm(folder: str) -> None:
 
 
 def fault_point(name: str) -> None:
-    """Pass a place: go on, die by SIGKILL, or raise what is wanted there.
+    """Pass a place: go on, die by SIGKILL, stay until the folder's file of that name and `.held` is removed, or raise.
 
     Raises
     ------
@@ -61,6 +62,12 @@ def _act(wanted: Path) -> None:
     except FileNotFoundError:
         return
     what = claimed.read_text("ascii").strip()
+    if what == "HOLD":
+        held = wanted.with_name(f"{wanted.name}.held")
+        claimed.rename(held)
+        while held.exists():
+            time.sleep(0.05)
+        return
     claimed.rename(wanted.with_name(f"{wanted.name}.done.{os.urandom(4).hex()}"))
     if what == "KILL":
         os.kill(os.getpid(), signal.SIGKILL)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from node.ports import Destination, InputInstance, StoredResult
@@ -37,13 +37,22 @@ class KeptScan:
 
     Attributes
     ----------
+    case
+        None for a visit of which a report of an archive tells.
     reportable
-        Its case has ended well, so that a report can be added to it.
+        Its case has ended well, so that a report can be added to it; never that of an earlier study that was fetched
+        to be compared with.
+    source
+        Peer that it was fetched from; empty when it was sent.
+    documents
+        What shows the visit: the segmentation, or the report, and the images.
     """
 
-    case: CaseId
+    case: CaseId | None
     scan: Scan
     reportable: bool
+    source: str = ""
+    documents: tuple[DocumentRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,8 @@ class Assessed:
         The report, None when there is none; `current` tells whether it is among the results of the case.
     made_at
         The time that the report bears.
+    due
+        First and last day of the window in which the next scan is due; None where the rules name none.
     """
 
     label: str
@@ -79,6 +90,25 @@ class Assessed:
     predecessor: DocumentRef | None
     made_at: datetime
     current: bool = True
+    due: tuple[date, date] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """When the next scan of a patient is due, by the latest case that was assessed.
+
+    Attributes
+    ----------
+    label
+        Day of that case's scan.
+    due_from, due_until
+        None when the protocol of the site decides.
+    """
+
+    case: CaseId
+    label: str
+    due_from: date | None
+    due_until: date | None
 
 
 class History(Protocol):
@@ -123,16 +153,19 @@ class History(Protocol):
         asked_at: datetime,
         case: CaseId,
         said: Assessed,
-        result: StoredResult | None,
+        results: Sequence[StoredResult],
         destinations: Sequence[Destination],
         *,
         at: datetime,
     ) -> bool:
-        """Write down what is said of a case, and put its report in the place of the one before.
+        """Write down what is said of a case, and put its report and pages in the place of those before.
 
         False, and nothing is written, when the patient's assessment was asked for again or answered meanwhile, or when
         the case is open again.
         """
+
+    def due(self) -> Sequence[Due]:
+        """The latest assessed case of each patient."""
 
     def waiting(self, *, quiet_since: datetime, most: int) -> Sequence[CaseId]:
         """Cases to be looked at: their scan is not kept, their report is missing, or their patient waits for a new one.

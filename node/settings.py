@@ -119,6 +119,12 @@ class ReceiveSettings(_Section):
         600, ge=0, le=1000000, description="Connections from one address in a minute; 0 for no limit."
     )
     tls: bool = Field(False, description="Speak TLS on the DICOM port, and nothing else; needs the files in tls.")
+    users_file: Path | None = Field(
+        None,
+        description="File with users and hashes of their passcodes, one a line as `pulmonode user NAME` prints it. "
+        "Systems that call must then give a name and a passcode (DICOM user identity); use it with tls, or both are "
+        "sent in plain text. It may be changed while the node runs. Not set: nobody is asked.",
+    )
     require_called_ae_title: bool = Field(
         True, description="Reject associations that call another AE title than the node's."
     )
@@ -429,13 +435,19 @@ class OutputSettings(_Section):
         "segmentation; sr-features: every feature of every lesion; sr-case: the prediction and what it rests on; "
         "sr-diameters: long and short axis, drawn by viewers; key-objects: the slices to look at; page: the result "
         "on one page, for a PACS that shows nothing else; map: feature maps; sr-response: the response to treatment "
-        "over all scans of the patient, only when it is named here. sr-features needs seg, key-objects and page need "
-        "sr-case, which they refer to.",
+        "over all scans of the patient, and page-response: the same on one page, only when they are named here. "
+        "sr-features needs seg, key-objects and page need sr-case, page-response needs sr-response, which they refer "
+        "to.",
     )
 
     @model_validator(mode="after")
     def _whole(self) -> "OutputSettings":
-        for kind, needed in (("sr-features", "seg"), ("key-objects", "sr-case"), ("page", "sr-case")):
+        for kind, needed in (
+            ("sr-features", "seg"),
+            ("key-objects", "sr-case"),
+            ("page", "sr-case"),
+            ("page-response", "sr-response"),
+        ):
             if kind in self.kinds and needed not in self.kinds:
                 raise ValueError(f"{kind} refers to {needed}, which is not among the kinds")
         return self
@@ -610,6 +622,29 @@ class PrefetchSettings(_Section):
     )
     retrieve_timeout_s: float = Field(
         600, ge=1, le=86400, description="Longest silence of a peer while it sends, in seconds."
+    )
+
+
+class PriorSettings(_Section):
+    """Earlier studies of a patient that are fetched to compare with, where outputs.kinds names sr-response."""
+
+    fetch: bool = Field(
+        False,
+        description="Ask the archives for the earlier studies of each patient of whom a segmentation arrives, and "
+        "fetch CT and segmentation of them, or the Structured Reports that measure lesions (TID 1500) where there is "
+        "no segmentation.",
+    )
+    peers: tuple[str, ...] = Field(
+        (), description="Names of the peers that are asked, in this order; each needs query = true. Empty: all such."
+    )
+    days: int = Field(1825, ge=1, le=36500, description="Days before a study in which earlier ones are looked for.")
+    most_studies: int = Field(
+        10, ge=1, le=100, description="Earlier studies at most that are fetched for one patient; the latest ones."
+    )
+    report: bool = Field(
+        False,
+        description="Measure and report fetched studies like any other. False: they are time points and nothing more, "
+        "and nothing about them is sent.",
     )
 
 
@@ -797,6 +832,7 @@ class Settings(BaseSettings):
     delivery: DeliverySettings = DeliverySettings()
     web: WebSettings = WebSettings()
     prefetch: PrefetchSettings = PrefetchSettings()
+    priors: PriorSettings = PriorSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
     audit: AuditSettings = AuditSettings()
     alerts: AlertSettings = AlertSettings()
@@ -832,6 +868,18 @@ class Settings(BaseSettings):
         problems = _peer_problems([peer.name for peer in self.peers], self.delivery.destinations)
         if problems:
             raise ValueError("; ".join(problems))
+        return self
+
+    @model_validator(mode="after")
+    def _priors_can_be_asked_for(self) -> "Settings":
+        queried = [peer.name for peer in self.peers if peer.query]
+        strangers = [name for name in self.priors.peers if name not in queried]
+        if strangers:
+            raise ValueError(f"priors.peers names {', '.join(strangers)}, which is no peer with query = true")
+        if self.priors.fetch and not queried:
+            raise ValueError("priors.fetch needs a peer with query = true")
+        if self.priors.fetch and "sr-response" not in self.outputs.kinds:
+            raise ValueError("priors.fetch needs sr-response among outputs.kinds")
         return self
 
     def peer(self, name: str) -> Peer:

@@ -11,9 +11,9 @@ from typing import Final
 from pydicom import Dataset
 
 from pipelines.domain.assessment import Assessment
-from pipelines.domain.case import Case, Method
+from pipelines.domain.case import Case, Lesion, Method
 from pipelines.domain.history import DocumentRef, Scan, canonical
-from pipelines.domain.identifiers import FrameOfReferenceUID, StudyUID, digest_of
+from pipelines.domain.identifiers import FrameOfReferenceUID, SopInstanceUID, StudyUID, digest_of
 from pipelines.domain.identity import Followed, Gates
 from pipelines.domain.outcome import Producer, ResultObject
 from pipelines.domain.progression import Course
@@ -23,9 +23,11 @@ from pipelines.domain.recist import LesionId, RecistRules
 from pipelines.domain.scan_date import ScanDate
 from pipelines.imaging.diameter import diameters
 from pipelines.imaging.registration import Rigid
+from pipelines.outputs.page.settings import PageSettings
 from pipelines.outputs.response_check import check_response
 from pipelines.outputs.response_report import ResponseFindings, notes_of, response_lines, response_report
 from pipelines.response.assess import RuleSet, assess
+from pipelines.response.drawn import drawn_at
 from pipelines.response.history import (
     Visit,
     as_of,
@@ -33,6 +35,7 @@ from pipelines.response.history import (
     named_anew,
     names_of,
     read_at,
+    set_apart,
     with_natures,
 )
 from pipelines.response.sightings import sighted
@@ -94,6 +97,10 @@ class Told:
     ----------
     digest
         SHA-256 over all that it follows from.
+    sources
+        By label of the visit the archive that its scan was fetched from; none where it was sent.
+    visits
+        Up to this one.
     """
 
     label: str
@@ -102,6 +109,8 @@ class Told:
     names: Mapping[LesionId, str]
     decided_by: str
     digest: str
+    sources: Mapping[str, str] = field(default_factory=dict)
+    visits: tuple[Visit, ...] = ()
 
 
 def scan_of(case: Case) -> Scan | Rejected:
@@ -149,6 +158,7 @@ def tell(
     pipeline: Progression,
     *,
     later: frozenset[StudyUID] = frozenset(),
+    sources: Mapping[str, str] | None = None,
 ) -> Told | Rejected:
     """Assess a patient at the last of `visits`, from these and nothing later.
 
@@ -162,9 +172,12 @@ def tell(
         What readers decided, also what they took back.
     later
         Studies of later visits; what was decided about these does not count yet.
+    sources
+        By label of the visit the archive that its scan was fetched from, where it was not sent.
     """
-    same, _ = identities(one for one in readings if one.decision.study not in later)
-    seen = named_anew(visits, same)
+    fetched = {visit.label: (sources or {})[visit.label] for visit in visits if visit.label in (sources or {})}
+    same, different = identities(one for one in readings if one.decision.study not in later)
+    seen = set_apart(named_anew(visits, same), different)
     followed = followed_over(seen, places, gates=pipeline.gates)
     if isinstance(followed, Rejected):
         return followed
@@ -185,11 +198,19 @@ def tell(
         pipeline.method.settings_digest,
         canonical(scans),
         canonical({name: place for name, place in places.items() if name in scans}),
-        canonical((said.decisions, said.natures, same, said.notes)),
+        canonical((said.decisions, said.natures, same, different, said.notes)),
         canonical(known),
+        canonical(fetched),
     )
     names = names_of(seen, followed)
-    return Told(visits[-1].label, assessment, followed, names, said.decisions.decided_by, digest)
+    return Told(visits[-1].label, assessment, followed, names, said.decisions.decided_by, digest, fetched, tuple(seen))
+
+
+def shown_visits(told: Told) -> tuple[str, ...]:
+    """Labels of the visits of which the page shows pictures."""
+    from pipelines.outputs.response_page.pictures import shown_labels
+
+    return shown_labels(told.assessment, told.followed)
 
 
 def report_digest(told: Told, scan: Scan, priors: Sequence[DocumentRef]) -> str:
@@ -204,6 +225,20 @@ class Written:
     report: ResultObject
     lines: tuple[str, ...]
     notes: tuple[Rejected, ...]
+    pages: tuple[ResultObject, ...] = ()
+
+
+def _drawn(told: Told, case: Case) -> dict[LesionId, Lesion]:
+    """The segments of the visit's case that its lesions were measured on."""
+    by_uid = {lesion.tracking_uid: lesion for lesion in case.lesions}
+    visits = [visit for visit in told.visits if visit.label == told.label]
+    found = {}
+    for visit in visits:
+        for point in told.followed.time_points[-1].observations:
+            seen = drawn_at(told.followed, visit, point.lesion)
+            if seen and seen[0].own_uid in by_uid:
+                found[point.lesion] = by_uid[seen[0].own_uid]
+    return found
 
 
 def write_report(
@@ -214,6 +249,8 @@ def write_report(
     *,
     priors: Sequence[DocumentRef] = (),
     predecessor: DocumentRef | None = None,
+    page: PageSettings | None = None,
+    cases: Mapping[SopInstanceUID, Case] | None = None,
 ) -> Written | Rejected:
     """Write and check the report of a visit; the same arguments give the same bytes.
 
@@ -225,6 +262,10 @@ def write_report(
         Segmentations and reports of the visits before.
     predecessor
         The version of this report that it replaces.
+    page
+        Form and language of the page; None for no page.
+    cases
+        By segmentation: what the pictures of the page are taken from.
     """
     before = "" if predecessor is None else predecessor.sop_instance
     findings = ResponseFindings(
@@ -238,9 +279,23 @@ def write_report(
         digest_of(told.digest, case.inputs_digest, *(one.sop_instance for one in priors), "replaces", before),
         tuple(priors),
         predecessor,
+        told.sources,
+        _drawn(told, case),
     )
     made = response_report(findings, producer)
     fault = check_response(made, findings)
     if fault is not None:
         return fault
-    return Written(made, response_lines(findings), notes_of(findings))
+    pages: list[ResultObject] = []
+    notes = list(notes_of(findings))
+    if page is not None:
+        # the libraries that draw take their time to load, and a worker may never be asked for a page
+        from pipelines.outputs.response_page.objects import response_pages
+
+        for drawn in response_pages(findings, told.visits, cases or {}, producer, settings=page):
+            # a page that is wrong does not keep the report back
+            if isinstance(drawn, Rejected):
+                notes.append(drawn)
+            else:
+                pages.append(drawn)
+    return Written(made, response_lines(findings), tuple(notes), tuple(pages))

@@ -11,16 +11,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the tests marked slow as well")
 
 
-SLOW = "takes longer than a minute; run with --slow"
+LONG = "takes long, alone or with its like"
+ON_REQUEST = "run with --slow"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--slow"):
         return
-    skip = pytest.mark.skip(reason=SLOW)
     for item in items:
-        if "slow" in item.keywords:
-            item.add_marker(skip)
+        slow = item.get_closest_marker("slow")
+        if slow is not None:
+            item.add_marker(pytest.mark.skip(reason=f"{slow.kwargs.get('reason', LONG)}; {ON_REQUEST}"))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -29,7 +30,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Where all peers must be there (REQUIRE_PEERS=1), a test that is skipped for want of one has failed."""
     report = yield
-    if report.skipped and os.environ.get("REQUIRE_PEERS") == "1" and SLOW not in str(report.longrepr):
+    if report.skipped and os.environ.get("REQUIRE_PEERS") == "1" and ON_REQUEST not in str(report.longrepr):
         report.outcome = "failed"
         report.longrepr = f"must not be skipped here: {report.longrepr}"
     return report

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from node.adapters.exposition import LookedUp, exposition
 from node.adapters.meter_files import MeterFiles, MeterReader
-from node.bootstrap import open_stores
+from node.bootstrap.stores import open_stores
 from node.settings import load_settings
 from tests.node.doubles import SetClock
 from tests.node.refs import SENDER, file_of, images, segmentation
@@ -187,7 +187,7 @@ def test_the_configuration_of_the_demonstration_is_valid() -> None:
 
 
 # no package of Debian has Docker's compose, so it is run on purpose where that is
-@pytest.mark.slow
+@pytest.mark.slow(reason="needs Docker's compose")
 def test_docker_understands_the_compose_files() -> None:
     docker = shutil.which("docker")
     if docker is None or subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode:

@@ -36,6 +36,7 @@ from node.adapters.upper_layer import (
     abort,
     rejection,
 )
+from node.adapters.users import Users, asked_identity, confirmation
 from node.logs import Log
 from node.meters import SILENT, Meters
 from node.ports import RefusedAssociation, Sender
@@ -57,6 +58,7 @@ _BAD_APPLICATION_CONTEXT: Final = (1, 1, 2)
 _CALLING_UNKNOWN: Final = (1, 1, 3)
 _CALLED_UNKNOWN: Final = (1, 1, 7)
 _TOO_MANY: Final = (2, 3, 2)
+_USER_UNKNOWN: Final = (1, 2, 1)
 
 _OUTCOMES: Final = {
     None: "accepted",
@@ -66,6 +68,7 @@ _OUTCOMES: Final = {
     _CALLING_UNKNOWN: "calling-title-not-listed",
     _CALLED_UNKNOWN: "other-called-title",
     _TOO_MANY: "too-many-associations",
+    _USER_UNKNOWN: "user-unknown",
 }
 """How associations are counted."""
 
@@ -134,6 +137,8 @@ class FrontDoor:
         Where to; `others` tells how many associations are there.
     tls
         Speaks TLS with everybody when given.
+    users
+        Of whom everybody must be one when given.
     """
 
     def __init__(
@@ -148,8 +153,10 @@ class FrontDoor:
         others: Callable[[], int],
         turned_away: Callable[[RefusedAssociation], None],
         tls: Tls | None = None,
+        users: Users | None = None,
         meters: Meters = SILENT,
     ) -> None:
+        self._users = users
         self._rules = rules
         self._meters = meters
         self._receiver = receiver
@@ -348,6 +355,10 @@ class FrontDoor:
             answer = _CALLING_UNKNOWN
             why = "Its AE title is not among receive.calling_ae_titles."
             remedy = f"Add {asked.calling} to receive.calling_ae_titles if it may send."
+        elif self._users is not None and not self._users.allows(asked_identity(asked.primitive)):
+            answer = _USER_UNKNOWN
+            why = "It gave no user name with its passcode, or a wrong one."
+            remedy = "Enter a user of receive.users_file in that system, or add one there: pulmonode user NAME."
         elif not self._take_place():
             answer = _TOO_MANY
             why = f"There were {rules.max_associations} associations already."
@@ -399,7 +410,8 @@ class FrontDoor:
         answer.called_ae_title = asked.primitive.called_ae_title
         answer.result, answer.result_source = 0, 1
         answer.presentation_context_definition_results_list = results
-        answer.user_information = [length, implementation, version]
+        confirmed = [] if self._users is None else confirmation(asked_identity(asked.primitive))
+        answer.user_information = [length, implementation, version, *confirmed]
         unit = A_ASSOCIATE_AC()
         unit.from_primitive(answer)
         encoded: bytes = unit.encode()

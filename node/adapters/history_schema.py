@@ -86,4 +86,7 @@ assessment = Table(
     Column("report_uid", _UID),
     Column("predecessor", JSON),
     Column("made_at", UtcDateTime, nullable=False),
+    # ISO 8601, as the window of the next scan is a matter of days
+    Column("due_from", String(10)),
+    Column("due_until", String(10)),
 )

@@ -40,6 +40,7 @@ from node.adapters import retention_schema as kept
 from node.adapters import workflow_schema as w
 from node.adapters.combining import Combiner
 from node.adapters.ledger_receipts import Arrived, Receipts
+from node.adapters.ledger_time import LONGEST_WAIT, is_due
 from node.adapters.migrate import upgrade
 from node.errors import ConfigError, TransientError
 from node.ports import (
@@ -199,11 +200,14 @@ class SqlLedger:
         From `open_engine`.
     pipeline
         Name of the pipeline whose cases are kept.
+    longest_wait
+        For which a case or a delivery is put off at most.
     """
 
-    def __init__(self, engine: Engine, *, pipeline: str) -> None:
+    def __init__(self, engine: Engine, *, pipeline: str, longest_wait: timedelta = LONGEST_WAIT) -> None:
         self._engine = engine
         self._pipeline = pipeline
+        self._longest_wait = longest_wait
         self._receipts = Receipts(engine, open_case=self._open_case, reopen_cases=_reopen_cases)
         self._record = Combiner(self._record_all)
 
@@ -438,7 +442,9 @@ class SqlLedger:
                     submit.append(CaseId(row.id))
                     continue
                 _give_up(connection, row, f"The worker died in {interrupted} attempts.", at)
-            waiting = select(t.case).where(t.case.c.state == CaseState.WAITING, t.case.c.next_at <= at)
+            waiting = select(t.case).where(
+                t.case.c.state == CaseState.WAITING, is_due(t.case.c.next_at, at, self._longest_wait)
+            )
             for row in connection.execute(waiting.with_for_update()).all():
                 _advance(connection, row, CaseEvent.DUE, "Trying again.", at)
                 submit.append(CaseId(row.id))
@@ -459,7 +465,7 @@ class SqlLedger:
                     # the results of a case that was opened again wait for its next run, which may replace them
                     t.case.c.state == CaseState.REPORTED,
                     t.delivery.c.state == DeliveryState.PENDING,
-                    t.delivery.c.next_at <= at,
+                    is_due(t.delivery.c.next_at, at, self._longest_wait),
                 )
                 .order_by(t.delivery.c.id)
                 .limit(limit)
@@ -720,7 +726,9 @@ def _record(connection: Connection, case: CaseId, what: str, state: CaseState, d
 
 def _forgotten(connection: Connection, at: datetime, resubmit_after: timedelta) -> list[CaseId]:
     """Cases that have been queued for `resubmit_after`; the time begins anew for them."""
-    long_queued = (t.case.c.state == CaseState.QUEUED) & (t.case.c.updated_at <= at - resubmit_after)
+    since = t.case.c.updated_at
+    # the time may have begun before the clock was set back
+    long_queued = (t.case.c.state == CaseState.QUEUED) & or_(since <= at - resubmit_after, since > at + resubmit_after)
     cases = [CaseId(case) for case in connection.scalars(select(t.case.c.id).where(long_queued)).all()]
     connection.execute(update(t.case).where(long_queued).values(updated_at=at))
     return cases

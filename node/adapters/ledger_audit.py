@@ -55,6 +55,10 @@ class SqlAudit:
         key = select(t.instance.c.patient_key).where(t.instance.c.sop_instance.in_(drawn))
         return self._studies(t.instance.c.patient_key.in_(key))
 
+    def of_study(self, study: str) -> Sequence[AuditedStudy]:
+        """A study, for each patient that it is of."""
+        return self._studies(t.instance.c.study == study)
+
     def _studies(self, wanted: ColumnElement[bool]) -> Sequence[AuditedStudy]:
         return [self._study(group) for _, group in _grouped(self._counted(wanted), ())]
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, Row, Select, insert, or_, select, upd
 from node.adapters import ledger_schema as t
 from node.adapters import workflow_schema as w
 from node.adapters.ledger import advance, note, reading, writing
+from node.adapters.ledger_time import is_due
 from node.ports import CommitmentReport, DeliveryState, ObjectRef, Owed
 from node.services.deliver import backoff
 from pipelines.domain.case_state import CaseEvent, CaseState
@@ -26,6 +27,9 @@ _FAILURE_REASONS: Final = {
     0x0213: "it has no room",
 }
 
+_LONGEST_TIMEOUT: Final = timedelta(weeks=1)
+"""That `delivery.commitment_timeout_s` allows."""
+
 
 class SqlCommitments:
     """Commitments in the ledger's database.
@@ -36,21 +40,30 @@ class SqlCommitments:
         Wait before an object that was denied is sent again; doubled after each time.
     give_up_after
         Age of a delivery from which on a denial is final.
+    timeout
+        How long a destination may take to report.
     """
 
     def __init__(
-        self, engine: Engine, *, retry_first: timedelta, retry_max: timedelta, give_up_after: timedelta
+        self,
+        engine: Engine,
+        *,
+        retry_first: timedelta,
+        retry_max: timedelta,
+        give_up_after: timedelta,
+        timeout: timedelta = _LONGEST_TIMEOUT,
     ) -> None:
         self._engine = engine
         self._retry_first = retry_first
         self._retry_max = retry_max
         self._give_up_after = give_up_after
+        self._longest_wait = max(retry_max, timeout)
 
     def owed(self, destination: str, *, at: datetime, limit: int) -> Sequence[Owed]:
         due = or_(
             w.commitment.c.delivery.is_(None),
             w.commitment.c.state == CommitmentState.MISSING,
-            (w.commitment.c.state == CommitmentState.DUE) & (w.commitment.c.next_at <= at),
+            (w.commitment.c.state == CommitmentState.DUE) & is_due(w.commitment.c.next_at, at, self._retry_max),
         )
         with reading(self._engine) as connection:
             rows = connection.execute(
@@ -152,7 +165,7 @@ class SqlCommitments:
 
     def silent(self, destination: str, *, at: datetime, limit: int) -> Sequence[Owed]:
         overdue = _delivered(destination).where(
-            w.commitment.c.next_at <= at,
+            is_due(w.commitment.c.next_at, at, self._longest_wait),
             w.commitment.c.state.in_((CommitmentState.ASKED, CommitmentState.SILENT)),
             t.case.c.state.in_((CaseState.REPORTED, CaseState.DELIVERED)),
         )

@@ -1,22 +1,30 @@
 """The part of the ledger about what we promised: storage commitment of what others sent."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, insert, select, update
 
 from node.adapters import ledger_schema as t
 from node.adapters import workflow_schema as w
 from node.adapters.ledger import reading, stored_file, writing
+from node.adapters.ledger_time import LONGEST_WAIT, is_due
 from node.ports import Duty, DutyState, ObjectRef, StoredFile
 from pipelines.domain.identifiers import SopClassUID, SopInstanceUID
 
 
 class SqlDuties:
-    """Requests for commitment in the ledger's database."""
+    """Requests for commitment in the ledger's database.
 
-    def __init__(self, engine: Engine) -> None:
+    Parameters
+    ----------
+    longest_wait
+        For which an answer is put off at most.
+    """
+
+    def __init__(self, engine: Engine, *, longest_wait: timedelta = LONGEST_WAIT) -> None:
         self._engine = engine
+        self._longest_wait = longest_wait
 
     def take_on(self, requester: str, transaction_uid: str, objects: Sequence[ObjectRef], *, at: datetime) -> bool:
         listed = [[one.sop_class, one.sop_instance] for one in objects]
@@ -51,7 +59,10 @@ class SqlDuties:
         with reading(self._engine) as connection:
             rows = connection.execute(
                 select(w.commitment_duty)
-                .where(w.commitment_duty.c.state == DutyState.PENDING, w.commitment_duty.c.next_at <= at)
+                .where(
+                    w.commitment_duty.c.state == DutyState.PENDING,
+                    is_due(w.commitment_duty.c.next_at, at, self._longest_wait),
+                )
                 .order_by(w.commitment_duty.c.id)
                 .limit(limit)
             ).all()

@@ -9,10 +9,12 @@ from node.adapters import clinical_schema as c
 from node.adapters import cohort_schema
 from node.adapters import history_schema as h
 from node.adapters import ledger_schema as t
+from node.adapters import priors_schema as p
 from node.adapters import retention_schema as kept
 from node.adapters import workflow_schema as w
 from node.adapters.history_rows import ask
 from node.adapters.ledger import writing
+from node.adapters.ledger_priors import forget_priors
 from node.adapters.ledger_retention import drop_conflicts, release_order, to_remove
 from node.adapters.steps.datasets import decoded
 from node.keeping import Why
@@ -100,6 +102,7 @@ def _erase(connection: Connection, case: CaseId, why: Why, detail: str, at: date
     connection.execute(t.step_task.delete().where(mine, t.step_task.c.state == TaskState.ENDED))
     # a task that has not ended finds no case any more, and is cancelled in its time
     connection.execute(t.step_task.update().where(mine).values(case=None, state=TaskState.WAITING))
+    connection.execute(p.prior_search.delete().where(p.prior_search.c.case == case))
     connection.execute(t.case.delete().where(t.case.c.id == case))
     images = (t.instance.c.series == row.ct_series) & t.instance.c.sop_class.in_(sorted(CT_IMAGES))
     used = select(t.case.c.ct_series).where(t.case.c.ct_series.is_not(None))
@@ -137,6 +140,7 @@ def _drop_instances(connection: Connection, instances: Iterable[str], at: dateti
 
 def _drop_clinical(connection: Connection, patient_key: str) -> None:
     """Delete what people told about a patient and decided."""
+    forget_priors(connection, patient_key)
     mine = select(c.reading.c.id).where(c.reading.c.patient_key == patient_key)
     connection.execute(c.reading_undone.delete().where(c.reading_undone.c.reading.in_(mine)))
     for table in (c.reading, c.clinical_entry, c.reader_report, c.reassessment):

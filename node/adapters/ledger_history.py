@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, delete, exists, insert, or_, select, update
@@ -12,13 +12,14 @@ from node.adapters import history_schema as h
 from node.adapters import ledger_schema as t
 from node.adapters.history_rows import ask, document, document_values, lesion_values, scan_of, scan_values
 from node.adapters.ledger import add_result, advance, reading, stored_file, writing
-from node.history import Assessed, CaseInputs, KeptScan, Placement
+from node.adapters.ledger_priors import fetched_from, measured_scans
+from node.history import Assessed, CaseInputs, Due, KeptScan, Placement
 from node.ports import Destination, InputInstance, StoredResult
 from pipelines.domain.case import SeriesKey
 from pipelines.domain.case_state import CaseEvent, CaseState
 from pipelines.domain.clinical import PatientKey
-from pipelines.domain.history import Scan
-from pipelines.domain.identifiers import CaseId, SeriesUID, SopInstanceUID, StudyUID
+from pipelines.domain.history import DocumentRef, Scan
+from pipelines.domain.identifiers import CaseId, SeriesUID, SopClassUID, SopInstanceUID, StudyUID
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES
 
@@ -91,7 +92,7 @@ class SqlHistory:
 
     def scans(self, patient: PatientKey) -> Sequence[KeptScan]:
         wanted = (
-            select(h.time_point, t.case.c.state)
+            select(h.time_point, t.case.c.state, t.case.c.study)
             .join(t.case, t.case.c.id == h.time_point.c.case)
             .where(h.time_point.c.patient_key == patient, h.time_point.c.rejected.is_(None))
             .order_by(h.time_point.c.case)
@@ -99,13 +100,28 @@ class SqlHistory:
         with reading(self._engine) as connection:
             rows = connection.execute(wanted).all()
             of_case: dict[int, list[Any]] = {row.case: [] for row in rows}
+            fetched = fetched_from(connection, [row.study for row in rows])
+            measured = measured_scans(connection, patient)
+            documents = {row.case: _documents(connection, row) for row in rows}
             for lesion in connection.execute(
                 select(h.time_point_lesion)
                 .where(h.time_point_lesion.c.case.in_(list(of_case)))
                 .order_by(h.time_point_lesion.c.case, h.time_point_lesion.c.number)
             ):
                 of_case[lesion.case].append(lesion)
-        return [KeptScan(CaseId(row.case), scan_of(row, of_case[row.case]), row.state in _ENDED_WELL) for row in rows]
+        return [
+            *(KeptScan(None, scan, False, peer, (report,)) for scan, report, peer in measured),
+            *(
+                KeptScan(
+                    CaseId(row.case),
+                    scan_of(row, of_case[row.case]),
+                    row.state in _ENDED_WELL and fetched.get(row.study, ("", True))[1],
+                    fetched.get(row.study, ("", True))[0],
+                    documents[row.case],
+                )
+                for row in rows
+            ),
+        ]
 
     # places
 
@@ -164,6 +180,7 @@ class SqlHistory:
             document(row.predecessor),
             row.made_at,
             current=bool(row.current) or row.report is None,
+            due=None if row.due_from is None else (date.fromisoformat(row.due_from), date.fromisoformat(row.due_until)),
         )
 
     def say(
@@ -172,7 +189,7 @@ class SqlHistory:
         asked_at: datetime,
         case: CaseId,
         said: Assessed,
-        result: StoredResult | None,
+        results: Sequence[StoredResult],
         destinations: Sequence[Destination],
         *,
         at: datetime,
@@ -188,12 +205,26 @@ class SqlHistory:
                 == 0
             ):
                 connection.execute(insert(h.assessment).values(case=case, **values))
-            if result is not None:
-                takers = [one for one in destinations if one.wants(result.kind)]
-                if takers:
-                    advance(connection, case, CaseEvent.ASSESSED, f"Response at {said.label} assessed.", at)
-                add_result(connection, case, result, takers, at)
+            takers = [[one for one in destinations if one.wants(made.kind)] for made in results]
+            if any(takers):
+                advance(connection, case, CaseEvent.ASSESSED, f"Response at {said.label} assessed.", at)
+            for made, getting in zip(results, takers, strict=True):
+                add_result(connection, case, made, getting, at)
         return True
+
+    def due(self) -> Sequence[Due]:
+        wanted = (
+            select(h.time_point.c.patient_key, h.assessment)
+            .join(h.assessment, h.assessment.c.case == h.time_point.c.case)
+            .where(h.assessment.c.report_uid.is_not(None))
+            .order_by(h.assessment.c.label, h.assessment.c.case)
+        )
+        latest: dict[str, Due] = {}
+        with reading(self._engine) as connection:
+            for row in connection.execute(wanted):
+                window = [None if day is None else date.fromisoformat(day) for day in (row.due_from, row.due_until)]
+                latest[row.patient_key] = Due(CaseId(row.case), row.label, *window)
+        return list(latest.values())
 
     def waiting(self, *, quiet_since: datetime, most: int) -> Sequence[CaseId]:
         ended = t.case.c.state.in_(_ENDED_WELL)
@@ -237,6 +268,24 @@ def _locked(connection: Connection, case: CaseId) -> Row[Any] | None:
     return connection.execute(select(t.case).where(t.case.c.id == case).with_for_update()).first()
 
 
+def _documents(connection: Connection, row: Row[Any]) -> tuple[DocumentRef, ...]:
+    """The segmentation of a scan and the images that it was drawn on, as they were received."""
+    images = (t.instance.c.series == row.ct_series) & t.instance.c.sop_class.in_(sorted(CT_IMAGES))
+    wanted = (
+        select(t.instance.c.study, t.instance.c.series, t.instance.c.sop_class, t.instance.c.sop_instance)
+        .where(or_(t.instance.c.sop_instance == row.segmentation, images))
+        .order_by(images, t.instance.c.sop_instance)
+    )
+    return tuple(
+        DocumentRef(
+            SeriesKey(StudyUID(one.study), SeriesUID(one.series)),
+            SopClassUID(one.sop_class),
+            SopInstanceUID(one.sop_instance),
+        )
+        for one in connection.execute(wanted)
+    )
+
+
 def _input(row: Row[Any]) -> InputInstance:
     return InputInstance(SopInstanceUID(row.sop_instance), stored_file(row))
 
@@ -256,4 +305,6 @@ def _values(said: Assessed) -> Mapping[str, object]:
         "report_uid": None if said.report is None else said.report.sop_instance,
         "predecessor": document_values(said.predecessor),
         "made_at": said.made_at,
+        "due_from": None if said.due is None else said.due[0].isoformat(),
+        "due_until": None if said.due is None else said.due[1].isoformat(),
     }

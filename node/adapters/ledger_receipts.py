@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from node.adapters import clinical_schema as c
 from node.adapters import ledger_schema as t
-from node.adapters import retention_schema as kept
+from node.adapters.receipt_statements import InFile, OnServer, ReceiptStatements
 from node.ports import Receipt, Sender, StoredFile
-from pipelines.domain.case_state import CaseState
 from pipelines.domain.instance import InstanceRef
 from pipelines.domain.sop_classes import CT_IMAGES, READER_REPORTS, SEGMENTATIONS
 
@@ -22,20 +21,6 @@ from pipelines.domain.sop_classes import CT_IMAGES, READER_REPORTS, SEGMENTATION
 _KNOWN: Final = select(t.instance.c.sop_instance, t.instance.c.sha256).where(
     t.instance.c.sop_instance.in_(bindparam("instances", expanding=True))
 )
-# cases that a CT image of these series may concern: those of the series, and those that found no CT at all (NULL)
-_CONCERNED: Final = (
-    select(t.case.c.ct_series)
-    .where(
-        or_(
-            t.case.c.ct_series.in_(bindparam("series", expanding=True)) & (t.case.c.state != CaseState.COLLECTING),
-            t.case.c.ct_series.is_(None) & (t.case.c.state == CaseState.REJECTED),
-        )
-    )
-    .distinct()
-)
-
-
-_NEEDED_AGAIN: Final = kept.removal.delete().where(kept.removal.c.path.in_(bindparam("paths", expanding=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +56,8 @@ class Receipts:
         # otherwise, which takes longer than the transaction
         self._keep_connection = engine.dialect.name == "sqlite"
         self._kept: tuple[int, Connection] | None = None
-        make: Any = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
-        self._insert = make(t.instance).on_conflict_do_nothing().returning(t.instance.c.sop_instance)
+        self._statements: ReceiptStatements = InFile() if self._keep_connection else OnServer()
+        make: Any = sqlite.insert if self._keep_connection else postgresql.insert
         self._insert_report = make(c.reader_report).on_conflict_do_nothing()
 
     def record(self, arrivals: Sequence[Arrived]) -> list[Receipt]:
@@ -105,12 +90,12 @@ class Receipts:
         first: dict[str, Arrived] = {}
         for one in arrivals:
             first.setdefault(one.ref.sop_instance, one)
-        inserted = set(connection.scalars(self._insert, [_instance_values(one) for one in first.values()]).all())
+        inserted = self._statements.insert(connection, [_instance_values(one) for one in first.values()])
         # nearly all are new, and nobody looks for those
         known = self._known(connection, [uid for uid in first if uid not in inserted])
         known |= {uid: first[uid].file.sha256 for uid in inserted}
         # what had been given up is needed again
-        connection.execute(_NEEDED_AGAIN, {"paths": [one.file.path for one in arrivals]})
+        self._statements.keep(connection, [one.file.path for one in arrivals])
         receipts = []
         for one in arrivals:
             if first[one.ref.sop_instance] is one and one.ref.sop_instance in inserted:
@@ -138,7 +123,7 @@ class Receipts:
         if not images:
             return
         series = {one.ref.key.series for one in images}
-        concerned = set(connection.scalars(_CONCERNED, {"series": list(series)}).all())
+        concerned = self._statements.concerned(connection, list(series))
         for one in images:
             if None in concerned or one.ref.key.series in concerned:
                 self._reopen_cases(connection, one.ref, one.at)

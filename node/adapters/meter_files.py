@@ -11,7 +11,8 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,6 +50,8 @@ class _Slot:
     counters: Any
     gauges: Any
     histograms: Any
+    stages: set[str] = field(default_factory=set)
+    """Those whose buckets are all there."""
 
 
 class MeterFiles:
@@ -71,15 +74,15 @@ class MeterFiles:
 
     def associations_open(self, change: int) -> None:
         with self._mutex:
-            _add(self._mine().gauges, _OPEN, {}, change)
+            _add(self._mine().gauges, _key(_OPEN, ()), change)
 
     def received(self, sop_class: str, status: int, size: int) -> None:
         known = sop_class if sop_class in self._sop_classes else _OTHER
         with self._mutex:
             counters = self._mine().counters
-            _add(counters, _INSTANCES, {"sop_class": known, "status": f"0x{status:04X}"}, 1)
+            _add(counters, _key(_INSTANCES, (("sop_class", known), ("status", f"0x{status:04X}"))), 1)
             if size:
-                _add(counters, _BYTES, {"sop_class": known}, size)
+                _add(counters, _key(_BYTES, (("sop_class", known),)), size)
 
     @contextmanager
     def timing(self, stage: Stage) -> Iterator[None]:
@@ -109,17 +112,19 @@ class MeterFiles:
 
     def _count(self, what: tuple[str, str], labels: Mapping[str, str], number: float = 1) -> None:
         with self._mutex:
-            _add(self._mine().counters, what, labels, number)
+            _add(self._mine().counters, _key(what, tuple(labels.items())), number)
 
     def _time(self, stage: str, seconds: float) -> None:
         bucket = next(limit for limit in _BUCKETS_S if seconds <= limit)
-        name, told = _SECONDS
         with self._mutex:
-            file = self._mine().histograms
-            for limit in _BUCKETS_S:
+            slot = self._mine()
+            if stage not in slot.stages:
+                slot.stages.add(stage)
                 # every bucket is there from the start, or a quantile over them is wrong
-                _add(file, (name, told), {"stage": stage, "le": _LIMIT(limit)}, limit == bucket, "_bucket")
-            _add(file, (name, told), {"stage": stage}, seconds, "_sum")
+                for limit in _BUCKETS_S:
+                    _add(slot.histograms, _bucket_key(stage, limit), 0)
+            _add(slot.histograms, _bucket_key(stage, bucket), 1)
+            _add(slot.histograms, _key(_SECONDS, (("stage", stage),), "_sum"), seconds)
 
     def _mine(self) -> _Slot:
         """The slot of this process, taken at the first number; the lock must be held."""
@@ -146,11 +151,21 @@ class MeterReader(Collector):
         yield from merged
 
 
-def _add(file: Any, what: tuple[str, str], labels: Mapping[str, str], number: float, suffix: str = "") -> None:
-    name, told = what
-    key = mmap_key(name, name + suffix, list(labels), list(labels.values()), told)
+def _add(file: Any, key: str, number: float) -> None:
     value, _ = file.read_value(key)
     file.write_value(key, value + number, 0.0)
+
+
+@lru_cache(maxsize=1024)
+def _key(what: tuple[str, str], labels: tuple[tuple[str, str], ...], suffix: str = "") -> str:
+    """How the client's files name a number; it is made anew for every instance otherwise."""
+    name, told = what
+    key: str = mmap_key(name, name + suffix, [label for label, _ in labels], [value for _, value in labels], told)
+    return key
+
+
+def _bucket_key(stage: str, limit: float) -> str:
+    return _key(_SECONDS, (("stage", stage), ("le", _LIMIT(limit))), "_bucket")
 
 
 def _files(folder: Path, number: int) -> tuple[Path, Path, Path]:

@@ -71,7 +71,7 @@ class QueryRetrieveScu:
     retrieve_timeout_s
         Longest silence of a peer while it sends.
     queried
-        Hears of every query, with its keys.
+        Hears of every query and every retrieval: the peer, the SOP class and the keys.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class QueryRetrieveScu:
         storage_classes: Collection[SopClassUID],
         transfer_syntaxes: Sequence[str],
         retrieve_timeout_s: float,
-        queried: Callable[[str, Dataset], None] = lambda peer, keys: None,
+        queried: Callable[[str, str, Dataset], None] = lambda peer, sop_class, keys: None,
     ) -> None:
         self._ae_title = ae_title
         self._sources: Mapping[str, Source] = {source.address.name: source for source in sources}
@@ -174,7 +174,7 @@ class QueryRetrieveScu:
         association = associate(self._ae_title, self._sources[peer].address, [FINDING])
         if isinstance(association, Rejected):
             return _renamed(association, peer, "be queried")
-        self._queried(peer, keys)
+        self._queried(peer, STUDY_ROOT_FIND, keys)
         found: list[Dataset] = []
         status = None
         try:
@@ -204,6 +204,7 @@ class QueryRetrieveScu:
             close(association)
             fault = Rejected("NET-004", f"{peer} does not offer C-GET.", 'Set retrieve = "move" for that peer.')
             return Retrieved(0, 0, fault)
+        self._queried(peer, model, keys)
         # a peer may fetch from a tape before it sends, and say nothing meanwhile
         association.dimse_timeout = association.network_timeout = self._retrieve_timeout_s
         last = Dataset()

@@ -1,9 +1,26 @@
 """A connection whose first bytes have been read already, for a library that wants to read them itself."""
 
 import os
+import select
 import socket
 import ssl
+import weakref
 from contextlib import suppress
+
+
+class Signals:
+    """Two descriptors for a library that asks select() what can be read: one always can, the other never.
+
+    select() knows no descriptor beyond 1023 (select(2)), so these are made before there are many connections, and stand
+    for all of them.
+    """
+
+    def __init__(self) -> None:
+        self.always = os.eventfd(1)
+        self.never = os.eventfd(0)
+        # a thread may ask for them as long as its connection knows them
+        for descriptor in (self.always, self.never):
+            weakref.finalize(self, os.close, descriptor)
 
 
 class Replayed:
@@ -15,17 +32,27 @@ class Replayed:
         Connected socket, plain or TLS.
     first
         Bytes that were taken from it.
+    signals
+        Of the process, made before its connections.
     """
 
-    def __init__(self, connection: socket.socket, first: bytes) -> None:
+    def __init__(self, connection: socket.socket, first: bytes, signals: Signals) -> None:
         self._connection = connection
         self._left = first
-        # select() looks at a descriptor, and knows neither of bytes that were read nor of those that TLS has decrypted
-        self._always_readable = os.eventfd(1)
+        self._signals = signals
+        self._poll = select.poll()
+        self._poll.register(connection, select.POLLIN)
 
     def fileno(self) -> int:
-        pending = isinstance(self._connection, ssl.SSLSocket) and self._connection.pending() > 0
-        return self._always_readable if self._left or pending else self._connection.fileno()
+        """What select() is to look at in place of the connection; negative when that is closed."""
+        if self._connection.fileno() < 0:
+            return -1
+        return self._signals.always if self._readable() else self._signals.never
+
+    def _readable(self) -> bool:
+        # the connection itself knows neither of bytes that were read nor of those that TLS has decrypted
+        decrypted = isinstance(self._connection, ssl.SSLSocket) and self._connection.pending() > 0
+        return bool(self._left) or decrypted or bool(self._poll.poll(0))
 
     def recv(self, count: int) -> bytes:
         if self._left:
@@ -42,9 +69,6 @@ class Replayed:
             self._connection.shutdown(how)
 
     def close(self) -> None:
-        if self._always_readable >= 0:
-            os.close(self._always_readable)
-            self._always_readable = -1
         self._connection.close()
 
     def setsockopt(self, level: int, option: int, value: int) -> None:

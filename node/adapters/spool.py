@@ -51,8 +51,11 @@ class FileSpool:
     def draft(self) -> "FileDraft":
         self._require_space(0)
         with _writing():
-            _make_durable_folder(self._root / "tmp")
-            return FileDraft(self._root, self._require_space)
+            try:
+                return FileDraft(self._root, self._require_space)
+            except FileNotFoundError:
+                _make_durable_folder(self._root / "tmp")
+                return FileDraft(self._root, self._require_space)
 
     def put_received(self, ref: InstanceRef, data: bytes) -> StoredFile:
         """Store a whole instance durably; raises `TransientError` RCV-003 or RCV-005."""
@@ -136,8 +139,11 @@ class FileSpool:
 
     def _require_space(self, size: int) -> None:
         with _writing():
-            _make_durable_folder(self._root)
-            disk = os.statvfs(self._root)
+            try:
+                disk = os.statvfs(self._root)
+            except FileNotFoundError:
+                _make_durable_folder(self._root)
+                disk = os.statvfs(self._root)
         free = disk.f_bavail * disk.f_frsize
         if free - size < self._min_free_bytes:
             raise TransientError("RCV-003", f"The spool has {free // 2**20} MB left.")
@@ -174,7 +180,8 @@ class FileDraft:
     def __init__(self, root: Path, require_space: Callable[[int], None]) -> None:
         self._root = root
         self._require_space = require_space
-        self._path: Path | None = root / "tmp" / f"{os.getpid()}-{os.urandom(8).hex()}"
+        # texts: a path object takes longer to make than the call that it is made for
+        self._path: str | None = f"{root}/tmp/{os.getpid()}-{os.urandom(8).hex()}"
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
         self._digest = hashlib.sha256()
         self._size = 0
@@ -210,34 +217,33 @@ class FileDraft:
         name = hashlib.sha256(ref.sop_instance.encode()).hexdigest()
         sha256 = self._digest.hexdigest()
         relative = f"received/{name[:2]}/{name[:32]}-{sha256[:16]}.dcm"
-        target = self._root / relative
         if self._path is None:
             raise ValueError("this instance has been kept already")
         with _writing():
-            _make_durable_folder(target.parent)
-            linked = self._linked(target)
-            fault_point("spool.linked")
-            # once: a disk that lost what was written says so to the first who asks, and calls the second well
-            os.fdatasync(self._descriptor)
-            if not linked:
-                self._path.replace(target)
-            _sync_folder(target.parent)
+            self._name(self._path, f"{self._root}/{relative}")
             fault_point("spool.durable")
         return StoredFile(relative, self._size, sha256)
 
-    def _linked(self, target: Path) -> bool:
-        """Give the file its name before it is flushed; False when it has to be given later.
+    def _name(self, temporary: str, target: str) -> None:
+        """Make what was written durable under its name.
 
-        The file's own flush then carries its name to the disk with it, and the folder's finds nothing left to do; until
-        the ledger names the file, it is an orphan that nobody was told of.
+        The name is given before the flush where that is possible: the file's own flush then carries it to the disk, and
+        the folder's finds nothing left to do. Until the ledger names the file, it is an orphan that nobody was told of.
         """
-        assert self._path is not None
+        folder = target.rpartition("/")[0]
         try:
-            os.link(self._path, target)
+            os.link(temporary, target)
+            linked = True
         except OSError:
-            # the same instance is there, and must stay whole; or the file system knows no links
-            return False
-        return True
+            # its folder is missing; the same instance is there and must stay whole; the file system knows no links
+            _make_durable_folder(Path(folder))
+            linked = False
+        fault_point("spool.linked")
+        # once: a disk that lost what was written says so to the first who asks, and calls the second well
+        os.fdatasync(self._descriptor)
+        if not linked:
+            Path(temporary).replace(target)
+        _sync_folder(folder)
 
     def close(self) -> None:
         """Let go of the file; remove it when it was not kept."""
@@ -245,7 +251,7 @@ class FileDraft:
             os.close(self._descriptor)
             self._descriptor = -1
         if self._path is not None:
-            self._path.unlink(missing_ok=True)
+            Path(self._path).unlink(missing_ok=True)
             self._path = None
 
 
@@ -268,7 +274,7 @@ def _make_durable_folder(folder: Path) -> None:
     _sync_folder(folder.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def _sync_folder(folder: Path | str) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

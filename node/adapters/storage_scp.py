@@ -10,9 +10,10 @@ from pynetdicom import AE, evt
 from node.adapters.association import Acceptable, ScpService
 from node.adapters.front_door import FrontDoor, Rules, nothing_offered
 from node.adapters.incoming import part10
-from node.adapters.replayed import Replayed
+from node.adapters.replayed import Replayed, Signals
 from node.adapters.store_association import INTERNAL_ERROR
 from node.adapters.tls import Tls
+from node.adapters.users import Users
 from node.errors import TransientError
 from node.logs import Log
 from node.meters import SILENT, Meters
@@ -54,6 +55,7 @@ class StorageScp:
         services: Sequence[ScpService] = (),
         turned_away: Callable[[RefusedAssociation], None] = lambda refused: None,
         tls: Tls | None = None,
+        users: Users | None = None,
         meters: Meters = SILENT,
     ) -> None:
         self._receiver = receiver
@@ -78,6 +80,7 @@ class StorageScp:
             for abstract_syntax in service.abstract_syntaxes:
                 self._ae.add_supported_context(abstract_syntax, scu_role=scu_role, scp_role=scp_role)
         self._server: Any = None
+        self._signals = Signals()
         self._door = FrontDoor(
             rules,
             receiver,
@@ -88,6 +91,7 @@ class StorageScp:
             others=lambda: len(self._server.active_associations),
             turned_away=self._refuse,
             tls=tls,
+            users=users,
             meters=meters,
         )
 
@@ -141,7 +145,7 @@ class StorageScp:
             association.abort()
 
     def _serve_elsewhere(self, connection: socket.socket, address: tuple[Any, ...], request: bytes) -> None:
-        self._server.process_request(Replayed(connection, request), address)
+        self._server.process_request(Replayed(connection, request, self._signals), address)
 
     def _store(self, event: Any) -> int:
         requestor = event.assoc.requestor

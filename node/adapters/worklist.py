@@ -1,6 +1,6 @@
 """Ask a Modality Worklist for the orders of a patient (PS3.4 annex K)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pydicom import Dataset
 from pynetdicom import _config
@@ -18,11 +18,24 @@ _PENDING = frozenset({0xFF00, 0xFF01})
 
 
 class WorklistScu:
-    """Asks one worklist under one AE title."""
+    """Asks one worklist under one AE title.
 
-    def __init__(self, ae_title: str, peer: PeerAddress) -> None:
+    Parameters
+    ----------
+    queried
+        Hears of every query: the peer, the SOP class and the keys.
+    """
+
+    def __init__(
+        self,
+        ae_title: str,
+        peer: PeerAddress,
+        *,
+        queried: Callable[[str, str, Dataset], None] = lambda peer, sop_class, keys: None,
+    ) -> None:
         self._ae_title = ae_title
         self._peer = peer
+        self._queried = queried
         # identifiers name patients
         _config.LOG_REQUEST_IDENTIFIERS = False
         _config.LOG_RESPONSE_IDENTIFIERS = False
@@ -31,10 +44,12 @@ class WorklistScu:
         association = associate(self._ae_title, self._peer, [ASKING])
         if isinstance(association, Rejected):
             return association
+        keys = matching_keys(patient, accession_number)
+        self._queried(self._peer.name, MODALITY_WORKLIST, keys)
         found: list[Dataset] = []
         status = None
         try:
-            for answer, item in association.send_c_find(matching_keys(patient, accession_number), MODALITY_WORKLIST):
+            for answer, item in association.send_c_find(keys, MODALITY_WORKLIST):
                 status = answer.get("Status")
                 if status in _PENDING and item is not None:
                     found.append(item)

@@ -22,7 +22,8 @@ from node.adapters.ledger import make_engine, reading
 from node.adapters.ledger_copy import export, put_back, snapshot
 from node.adapters.ledger_files import SqlFiles
 from node.adapters.migrate import form
-from node.bootstrap import device_uid, ledger_url, open_stores
+from node.bootstrap.machine import device_uid
+from node.bootstrap.stores import ledger_url, open_stores
 from node.errors import ConfigError
 from node.keeping import ListedFile
 from node.settings import Settings, read_secret

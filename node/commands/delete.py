@@ -1,6 +1,8 @@
 """Delete a case, or all that came of a patient."""
 
-from node.bootstrap import make_erasure, make_retainer, open_stores, utc_now
+from node.bootstrap.keeping import make_erasure, make_retainer
+from node.bootstrap.machine import utc_now
+from node.bootstrap.stores import open_stores
 from node.keeping import Why
 from node.logs import Log
 from node.settings import Settings

@@ -22,7 +22,7 @@ from rich.text import Text
 
 from node.adapters.demo_pacs import DemoPacs
 from node.adapters.storage_scu import Sendable
-from node.bootstrap import open_stores
+from node.bootstrap.stores import open_stores
 from node.commands.own import own_address, own_scu
 from node.commands.views import coloured, history_table, score_text
 from node.ports import CaseDetail, Ledger

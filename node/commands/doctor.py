@@ -7,7 +7,11 @@ from importlib import metadata
 from pathlib import Path
 
 from node import __version__
-from node.bootstrap import load_pipeline, make_queue, make_scu, open_stores, pyradiomics_identity
+from node.bootstrap.extraction import pyradiomics_identity
+from node.bootstrap.peers import make_scu
+from node.bootstrap.pipeline import load_pipeline
+from node.bootstrap.queue import make_queue
+from node.bootstrap.stores import open_stores
 from node.commands.models import model_line
 from node.commands.own import own_address, own_scu
 from node.commands.probe import Check, offered, probed

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from node.bootstrap import make_models
+from node.bootstrap.models import make_models
 from node.commands.models import Told
 from node.settings import Settings
 from pipelines.cohort.folder import CLINICAL, FEATURES, OutcomeChoice, read_cohort

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from node.adapters.key_file import private_key, write_keys
 from node.adapters.model_folder import add_file, read_folder
-from node.bootstrap import extraction_settings, make_models, scoring_model
+from node.bootstrap.extraction import extraction_settings
+from node.bootstrap.models import make_models, scoring_model
 from node.settings import Settings
 from pipelines.domain.reasons import Rejected
 from pipelines.extraction.names import feature_names

@@ -5,7 +5,7 @@ from typing import Final
 
 from node.adapters.association import PeerAddress
 from node.adapters.storage_scu import StorageScu
-from node.bootstrap import make_tls
+from node.bootstrap.peers import make_tls
 from node.settings import Settings
 
 NAME: Final = "this node"

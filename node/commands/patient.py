@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from node.bootstrap import make_recorder, open_stores
+from node.bootstrap.records import make_recorder
+from node.bootstrap.stores import open_stores
 from node.commands.entries import option_of
 from node.following import EntryRow, EntrySource
 from node.settings import Settings

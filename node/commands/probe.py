@@ -9,9 +9,13 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from node import bootstrap
 from node.adapters.association import Context, associate, close
 from node.adapters.storage_scu import Sendable
+from node.bootstrap.delivering import make_committer
+from node.bootstrap.gathering import make_query
+from node.bootstrap.machine import device_uid, utc_now
+from node.bootstrap.peers import make_commitment_scu, make_scu, peer_address
+from node.bootstrap.stores import Stores
 from node.ports import ObjectRef
 from node.settings import Peer, Settings
 from pipelines.domain.case import SeriesKey
@@ -79,9 +83,9 @@ def offered(settings: Settings, peer: Peer) -> Iterator[Check]:
         yield Check(f"peer {peer.name}: {name}", ok=ok, found=found, remedy=remedy)
 
 
-def probed(settings: Settings, stores: bootstrap.Stores, peer: Peer) -> Iterator[Check]:
+def probed(settings: Settings, stores: Stores, peer: Peer) -> Iterator[Check]:
     """Store the probe at `peer`, have it committed, find it and move it back; what fails ends what needs it."""
-    probe = make_probe(bootstrap.device_uid(settings))
+    probe = make_probe(device_uid(settings))
     fault = _store(settings, stores, peer, probe)
     if fault is not None:
         yield Check(f"peer {peer.name}: probe stored", ok=False, found=_said(fault), remedy=fault.remedy)
@@ -125,7 +129,7 @@ def make_probe(device_uid: str) -> Probe:
 
 def _accepted(settings: Settings, peer: Peer, classes: list[str]) -> frozenset[str] | Rejected:
     contexts = [Context(uid, (_EXPLICIT_LITTLE,) if uid in RESULT_CLASSES else ()) for uid in classes]
-    association = associate(settings.node.ae_title, bootstrap.peer_address(settings, peer), contexts)
+    association = associate(settings.node.ae_title, peer_address(settings, peer), contexts)
     if isinstance(association, Rejected):
         return frozenset() if association.code == "NET-004" else association
     accepted = frozenset(str(context.abstract_syntax) for context in association.accepted_contexts)
@@ -133,26 +137,26 @@ def _accepted(settings: Settings, peer: Peer, classes: list[str]) -> frozenset[s
     return accepted
 
 
-def _store(settings: Settings, stores: bootstrap.Stores, peer: Peer, probe: Probe) -> Rejected | None:
+def _store(settings: Settings, stores: Stores, peer: Peer, probe: Probe) -> Rejected | None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "probe.dcm"
         path.write_bytes(probe.data)
-        scu = bootstrap.make_scu(settings, stores.spool.path)
+        scu = make_scu(settings, stores.spool.path)
         offer = [Sendable(path, SopClassUID(probe.ref.sop_class), _EXPLICIT_LITTLE)]
-        (sent,) = scu.send_files(bootstrap.peer_address(settings, peer), offer)
+        (sent,) = scu.send_files(peer_address(settings, peer), offer)
     return sent.fault
 
 
-def _commit(settings: Settings, stores: bootstrap.Stores, peer: Peer, probe: Probe) -> Check:
+def _commit(settings: Settings, stores: Stores, peer: Peer, probe: Probe) -> Check:
     what = f"peer {peer.name}: probe committed"
     transaction = f"2.25.{uuid.uuid4().int}"
     # the report may come to the receiving process, which knows transactions from the ledger
-    stores.commitments.probe(transaction, peer.name, [probe.ref], at=bootstrap.utc_now())
-    fault = bootstrap.make_commitment_scu(settings).request(
+    stores.commitments.probe(transaction, peer.name, [probe.ref], at=utc_now())
+    fault = make_commitment_scu(settings).request(
         peer.name,
         transaction,
         [probe.ref],
-        take=bootstrap.make_committer(settings, stores).take,
+        take=make_committer(settings, stores).take,
         answered=lambda: stores.commitments.answered(transaction) is not None,
     )
     if fault is not None:
@@ -177,8 +181,8 @@ def _commit(settings: Settings, stores: bootstrap.Stores, peer: Peer, probe: Pro
             return Check(what, ok=False, found=found, remedy="Look at the log of that system.")
 
 
-def _find_and_retrieve(settings: Settings, stores: bootstrap.Stores, peer: Peer, probe: Probe) -> Iterator[Check]:
-    query = bootstrap.make_query(settings, stores)
+def _find_and_retrieve(settings: Settings, stores: Stores, peer: Peer, probe: Probe) -> Iterator[Check]:
+    query = make_query(settings, stores)
     what = f"peer {peer.name}: probe found"
     found = query.instances(peer.name, probe.key, [probe.ref.sop_instance])
     if isinstance(found, Rejected):

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import click
 
-from node.bootstrap import Stores, make_recorder
+from node.bootstrap.records import make_recorder
+from node.bootstrap.stores import Stores
 from node.following import ReadCase
 from node.services.answers import decisions_of, facts
 from pipelines.domain.identifiers import CaseId

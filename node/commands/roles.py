@@ -10,7 +10,23 @@ from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
-from node import bootstrap
+from node.bootstrap.delivering import make_committer, make_custodian, make_deliverer
+from node.bootstrap.extraction import pyradiomics_identity
+from node.bootstrap.gathering import make_assembler, make_prefetcher
+from node.bootstrap.keeping import make_retainer
+from node.bootstrap.monitoring import make_alerter, make_monitor
+from node.bootstrap.peers import make_commitment_scu
+from node.bootstrap.pipeline import load_pipeline
+from node.bootstrap.priors import make_prior_finder
+from node.bootstrap.queue import make_app, make_queue
+from node.bootstrap.receiving import make_scp
+from node.bootstrap.records import make_report_reader
+from node.bootstrap.responding import make_respond_watch
+from node.bootstrap.site import RESPONSE
+from node.bootstrap.steps import make_notifier, make_performer
+from node.bootstrap.stores import Stores, open_stores
+from node.bootstrap.trail import make_shipper
+from node.bootstrap.web import make_web
 from node.errors import ConfigError, TransientError
 from node.logs import Log
 from node.services.deliver import Deliverer
@@ -48,10 +64,10 @@ def receiver(settings: Settings) -> None:
         If the address cannot be bound.
     """
     stop, log = stop_on_signals(), Log("receive")
-    stores = bootstrap.open_stores(settings)
+    stores = open_stores(settings)
     stores.spool.discard_unfinished(older_than_s=_UNFINISHED_AFTER_S)
     stores.spool.prepare()
-    scp = bootstrap.make_scp(settings, stores)
+    scp = make_scp(settings, stores)
     try:
         port = scp.start(settings.node.bind, settings.node.port, share_port=settings.receive.processes > 1)
     except OSError as fault:
@@ -65,13 +81,13 @@ def receiver(settings: Settings) -> None:
     log.info("stopped")
 
 
-def _audit(stores: bootstrap.Stores, shipper: "Shipper | None") -> None:
+def _audit(stores: Stores, shipper: "Shipper | None") -> None:
     stores.trail.received()
     if shipper is not None:
         shipper.tick()
 
 
-def _beat(stores: bootstrap.Stores, role: str, log: Log) -> None:
+def _beat(stores: Stores, role: str, log: Log) -> None:
     try:
         stores.heartbeat.beat(role)
     except OSError as fault:
@@ -101,23 +117,23 @@ def _port_taken(settings: Settings, fault: OSError) -> ConfigError:
 def dispatcher(settings: Settings) -> None:
     """Start complete cases and deliver results, each destination in a thread of its own."""
     stop, log = stop_on_signals(), Log("dispatch")
-    stores = bootstrap.open_stores(settings)
-    assembler = bootstrap.make_assembler(settings, stores, bootstrap.make_queue(settings))
-    deliverer = bootstrap.make_deliverer(settings, stores)
+    stores = open_stores(settings)
+    assembler = make_assembler(settings, stores, make_queue(settings))
+    deliverer = make_deliverer(settings, stores)
     pause = timedelta(seconds=settings.assembly.tick_s)
     # peers are all served: a person may send results to one that is no standing destination
     work: dict[str, Callable[[], object]] = {
         f"deliver-{peer.name}": _delivery(deliverer, peer.name, stop) for peer in settings.peers
     }
     work |= _about_peers(settings, stores)
-    work["reports"] = bootstrap.make_report_reader(stores).tick
+    work["reports"] = make_report_reader(stores).tick
     threads = [threading.Thread(target=_repeat, args=(one, stop, pause, log), name=name) for name, one in work.items()]
     threads.append(threading.Thread(target=_worklist, args=(settings, stores, stop, log), name="worklist"))
-    retainer, seldom = bootstrap.make_retainer(settings, stores), timedelta(seconds=settings.retain.look_s)
+    retainer, seldom = make_retainer(settings, stores), timedelta(seconds=settings.retain.look_s)
     threads.append(threading.Thread(target=_repeat, args=(retainer.tick, stop, seldom, log), name="retain"))
-    audit = partial(_audit, stores, bootstrap.make_shipper(settings))
+    audit = partial(_audit, stores, make_shipper(settings))
     threads.append(threading.Thread(target=_repeat, args=(audit, stop, _AUDIT_EVERY, log), name="audit"))
-    alerter, looked = bootstrap.make_alerter(settings, stores), timedelta(seconds=settings.alerts.look_s)
+    alerter, looked = make_alerter(settings, stores), timedelta(seconds=settings.alerts.look_s)
     if alerter is not None:
         threads.append(threading.Thread(target=_repeat, args=(alerter.tick, stop, looked, log), name="alert"))
     for thread in threads:
@@ -142,7 +158,7 @@ def web(settings: Settings) -> None:
     ConfigError
         If the address cannot be bound.
     """
-    app = bootstrap.make_web(settings, bootstrap.open_stores(settings))
+    app = make_web(settings, open_stores(settings))
     try:
         listening = _listening(settings.web.bind, settings.web.port)
     except OSError as fault:
@@ -161,7 +177,7 @@ def monitor(settings: Settings) -> None:
     from node.web.monitor import make_monitor_app
 
     watched = settings.monitoring
-    app = make_monitor_app(bootstrap.make_monitor(settings, bootstrap.open_stores(settings)))
+    app = make_monitor_app(make_monitor(settings, open_stores(settings)))
     try:
         listening = _listening(watched.bind, watched.port)
     except OSError as fault:
@@ -202,24 +218,24 @@ def worker(settings: Settings) -> int:
     """
     from node.adapters.queue_celery import run_worker
 
-    identity = bootstrap.pyradiomics_identity()
-    pipeline = bootstrap.load_pipeline(settings)  # a wrong model shows here, not at the first case
+    identity = pyradiomics_identity()
+    pipeline = load_pipeline(settings)  # a wrong model shows here, not at the first case
     processes = settings.queue.worker_processes or os.cpu_count() or 1
     log = Log("worker")
     if os.geteuid() == 0:
         log.warning("running_as_root", advice="run the node under an account of its own")
     log.info("working", processes=processes, maps=pipeline.maps or "none", pyradiomics=identity)
     return run_worker(
-        bootstrap.make_app(settings),
+        make_app(settings),
         concurrency=processes,
         hostname=f"pulmonode-{os.getpid()}@{socket.gethostname()}",
         log_level=settings.log.level,
     )
 
 
-def _worklist(settings: Settings, stores: bootstrap.Stores, stop: threading.Event, log: Log) -> None:
-    performer = bootstrap.make_performer(settings, stores)
-    notifier = bootstrap.make_notifier(settings, stores)
+def _worklist(settings: Settings, stores: Stores, stop: threading.Event, log: Log) -> None:
+    performer = make_performer(settings, stores)
+    notifier = make_notifier(settings, stores)
 
     def look() -> None:
         performer.tick()
@@ -228,21 +244,23 @@ def _worklist(settings: Settings, stores: bootstrap.Stores, stop: threading.Even
     _repeat(look, stop, timedelta(seconds=settings.tasks.poll_s), log)
 
 
-def _about_peers(settings: Settings, stores: bootstrap.Stores) -> dict[str, Callable[[], object]]:
+def _about_peers(settings: Settings, stores: Stores) -> dict[str, Callable[[], object]]:
     """What is done again and again with other applications beside delivering, each in a thread of its own."""
-    committer = bootstrap.make_committer(settings, stores)
-    custodian = bootstrap.make_custodian(settings, stores)
-    answers = partial(custodian.answer_due, bootstrap.make_commitment_scu(settings))
+    committer = make_committer(settings, stores)
+    custodian = make_custodian(settings, stores)
+    answers = partial(custodian.answer_due, make_commitment_scu(settings))
     work: dict[str, Callable[[], object]] = {"commitment-answers": answers}
     work |= {
         f"commit-{peer.name}": partial(committer.commit, peer.name)
         for peer in settings.peers
         if peer.commitment and not peer.stow_url
     }
-    if bootstrap.RESPONSE in settings.outputs.kinds:
-        work["response"] = bootstrap.make_respond_watch(settings, stores, bootstrap.make_queue(settings)).tick
+    if RESPONSE in settings.outputs.kinds:
+        work["response"] = make_respond_watch(settings, stores, make_queue(settings)).tick
+    if settings.priors.fetch:
+        work["priors"] = make_prior_finder(settings, stores).tick
     if any(peer.query for peer in settings.peers):
-        work["prefetch"] = bootstrap.make_prefetcher(settings, stores).tick
+        work["prefetch"] = make_prefetcher(settings, stores).tick
     return work
 
 

@@ -39,9 +39,14 @@ def policies(settings: Settings) -> str:
         ("Time-outs as requester", "`timeout_s` of the peer for connection, ACSE, DIMSE and network, 30 s by default"),
         ("Time-out of a retrieval", f"{settings.prefetch.retrieve_timeout_s:g} s (`prefetch.retrieve_timeout_s`)"),
         ("SOP class extended negotiation", "not supported"),
-        ("User identity negotiation", "neither sent nor looked at"),
+        ("User identity negotiation", _user_identity(asked=receive.users_file is not None)),
     ]
     return table(("Policy", "Value"), rows)
+
+
+def _user_identity(*, asked: bool) -> str:
+    accepted = "a name with its passcode (type 2) is wanted" if asked else "not looked at"
+    return f"never sent; {accepted} as acceptor (`receive.users_file`)"
 
 
 def proposed(net: Network) -> str:

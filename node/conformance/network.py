@@ -9,11 +9,14 @@ from typing import Final
 from pydicom.uid import UID, ExplicitVRLittleEndian
 from starlette.routing import BaseRoute, Mount, Route
 
-from node import bootstrap
 from node.adapters import commitment, query_retrieve, storage_scu, worklist
 from node.adapters.association import Acceptable, Context
 from node.adapters.steps import boards
 from node.adapters.steps.scp import EVENT, PULL, PUSH, QUERY, WATCH
+from node.bootstrap.gathering import make_query
+from node.bootstrap.receiving import make_scp
+from node.bootstrap.stores import open_stores
+from node.bootstrap.web import make_web
 from node.settings import LedgerSettings, Peer, Settings
 from pipelines.domain.sop_classes import (
     CT_IMAGE,
@@ -88,10 +91,10 @@ def network(settings: Settings) -> Network:
                 "web": settings.web.model_copy(update={"token_file": None}),
             }
         )
-        stores = bootstrap.open_stores(elsewhere)
-        accepted = bootstrap.make_scp(elsewhere, stores).acceptable
-        query = bootstrap.make_query(elsewhere, stores)
-        web = tuple(_resources(bootstrap.make_web(elsewhere, stores).routes))
+        stores = open_stores(elsewhere)
+        accepted = make_scp(elsewhere, stores).acceptable
+        query = make_query(elsewhere, stores)
+        web = tuple(_resources(make_web(elsewhere, stores).routes))
         return Network(accepted, tuple(_proposals(settings, query.stored_by_get)), web)
 
 

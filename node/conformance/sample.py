@@ -11,7 +11,7 @@ from pydicom import Dataset, dcmread
 from pydicom.datadict import dictionary_VR
 
 from node.adapters.steps.datasets import cancellation_of, performed_of
-from node.bootstrap import load_pipeline
+from node.bootstrap.pipeline import load_pipeline
 from node.ports import Performed
 from node.settings import Settings
 from pipelines.base import build_objects

@@ -87,7 +87,8 @@ SECURITY: Final[dict[str, str]] = {
     "8.1": """
 Which addresses may connect is set by `receive.addresses`, beside the configured peers; AE titles keep out mistakes,
 not attackers. With `receive.tls`, and with `tls` of a peer, associations are encrypted and both sides show
-certificates. User identity is not negotiated. Log lines name no patient.
+certificates. With `receive.users_file` systems that call must prove by a name and a passcode that they may. Log lines
+name no patient.
 """,
     "8.2": "None: no directory, no time server and no licence server is asked. Clocks are those of the machines.",
     "8.4.1": """
@@ -102,7 +103,11 @@ Transferring DICOM Instances, DICOM Instances Accessed, DICOM Instances Transfer
 Security Alert and User Authentication. Messages are not received. Unless `audit.identify_patients` is set, the
 Patient Number is a digest in place of the Patient ID.
 """,
-    "8.5": "Neither proposed nor looked at, when associations are opened and when they are accepted.",
+    "8.5": """
+Not proposed when associations are opened. When they are accepted: with `receive.users_file` a user name with its
+passcode (type 2) is wanted, and who gives none or a wrong one is rejected (1/2/1); without it none is looked at. The
+server response is empty, and is given on associations for Storage and Verification alone.
+""",
     "8.7": """
 The node listens on the address of `node.bind` only, and can be told who may call (`receive.calling_ae_titles`), and
 how often one address may connect (`receive.connections_per_minute`). An audit trail is kept on the machine of the

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Final
 
 from node.faults import fault_point
 from node.logs import Log
 from node.meters import SILENT, Meters
 from node.ports import Archive, Clock, Delivery, Ledger, Sent
 from pipelines.domain.reasons import Rejected
+
+LONGEST_CASE_WAIT: Final = timedelta(minutes=15)
+"""Between two tries of a case while the world is unwell."""
 
 
 def backoff(attempt: int, *, first: timedelta, longest: timedelta) -> timedelta:

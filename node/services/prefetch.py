@@ -1,6 +1,6 @@
 """Fetch from an archive what a case lacks, and find the earlier studies of a patient."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -22,6 +22,7 @@ from pipelines.domain.case import SeriesKey
 from pipelines.domain.identifiers import CaseId, SopInstanceUID
 from pipelines.domain.instance import InstanceRef
 from pipelines.domain.reasons import Rejected
+from pipelines.domain.waiting import waited
 from pipelines.imaging.assembly import SeriesArrival, incompleteness, pair
 from pipelines.imaging.geometry import TOLERANCES, Tolerances
 
@@ -60,6 +61,8 @@ class Prefetcher:
         Tries at one peer for one case; a person's retry begins anew.
     tolerances
         How exactly the slices of a CT have to stack up.
+    at_once
+        Tells of a case that nobody is going to send its CT, so that nothing is waited for.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Prefetcher:
         max_attempts: int,
         retry_max: timedelta,
         tolerances: Tolerances = TOLERANCES,
+        at_once: Callable[[CaseId], bool] = lambda case: False,
     ) -> None:
         self._ledger = ledger
         self._retrievals = retrievals
@@ -86,6 +90,7 @@ class Prefetcher:
         self._max_attempts = max_attempts
         self._retry_max = retry_max
         self._tolerances = tolerances
+        self._at_once = at_once
 
     def tick(self) -> None:
         """Look at every case that waits, and fetch what it lacks."""
@@ -100,7 +105,8 @@ class Prefetcher:
         ct = lacking.series
         arrived_at = waiting.segmentation.received_at
         quiet_since = arrived_at if ct is None else max(arrived_at, ct.last_received_at)
-        if self._clock() < quiet_since + self._after:
+        nobody_sends = ct is None and self._at_once(waiting.case)
+        if not waited(quiet_since, self._after, now=self._clock()) and not nobody_sends:
             return
         for peer in self._peers:
             tried = [one for one in self._retrievals.attempts(waiting.case) if one.peer == peer]
@@ -115,7 +121,7 @@ class Prefetcher:
         if not tried:
             return True
         wait = backoff(len(tried), first=self._after, longest=self._retry_max)
-        return self._clock() >= tried[-1].at + wait
+        return waited(tried[-1].at, wait, now=self._clock())
 
     def _try(self, case: CaseId, peer: str, segmentation: InstanceRef, ct: SeriesArrival | None) -> bool:
         """True when something was fetched."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from io import BytesIO
-from typing import Final
 
 from pydicom import Dataset, dcmread
 
@@ -28,7 +27,7 @@ from node.ports import (
     VerificationRecord,
     inputs_digest,
 )
-from node.services.deliver import backoff
+from node.services.deliver import LONGEST_CASE_WAIT, backoff
 from node.services.orders import Orders
 from pipelines.base import Pipeline, Verifiable, build_objects
 from pipelines.domain.case import Case, Findings, MeasuredLesion
@@ -41,12 +40,13 @@ from pipelines.domain.volume import UnreadableVoxels
 from pipelines.imaging.case import read_case
 from pipelines.imaging.geometry import TOLERANCES, Tolerances
 
-_LONGEST_WAIT: Final = timedelta(minutes=15)
-"""Between two tries of a case while the world is unwell."""
-
 
 def _always(case: CaseId) -> bool:
     return True
+
+
+def _nobody(case: CaseId) -> str:
+    return ""
 
 
 class Processor:
@@ -74,6 +74,12 @@ class Processor:
         Hears of every case whose images are about to be read.
     may_start
         Tells whether a case may be computed at this time of the day.
+    follows
+        True when patients are followed over time: a segmentation without any voxel then tells that the lesions are
+        gone, and is no reason to reject the case.
+    kept_from
+        Names the archive from which a case was fetched to be a time point and nothing else: it is read, and neither
+        measured nor reported. Empty for all others.
     """
 
     def __init__(
@@ -98,6 +104,8 @@ class Processor:
         meters: Meters = SILENT,
         opened: Callable[[Claim], None] = lambda claim: None,
         may_start: Callable[[CaseId], bool] = _always,
+        follows: bool = False,
+        kept_from: Callable[[CaseId], str] = _nobody,
     ) -> None:
         self._pipeline = pipeline
         self._spool = spool
@@ -118,6 +126,8 @@ class Processor:
         self._meters = meters
         self._opened = opened
         self._may_start = may_start
+        self._follows = follows
+        self._kept_from = kept_from
 
     def process(self, case: CaseId) -> None:
         """Run `case` if nobody else does; safe to call any number of times."""
@@ -151,7 +161,7 @@ class Processor:
 
     def _postpone(self, claim: Claim, fault: TransientError) -> bool:
         now = self._clock()
-        wait = backoff(claim.attempt, first=self._retry_after, longest=max(self._retry_after, _LONGEST_WAIT))
+        wait = backoff(claim.attempt, first=self._retry_after, longest=max(self._retry_after, LONGEST_CASE_WAIT))
         reason = Rejected(fault.code, str(fault), "The node tries again by itself.")
         self._log.warning(
             "case_postponed",
@@ -213,6 +223,11 @@ class Processor:
             case = self._read_case(claim)
         if isinstance(case, Rejected):
             return case
+        source = self._kept_from(claim.case)
+        if not case.lesions or source:
+            what = f"{len(case.lesions)} lesions" if case.lesions else "No lesion has a voxel"
+            fetched = f" Fetched from {source}; nothing is sent." if source else ""
+            return Report((), None, (), f"{what}: kept as a time point.{fetched}", notes=case.notes)
         if self._orders is not None:
             case = self._orders.filled_in(claim.case, case)
         try:
@@ -248,6 +263,7 @@ class Processor:
             rule=self._pipeline.lesions,
             assume_charset=self._assume_charset,
             tolerances=self._tolerances,
+            may_be_empty=self._follows,
         )
 
     def _results(self, claim: Claim, findings: Findings) -> Sequence[StoredResult] | Rejected:
@@ -379,7 +395,7 @@ def _summary(findings: Findings, objects: int) -> str:
             mark = " (demonstration model)" if score.model.demonstration else ""
             parts.append(f"{score.outcome_label}, probability {score.probability:.3f}{mark}")
         case Rejected() as reason:
-            parts.append(f"not scored: {reason.code} {reason.detail}")
+            parts.append(f"not scored: {reason}")
         case None:
             parts.append("no model is configured")
     return "; ".join(parts).rstrip(".") + "."

@@ -1,9 +1,9 @@
 """Keep the scan of every case, and assess the patient over all scans whenever there is something new."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from io import BytesIO
 from typing import Final, Literal
 
@@ -17,16 +17,17 @@ from node.ports import Clock, Destination, Spool, StoredResult, inputs_digest
 from node.services.orders import Orders
 from pipelines.domain.case import Case, SeriesKey
 from pipelines.domain.clinical import PatientKey
-from pipelines.domain.history import DocumentRef
+from pipelines.domain.history import DocumentRef, Scan
 from pipelines.domain.identifiers import CaseId, SopInstanceUID, digest_of
 from pipelines.domain.lesion_rule import LesionRule
-from pipelines.domain.outcome import Producer
+from pipelines.domain.outcome import Producer, ResultObject
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.volume import UnreadableVoxels
 from pipelines.imaging.case import read_case
 from pipelines.imaging.geometry import Tolerances
-from pipelines.imaging.registration import Rigid, register
-from pipelines.nsclc_progression import Progression, Told, report_digest, scan_of, tell, write_report
+from pipelines.imaging.registration import IDENTITY, Rigid, register
+from pipelines.nsclc_progression import Progression, Told, report_digest, scan_of, shown_visits, tell, write_report
+from pipelines.outputs.page.settings import PageSettings
 from pipelines.response.history import Visit, visits_of
 
 _MOST_ROUNDS: Final = 5
@@ -51,6 +52,8 @@ class Responder:
         Peers that get the reports.
     orders
         Fills in what the worklist knows; None without a worklist.
+    page
+        Form and language of the page that goes with each report; None for none.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Responder:
         software_version: str,
         destinations: Sequence[Destination],
         orders: Orders | None = None,
+        page: PageSettings | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._history = history
@@ -83,6 +87,7 @@ class Responder:
         self._software_version = software_version
         self._destinations = tuple(destinations)
         self._orders = orders
+        self._page = page
 
     def respond(self, case: CaseId) -> None:
         """Look after the patient of `case`; safe to call any number of times, and never in the way of the case."""
@@ -147,15 +152,21 @@ class Responder:
         visits = visits_of([one.scan for one in kept])
         counted = {uid for visit in visits for uid in visit.segmentations}
         for one in kept:
-            if one.reportable and one.scan.segmentation not in counted:
+            if one.case is not None and one.reportable and one.scan.segmentation not in counted:
                 replaced = Rejected("RSP-004", "A later segmentation of the same CT has taken its place.", "Nothing.")
                 if not self._say(patient, asked_at, one.case, str(one.scan.scanned_on), replaced):
                     return False
         places = self._places(visits, {one.scan.segmentation: one for one in kept}, read)
         readings = self._decisions.readings(patient)
         course = self._clinical.clinical(patient).course
+        sources = {str(one.scan.scanned_on): one.source for one in kept if one.source}
         priors: list[DocumentRef] = []
+
+        def cases(told: Told) -> Mapping[SopInstanceUID, Case]:
+            return self._shown(told, kept, read)
+
         for at, visit in enumerate(visits):
+            of_visit = [one for one in kept if one.scan.segmentation in visit.segmentations]
             told = tell(
                 visits[: at + 1],
                 places,
@@ -163,21 +174,32 @@ class Responder:
                 course,
                 self._pipeline,
                 later=frozenset(scan.ct.study for after in visits[at + 1 :] for _, scan in after.scans),
+                sources=sources,
             )
-            # of several segmentations of a visit the last one bears the report
-            bearer = max(
-                (one for one in kept if one.scan.segmentation in visit.segmentations), key=lambda one: one.case
-            )
+            # of several segmentations of a visit the last one bears the report; a study that was fetched bears none
+            bearer = max(of_visit, key=lambda one: (one.reportable, one.case or 0))
+            shown = [document for one in of_visit for document in one.documents]
+            if bearer.case is None or not bearer.reportable:
+                said = None if bearer.case is None else self._history.assessed(bearer.case)
+                priors += shown if said is None or said.report is None else [*shown, said.report]
+                continue
             if isinstance(told, Rejected):
-                if bearer.reportable and not self._say(patient, asked_at, bearer.case, visit.label, told):
+                if not self._say(patient, asked_at, bearer.case, visit.label, told):
                     return False
                 continue
-            report = self._report(patient, asked_at, bearer, told, tuple(priors), read)
+            others = dict.fromkeys(one for one in shown if one not in set(bearer.documents))
+            report = self._report(patient, asked_at, bearer.case, bearer.scan, told, (*priors, *others), cases, read)
             if report is False:
                 return False
-            if report is not None:
-                priors.append(report)
+            priors += shown if report is None else [*shown, report]
         return True
+
+    def _shown(self, told: Told, kept: Sequence[KeptScan], read: dict[CaseId, Case]) -> Mapping[SopInstanceUID, Case]:
+        """The cases of the visits of which the page has pictures, as far as their files are here."""
+        labels = set(shown_visits(told))
+        wanted = {uid for visit in told.visits if visit.label in labels for uid in visit.segmentations}
+        found = {one.scan.segmentation: self._case(one.case, read) for one in kept if one.scan.segmentation in wanted}
+        return {uid: case for uid, case in found.items() if case is not None}
 
     def _places(
         self, visits: Sequence[Visit], kept: Mapping[SopInstanceUID, KeptScan], read: dict[CaseId, Case]
@@ -185,8 +207,12 @@ class Responder:
         """How the CT of each scan lies to the first one; without those whose CT is gone."""
         places: dict[str, Rigid] = {}
         named = [one for visit in visits for one in visit.scans]
-        for name, moving in named[1:]:
-            fixed = named[0][1]
+        with_ct = [one for one in named if not one[1].measured_only]
+        if with_ct and with_ct[0] is not named[0]:
+            # what comes before has no places; the first CT is where all others are laid on
+            places[with_ct[0][0]] = IDENTITY
+        for name, moving in with_ct[1:]:
+            fixed = with_ct[0][1]
             known = self._history.placement(fixed, moving)
             if known is None:
                 cases = [self._case(kept[scan.segmentation].case, read) for scan in (fixed, moving)]
@@ -203,42 +229,56 @@ class Responder:
         self,
         patient: PatientKey,
         asked_at: datetime,
-        bearer: KeptScan,
+        number: CaseId,
+        scan: Scan,
         told: Told,
         priors: tuple[DocumentRef, ...],
+        cases: Callable[[Told], Mapping[SopInstanceUID, Case]],
         read: dict[CaseId, Case],
     ) -> DocumentRef | Literal[False] | None:
         """The report of a visit as it holds now; False when it could not be written down, None when there is none."""
-        before = self._history.assessed(bearer.case)
-        inputs = report_digest(told, bearer.scan, priors)
+        before = self._history.assessed(number)
+        inputs = report_digest(told, scan, priors)
         same = before is not None and before.inputs == inputs
         if before is not None and same and before.current:
             return before.report
-        case = self._case(bearer.case, read) if bearer.reportable else None
+        case = self._case(number, read)
         if case is None:
-            self._log.warning("response_not_reported", case=bearer.case)
+            self._log.warning("response_not_reported", case=number)
             return None if before is None else before.report
         now = self._clock().replace(microsecond=0)
         # the same report bears the same time and names the same version before, so that its bytes are the same
         made_at = before.made_at if before is not None and same else now
         predecessor = None if before is None else before.predecessor if same else before.report
         producer = Producer(self._station, self._device_uid, self._software_version, made_at.astimezone())
-        case = self._with_order(bearer.case, case)
-        written = write_report(case, told, self._pipeline, producer, priors=priors, predecessor=predecessor)
-        if isinstance(written, Rejected):
-            self._log.error("response_rejected", case=bearer.case, code=written.code, reason=written.detail)
-            return None if self._say(patient, asked_at, bearer.case, told.label, written) else False
-        made = written.report
-        file = self._spool.put_result(bearer.case, made.kind, made.data)
-        result = StoredResult(
-            made.kind, None, made.sop_class, made.sop_instance, made.series, made.transfer_syntax, file
+        case = self._with_order(number, case)
+        written = write_report(
+            case,
+            told,
+            self._pipeline,
+            producer,
+            priors=priors,
+            predecessor=predecessor,
+            page=self._page,
+            cases=cases(told) if self._page is not None else None,
         )
+        if isinstance(written, Rejected):
+            self._log.error("response_rejected", case=number, code=written.code, reason=written.detail)
+            return None if self._say(patient, asked_at, number, told.label, written) else False
+        made = written.report
+        results = [self._stored(number, one) for one in (made, *written.pages)]
         report = DocumentRef(SeriesKey(case.ct_key.study, made.series), made.sop_class, made.sop_instance)
-        said = Assessed(told.label, inputs, written.lines, written.notes, report, predecessor, made_at)
-        if not self._history.say(patient, asked_at, bearer.case, said, result, self._destinations, at=self._clock()):
+        said = Assessed(
+            told.label, inputs, written.lines, written.notes, report, predecessor, made_at, due=_window(told)
+        )
+        if not self._history.say(patient, asked_at, number, said, results, self._destinations, at=self._clock()):
             return False
-        self._log.info("response_reported", case=bearer.case, replaces=predecessor is not None, priors=len(priors))
+        self._log.info("response_reported", case=number, replaces=predecessor is not None, priors=len(priors))
         return report
+
+    def _stored(self, number: CaseId, made: ResultObject) -> StoredResult:
+        file = self._spool.put_result(number, made.kind, made.data)
+        return StoredResult(made.kind, None, made.sop_class, made.sop_instance, made.series, made.transfer_syntax, file)
 
     def _say(self, patient: PatientKey, asked_at: datetime, case: CaseId, label: str, reason: Rejected) -> bool:
         """Write down why there is no report; True as well where that is known."""
@@ -248,10 +288,12 @@ class Responder:
             return True
         predecessor = None if before is None else before.report
         said = Assessed(label, inputs, (), (reason,), None, predecessor, self._clock())
-        return self._history.say(patient, asked_at, case, said, None, (), at=self._clock())
+        return self._history.say(patient, asked_at, case, said, (), (), at=self._clock())
 
-    def _case(self, case: CaseId, read: dict[CaseId, Case]) -> Case | None:
+    def _case(self, case: CaseId | None, read: dict[CaseId, Case]) -> Case | None:
         """The case as it is read from its files; None when they are gone."""
+        if case is None:
+            return None
         if case not in read:
             inputs = self._history.inputs(case)
             found = None if inputs is None else self._read(inputs)
@@ -272,6 +314,13 @@ class Responder:
                 rule=self._reading.rule,
                 assume_charset=self._reading.assume_charset,
                 tolerances=self._reading.tolerances,
+                may_be_empty=True,
             )
         except UnreadableVoxels as fault:
             return fault.reason
+
+
+def _window(told: Told) -> tuple[date, date] | None:
+    """First and last day on which the next scan is due."""
+    due = told.assessment.follow_up
+    return None if due.due_from is None or due.due_until is None else (due.due_from, due.due_until)

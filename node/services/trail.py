@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -70,6 +70,9 @@ class AuditedLedger(Protocol):
 
     def of_patient(self, case: CaseId) -> Sequence[AuditedStudy]:
         """All studies of the patient of a case."""
+
+    def of_study(self, study: str) -> Sequence[AuditedStudy]:
+        """A study, for each patient that it is of; none when nothing of it was received."""
 
 
 class Record(Protocol):
@@ -176,9 +179,27 @@ class Trail:
     def queried(self, peer: str, sop_class: str, query: bytes, transfer_syntax: str) -> None:
         """Tell that a peer was asked for something; `query` is the encoded data set."""
         here = Participant(self._ae_title, Role.SOURCE, requestor=True, address=self._source.host)
-        details = {"TransferSyntax": transfer_syntax.encode()}
-        asked = Subject(SOP_CLASS, sop_class, "2", "3", query=query, details=details)
-        self._add(EventId.QUERY, "E", [here, Participant(peer, Role.DESTINATION)], [asked])
+        there = Participant(peer, Role.DESTINATION)
+        self._add(EventId.QUERY, "E", [here, there], [_query(sop_class, query, transfer_syntax)])
+
+    def asked_by(self, who: str, address: str, sop_class: str, query: bytes, transfer_syntax: str) -> None:
+        """Tell that the node was asked for something; `query` is the encoded data set."""
+        there = Participant(who, Role.SOURCE, requestor=True, address=address)
+        here = Participant(self._ae_title, Role.DESTINATION, address=self._source.host)
+        self._add(EventId.QUERY, "E", [there, here], [_query(sop_class, query, transfer_syntax)])
+
+    def read_by(self, who: str, address: str, study_uid: str, *, whole: bool) -> None:
+        """Tell that somebody was given instances of a study, or looked at some of what they hold."""
+        if self._record is None:
+            return
+        event = EventId.INSTANCES_TRANSFERRED if whole else EventId.INSTANCES_ACCESSED
+        # whether they are there already is not known (PS3.15 A.5.3.7)
+        action = "E" if whole else "R"
+        there = Participant(who, Role.DESTINATION if whole else None, requestor=True, address=address)
+        here = Participant(self._ae_title, Role.SOURCE if whole else None, address=self._source.host)
+        for one in self._ledger.of_study(study_uid):
+            # how many of them is not known either: each is asked for by itself
+            self._add(event, action, [there, here], _about(replace(one, instances={})))
 
     def turned_away(self, refused: RefusedAssociation) -> None:
         """Tell that an association was refused; of very many only the first of each minute."""
@@ -248,6 +269,11 @@ class Trail:
         except OSError as fault:
             # patients wait for the node; it goes on, and says what is missing
             self._log.error("audit_not_recorded", code="MON-003", reason=fault.strerror)
+
+
+def _query(sop_class: str, query: bytes, transfer_syntax: str) -> Subject:
+    details = {"TransferSyntax": transfer_syntax.encode()}
+    return Subject(SOP_CLASS, sop_class, "2", "3", query=query, details=details)
 
 
 def _about(one: AuditedStudy) -> Iterator[Subject]:

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from pydicom import DataElement, Dataset, dcmread
 from pydicom.datadict import dictionary_VR, tag_for_keyword
@@ -40,6 +41,16 @@ _NOT_ATTRIBUTES: Final = frozenset({"limit", "offset", "includefield", "fuzzymat
 _PIXELS: Final = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 
+class Readers(Protocol):
+    """Who hears of those that read."""
+
+    def searched(self, address: str, keys: Dataset) -> None:
+        """Somebody searched by these keys."""
+
+    def read(self, address: str, study: str, *, whole: bool) -> None:
+        """Somebody was given instances of a study, or parts of them."""
+
+
 class DicomWeb:
     """The routes of one DICOMweb service.
 
@@ -49,6 +60,8 @@ class DicomWeb:
         Where a file of the spool lies.
     max_request_bytes
         Largest request body that is taken.
+    readers
+        Hears of what is searched for and read, and from which address.
     """
 
     def __init__(
@@ -59,8 +72,10 @@ class DicomWeb:
         log: Log,
         *,
         max_request_bytes: int,
+        readers: Readers | None = None,
     ) -> None:
         self._index = index
+        self._readers = readers
         self._receiver = receiver
         self._path = path
         self._log = log
@@ -89,7 +104,7 @@ class DicomWeb:
         return await run_in_threadpool(self._find_studies, request)
 
     def _find_studies(self, request: Request) -> Response:
-        query, limit, offset = _query(request)
+        query, limit, offset = self._query(request)
         named = _listed(query.get("StudyInstanceUID"))
         # what the ledger does not know is looked for in the files, so more studies are read than are answered
         filtered = any(key.keyword != "StudyInstanceUID" and not key.is_empty for key in query)
@@ -124,7 +139,7 @@ class DicomWeb:
         return await run_in_threadpool(self._find_series, request)
 
     def _find_series(self, request: Request) -> Response:
-        query, limit, offset = _query(request)
+        query, limit, offset = self._query(request)
         instances = self._index.instances(request.path_params["study"])
         answers = []
         for first in _one_of_each_series(instances):
@@ -142,7 +157,7 @@ class DicomWeb:
         return await run_in_threadpool(self._find_instances, request)
 
     def _find_instances(self, request: Request) -> Response:
-        query, limit, offset = _query(request)
+        query, limit, offset = self._query(request)
         answers = []
         for one in self._asked(request):
             header = self._header(one)
@@ -168,12 +183,14 @@ class DicomWeb:
                 continue
             where = f"{base}/studies/{one.study}/series/{one.series}/instances/{one.sop_instance}/bulkdata"
             found.append(as_json(header, _uri_below(where)))
+        self._read(request, whole=False)
         return _json(found) if found else _missing()
 
     async def retrieve(self, request: Request) -> Response:
         asked = await run_in_threadpool(self._asked, request)
         if not asked:
             return _missing()
+        await run_in_threadpool(partial(self._read, request, whole=True))
         boundary = new_boundary()
         bodies = (
             (f"application/dicom; transfer-syntax={one.transfer_syntax}", _pieces(self._path(one.file)))
@@ -199,6 +216,7 @@ class DicomWeb:
             return _problem(404, "The pixel data cannot be read.")
         if frames is None:
             return _problem(404, "The instance has no such frame.")
+        self._read(request, whole=False)
         syntax = str(dataset.file_meta.TransferSyntaxUID)
         kind = "application/octet-stream" if not dataset.file_meta.TransferSyntaxUID.is_encapsulated else _image(syntax)
         boundary = new_boundary()
@@ -217,6 +235,7 @@ class DicomWeb:
             value = dataset[int(request.path_params["tag"], 16)].value
         except READ_FAULTS:
             return _missing()
+        self._read(request, whole=False)
         data = value if isinstance(value, bytes) else str(value).encode()
         boundary = new_boundary()
         return _multipart(
@@ -228,7 +247,7 @@ class DicomWeb:
     async def store(self, request: Request) -> Response:
         stored: list[Dataset] = []
         failed: list[Dataset] = []
-        address = request.client.host if request.client else ""
+        address = _address(request)
         only = request.path_params.get("study")
         try:
             async for _, data in parts(request.headers.get("content-type", ""), self._limited(request)):
@@ -276,6 +295,16 @@ class DicomWeb:
                 raise _TooLarge
             yield chunk
 
+    def _query(self, request: Request) -> tuple[Dataset, int, int]:
+        query, limit, offset = _query(request)
+        if self._readers is not None:
+            self._readers.searched(_address(request), _with_path(query, request))
+        return query, limit, offset
+
+    def _read(self, request: Request, *, whole: bool) -> None:
+        if self._readers is not None:
+            self._readers.read(_address(request), request.path_params["study"], whole=whole)
+
     def _asked(self, request: Request) -> Sequence[HeldInstance]:
         named = request.path_params
         return self._index.instances(named["study"], series=named.get("series"), sop_instance=named.get("instance"))
@@ -313,6 +342,20 @@ def _query(request: Request) -> tuple[Dataset, int, int]:
             continue
     limit = min(_number(request.query_params.get("limit"), _MOST_RESULTS), 10_000)
     return query, limit, _number(request.query_params.get("offset"), 0)
+
+
+def _with_path(query: Dataset, request: Request) -> Dataset:
+    """The keys of a search with those that stand in its path."""
+    told = Dataset()
+    told.update(query)
+    for name, keyword in (("study", "StudyInstanceUID"), ("series", "SeriesInstanceUID")):
+        if name in request.path_params:
+            setattr(told, keyword, request.path_params[name])
+    return told
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _number(text: str | None, default: int) -> int:

@@ -1,6 +1,5 @@
 """Decisions in a Structured Report of a reader (TID 1500): who looked at which lesion and what they made of it."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -11,9 +10,10 @@ from pipelines.domain import coding as words
 from pipelines.domain import response_codes as codes
 from pipelines.domain.coding import Code
 from pipelines.domain.identifiers import StudyUID, is_uid
+from pipelines.domain.natures import nature_of
 from pipelines.domain.readings import STABLE, Decision, Question, TrackingUID
 from pipelines.domain.reasons import Rejected
-from pipelines.domain.recist import LesionNature, LesionRole, NewLesionCall, NonTargetCall
+from pipelines.domain.recist import LesionRole, NewLesionCall, NonTargetCall
 
 _PERSON: Final = ("121006", "DCM")
 _DEEPEST: Final = 16
@@ -34,22 +34,6 @@ _NEW: Final = {
     ("373067005", "SCT"): NewLesionCall.REFUTED,
 }
 """Yes, Equivocal and No, as values of our own concept New lesion: DICOM has none."""
-_NATURES: Final = {
-    ("60046008", "SCT"): LesionNature.EFFUSION,
-    ("373945007", "SCT"): LesionNature.EFFUSION,
-    ("389026000", "SCT"): LesionNature.ASCITES,
-}
-_NATURE_WORDS: Final = (
-    (LesionNature.EFFUSION, re.compile(r"(pleural|pericardial) effusion", re.I)),
-    (LesionNature.ASCITES, re.compile(r"ascites", re.I)),
-    (LesionNature.LYMPHANGITIS, re.compile(r"lymphangi", re.I)),
-    (LesionNature.LEPTOMENINGEAL, re.compile(r"leptomening", re.I)),
-    (LesionNature.CARCINOMATOSIS, re.compile(r"carcinomatosis", re.I)),
-    (LesionNature.BLASTIC_BONE, re.compile(r"blastic", re.I)),
-    (LesionNature.LYTIC_BONE, re.compile(r"\blytic|osteolytic", re.I)),
-    (LesionNature.SIMPLE_CYST, re.compile(r"simple cyst", re.I)),
-)
-"""Meanings of findings, where the code is none that is known."""
 _COMPUTED: Final = frozenset(
     (code.value, code.scheme) for code in (codes.TARGET_CR, codes.TARGET_PR, codes.TARGET_SD, codes.TARGET_PD)
 )
@@ -157,9 +141,7 @@ def _answer(item: Dataset, value: Code | None) -> tuple[Question, str] | None:
         call = _NEW.get((value.value, value.scheme))
         return None if call is None else (Question.NEW_LESION, call.value)
     if _named(item, words.FINDING):
-        nature = _NATURES.get((value.value, value.scheme)) or next(
-            (nature for nature, said in _NATURE_WORDS if said.search(value.meaning)), None
-        )
+        nature = nature_of(value)
         return None if nature is None else (Question.NATURE, nature.value)
     return None
 

@@ -32,6 +32,9 @@ class Agent:
     synonyms: tuple[str, ...] = ()
 
 
+# The ATC codes are those of the WHO's index from 2022 on, which moved PD-1 and PD-L1 inhibitors to L01FF; they and the
+# RxNorm concepts were compared with public value sets. An agent whose code could not be found there has none here, and
+# is known by its names.
 AGENTS: Final = (
     Agent("nivolumab", "PD-1", "L01FF01", "1597876", ("纳武利尤单抗", "纳武单抗", "欧狄沃", "opdivo", "bms-936558")),
     Agent("pembrolizumab", "PD-1", "L01FF02", "1547545", ("帕博利珠单抗", "派姆单抗", "可瑞达", "keytruda", "mk-3475")),
@@ -44,7 +47,7 @@ AGENTS: Final = (
     Agent("retifanlimab", "PD-1", "L01FF10", "", ("瑞弗利单抗", "zynyz")),
     Agent("sugemalimab", "PD-L1", "", "", ("舒格利单抗", "择捷美", "cejemly", "cs1001")),
     Agent("serplulimab", "PD-1", "", "", ("斯鲁利单抗", "汉斯状", "hetronifly", "hlx10")),
-    Agent("toripalimab", "PD-1", "", "", ("特瑞普利单抗", "拓益", "loqtorzi", "js001")),
+    Agent("toripalimab", "PD-1", "L01FF13", "", ("特瑞普利单抗", "拓益", "loqtorzi", "js001")),
     Agent("sintilimab", "PD-1", "", "", ("信迪利单抗", "达伯舒", "tyvyt", "ibi308")),
     Agent("camrelizumab", "PD-1", "", "", ("卡瑞利珠单抗", "艾瑞卡", "shr-1210")),
     Agent("penpulimab", "PD-1", "", "", ("派安普利单抗", "安尼可", "ak105")),

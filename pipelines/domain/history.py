@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +16,20 @@ from pipelines.domain.identity import Sighting
 from pipelines.domain.scan_date import ScanDate
 from pipelines.domain.volume import Grid
 
+MEASURED_ONLY: Final = Grid((0, 0, 0), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
+"""The extent of a scan of which a report tells and no segmentation: it covers nothing."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scan:
-    """One segmented CT of a patient.
+    """One segmented CT of a patient, or what a report tells of one.
 
     Attributes
     ----------
+    ct
+        Series of the CT; that of the report where there is no segmentation.
+    segmentation
+        The segmentation, or the report.
     digest
         SHA-256 over what it was read from and how that was read.
     extent
@@ -36,6 +43,11 @@ class Scan:
     sightings: tuple[Sighting, ...]
     extent: Grid
     digest: str
+
+    @property
+    def measured_only(self) -> bool:
+        """Whether sizes are all that is known."""
+        return self.extent.shape[0] == 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,10 @@ from pipelines.domain.reasons import Rejected
 from pipelines.domain.recist import LesionId, LesionNature, Tenths, TimePoint
 from pipelines.domain.scan_date import ScanDate
 from pipelines.domain.volume import Grid
+
+NOWHERE: Final[NDArray[np.float64]] = np.empty((0, 3))
+"""The places of a lesion of which only the size is known."""
+NOWHERE.flags.writeable = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,10 +30,15 @@ class Sighting:
         As sent; empty when the segmentation has none.
     own_uid
         A UID of this segment alone, which becomes the lesion's when it is seen first here.
+    volume_ml
+        None where a report tells diameters alone.
     points_mm
-        Centres of its voxels in the patient coordinate system of its own CT, shape (n, 3).
+        Centres of its voxels in the patient coordinate system of its own CT, shape (n, 3); `NOWHERE` where a report
+        tells of it and no segmentation.
     step_mm
         Largest spacing of those voxels.
+    apart
+        A reader said that it is none of the lesions before.
     """
 
     number: int
@@ -40,12 +49,13 @@ class Sighting:
     is_node: bool
     long_axis: Tenths
     short_axis: Tenths
-    volume_ml: float
+    volume_ml: float | None
     points_mm: NDArray[np.float64]
     step_mm: float
     slice_thickness: Tenths | None = None
     modality: str = "CT"
     nature: LesionNature = LesionNature.SOLID
+    apart: bool = False
 
     @property
     def centre_mm(self) -> NDArray[Any]:

@@ -7,10 +7,14 @@ from typing import Final, Literal, get_args
 
 from pipelines.domain.identifiers import SeriesUID, SopClassUID, SopInstanceUID
 
-OutputKind = Literal["seg", "sr-features", "sr-case", "sr-diameters", "key-objects", "page", "map", "sr-response"]
+OutputKind = Literal[
+    "seg", "sr-features", "sr-case", "sr-diameters", "key-objects", "page", "map", "sr-response", "page-response"
+]
 """What the pipelines can make of a case."""
 OUTPUT_KINDS: Final[tuple[OutputKind, ...]] = get_args(OutputKind)
-SINGLE_CASE_KINDS: Final[tuple[OutputKind, ...]] = tuple(kind for kind in OUTPUT_KINDS if kind != "sr-response")
+SINGLE_CASE_KINDS: Final[tuple[OutputKind, ...]] = tuple(
+    kind for kind in OUTPUT_KINDS if kind not in ("sr-response", "page-response")
+)
 """What is made of a case by itself, without the patient's other scans."""
 
 

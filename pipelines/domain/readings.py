@@ -153,7 +153,7 @@ class Read:
     same
         Pairs of Tracking UIDs that are the same lesion.
     different
-        Tracking UIDs that are no lesion of an earlier time point, whatever registration says.
+        Study and Tracking UID of what is no lesion of an earlier time point, whatever registration says.
     notes
         Readings that nothing could be done with, `RSP-006`.
     """
@@ -161,7 +161,7 @@ class Read:
     decisions: Decisions = field(default_factory=Decisions)
     natures: Mapping[LesionId, LesionNature] = field(default_factory=dict)
     same: tuple[tuple[TrackingUID, TrackingUID], ...] = ()
-    different: frozenset[TrackingUID] = frozenset()
+    different: tuple[tuple[StudyUID, TrackingUID], ...] = ()
     notes: tuple[Rejected, ...] = ()
 
 
@@ -173,11 +173,11 @@ def in_force(readings: Iterable[Reading]) -> tuple[Reading, ...]:
 
 def identities(
     readings: Iterable[Reading],
-) -> tuple[tuple[tuple[TrackingUID, TrackingUID], ...], frozenset[TrackingUID]]:
-    """Which Tracking UIDs readers said to be the same lesion, and which to be none of the earlier ones."""
+) -> tuple[tuple[tuple[TrackingUID, TrackingUID], ...], tuple[tuple[StudyUID, TrackingUID], ...]]:
+    """Tracking UIDs that readers said to be the same lesion, and those, with their study, of no earlier lesion."""
     said = [one.decision for one in in_force(readings) if one.decision.question is Question.SAME_AS]
     same = tuple((one.lesion, TrackingUID(one.answer)) for one in said if one.lesion and one.answer != DIFFERENT)
-    return same, frozenset(one.lesion for one in said if one.lesion and one.answer == DIFFERENT)
+    return same, tuple((one.study, one.lesion) for one in said if one.lesion and one.answer == DIFFERENT)
 
 
 def read(

@@ -118,6 +118,7 @@ CODES: Final[dict[str, str]] = {
     "COH-007": "The features of the cohort do not fit together",
     "COH-008": "An image cannot be de-identified",
     "COH-009": "The readings of a second reader cannot be compared",
+    "COH-010": "The cohort's table and the node's records differ",
     # lesions over time
     "RSP-001": "Lesions of two time points cannot be matched",
     "RSP-002": "The time points of a patient contradict each other",
@@ -125,6 +126,7 @@ CODES: Final[dict[str, str]] = {
     "RSP-004": "Lesions were measured in different ways",
     "RSP-005": "A decision of a reader is missing",
     "RSP-006": "A decision of a reader cannot be used",
+    "RSP-007": "A reader's report cannot be read from the disk",
     # what people enter about patients
     "CLN-001": "A table of clinical data cannot be imported",
     "CLN-002": "A clinical record was not understood in full",

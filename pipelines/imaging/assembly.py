@@ -11,6 +11,7 @@ from pipelines.domain.case import SeriesKey
 from pipelines.domain.identifiers import FrameOfReferenceUID, SeriesUID, SopInstanceUID, StudyUID
 from pipelines.domain.instance import InstanceRef, Plane
 from pipelines.domain.reasons import Rejected
+from pipelines.domain.waiting import waited
 from pipelines.imaging.geometry import TOLERANCES, Tolerances, normal_of, parallel, stack
 
 _FEW: Final = 3
@@ -231,7 +232,7 @@ def decide(
     ref = segmentation.ref
     rivals = [] if ref.references.series or ref.references.instances else [c for c in candidates if _same_space(ref, c)]
     arrived = max((series.last_received_at for series in rivals), default=None)
-    if arrived is not None and now < arrived + patience.quiet:
+    if arrived is not None and not waited(arrived, patience.quiet, now=now):
         # which one fits best is seen when all are there
         return Wait("CT series on the frame of reference of the segmentation are arriving.", arrived + patience.quiet)
     ct = pair(ref, candidates, tolerances)
@@ -257,7 +258,7 @@ def decide(
             return Wait(f"{missing.detail} Waiting for the rest.", newest + patience.missing, rest)
         return Incomplete(missing, ct.key, rest)
     # the CT must be quiet; the segmentation is one object and complete in itself
-    if now < ct.last_received_at + patience.quiet:
+    if not waited(ct.last_received_at, patience.quiet, now=now):
         return Wait(
             f"CT series {ct.key.series} is arriving ({ct.frames} slices so far).", ct.last_received_at + patience.quiet
         )

@@ -47,6 +47,7 @@ def read_case(
     rule: LesionRule = DEFAULT_RULE,
     assume_charset: str = "",
     tolerances: Tolerances = TOLERANCES,
+    may_be_empty: bool = False,
 ) -> Case | Rejected:
     """Read a case, or tell why it is none.
 
@@ -66,6 +67,8 @@ def read_case(
         Character set of text that is in none of the declared ones: a key of `charsets.ASSUMABLE`, or empty.
     tolerances
         How exactly the slices of a CT have to stack up.
+    may_be_empty
+        True to read a segmentation in which no lesion has a voxel as a case without lesions: they are gone.
     """
     stranger = other_patient(images, segmentation, assume_charset=assume_charset)
     if stranger is not None:
@@ -80,7 +83,7 @@ def read_case(
         return header
     if any(note.code == "CT-008" for note in read.notes):
         _declare_loss(header, first)
-    drawn = lesions_on(read, segmentation, rule=rule, assume_charset=assume_charset)
+    drawn = lesions_on(read, segmentation, rule=rule, assume_charset=assume_charset, may_be_empty=may_be_empty)
     if isinstance(drawn, Rejected):
         return drawn
     try:

@@ -26,7 +26,12 @@ _WITH_PLACES: Final = frozenset(
 
 
 def lesions_on(
-    ct: ReadCt, segmentation: Dataset, *, rule: LesionRule = DEFAULT_RULE, assume_charset: str = ""
+    ct: ReadCt,
+    segmentation: Dataset,
+    *,
+    rule: LesionRule = DEFAULT_RULE,
+    assume_charset: str = "",
+    may_be_empty: bool = False,
 ) -> Drawn | Rejected:
     """Read the lesions of `segmentation` onto `ct.volume`.
 
@@ -37,13 +42,15 @@ def lesions_on(
     ----------
     rule
         Which segments are lesions.
+    may_be_empty
+        True to take a segmentation in which no lesion has a voxel for what it says.
     assume_charset
         Character set of labels that are not in the declared one.
     """
 
     def read_on(volume: CtVolume, drawn: Dataset = segmentation) -> Drawn | Rejected:
         read = read_structures if drawn.SOPClassUID == RT_STRUCTURE_SET else read_segmentation
-        return read(drawn, volume, rule=rule, assume_charset=assume_charset)
+        return read(drawn, volume, rule=rule, assume_charset=assume_charset, may_be_empty=may_be_empty)
 
     if ct.lattice is None or ct.upright is None:
         return read_on(ct.volume)

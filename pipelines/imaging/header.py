@@ -9,7 +9,7 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from mmap import mmap
 from typing import Final, NamedTuple
 
@@ -41,6 +41,7 @@ MAX_INFLATED_BYTES: Final = 64 * 2**20
 _MAX_FRAMES: Final = 1_000_000
 
 _TAG_LE, _TAG_BE = struct.Struct("<HH"), struct.Struct(">HH")
+_SHORT_LE: Final = struct.Struct("<HH2sH")
 _UNDEFINED: Final = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _PIXEL_DATA: Final = 0x7FE00010
@@ -90,6 +91,10 @@ _TOP_LEVEL: Final = {
     "frames": 0x00280008,
 }
 _WANTED_TOP: Final = {tag: name for name, tag in _TOP_LEVEL.items()}
+_SERIES_INSTANCE_UID = 0x0020000E
+_REFERENCED_SOP_INSTANCE_UID = 0x00081155
+_WANTED: Final = frozenset(_WANTED_TOP) | {_REFERENCED_SOP_INSTANCE_UID}
+"""Whose values are looked at, at whatever depth; of all others only the lengths are."""
 
 
 class _Malformed(Exception):
@@ -133,6 +138,10 @@ class _Open:
     """Where it ends at the latest, by its own length or by one around it."""
     sequences: tuple[int, ...]
     encoding: _Encoding
+    explicit_little: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.explicit_little = self.encoding.little and not self.encoding.implicit
 
 
 def parse_ref(data: Content) -> InstanceRef | Rejected:
@@ -212,7 +221,7 @@ def _explicit_length(data: Content, position: int, order: str) -> tuple[int, int
 
 
 def _elements(data: Content, start: int, encoding: _Encoding, *, cut: bool) -> Iterator[_Element]:
-    """Walk all elements, nested ones included, without recursion; large values are stepped over unread."""
+    """Walk all elements, nested ones included, without recursion; gives those of `_WANTED`, others are stepped over."""
     stack = [_Open(is_item=True, end=len(data), limit=len(data), sequences=(), encoding=encoding)]
     position = start
     for _ in range(MAX_ELEMENTS):
@@ -230,6 +239,16 @@ def _elements(data: Content, start: int, encoding: _Encoding, *, cut: bool) -> I
             if cut:
                 return
             raise _Malformed(f"The element at byte {position} is cut short")
+        if here.explicit_little and here.is_item:
+            # nearly all elements of nearly all instances; whatever is special about others is dealt with below
+            group, element, vr, length = _SHORT_LE.unpack_from(data, position)
+            value_at = position + 8
+            if vr in _SHORT_VRS and group != 0xFFFE and value_at + length <= limit:
+                position = value_at + length
+                tag = group << 16 | element
+                if tag in _WANTED:
+                    yield _Element(here.sequences, tag, data[value_at:position] if length <= 4096 else b"")
+                continue
         group, element = (_TAG_LE if here.encoding.little else _TAG_BE).unpack_from(data, position)
         tag = group << 16 | element
         if group == 0xFFFE:
@@ -267,7 +286,8 @@ def _elements(data: Content, start: int, encoding: _Encoding, *, cut: bool) -> I
                 raise _Malformed(f"Element ({group:04X},{element:04X}) at byte {position} has no length")
             position = _after_fragments(data, value_at, cut=cut)
         else:
-            yield _Element(here.sequences, tag, data[value_at : value_at + length] if length <= 4096 else b"")
+            if tag in _WANTED:
+                yield _Element(here.sequences, tag, data[value_at : value_at + length] if length <= 4096 else b"")
             position = value_at + length
     raise _Malformed(f"The data set has more than {MAX_ELEMENTS} elements")
 
@@ -315,9 +335,9 @@ def _collect(syntax: str, data: Content, start: int, cut: bool) -> InstanceRef:
             name = _WANTED_TOP.get(tag)
             if name is not None:
                 top[name] = value.rstrip(b"\0 ")
-        elif tag == 0x0020000E and sequences[-1] in (_REFERENCED_SERIES, _RT_REFERENCED_SERIES):
+        elif tag == _SERIES_INSTANCE_UID and sequences[-1] in (_REFERENCED_SERIES, _RT_REFERENCED_SERIES):
             _keep(series, value)
-        elif tag == 0x00081155 and (
+        elif tag == _REFERENCED_SOP_INSTANCE_UID and (
             sequences[-1] in (_SOURCE_IMAGE, _CONTOUR_IMAGE)
             or sequences[-2:] == (_REFERENCED_SERIES, _REFERENCED_INSTANCE)
         ):

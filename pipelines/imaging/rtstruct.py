@@ -28,7 +28,12 @@ class _Contours:
 
 
 def read_structures(
-    structures: Dataset, ct: CtVolume, *, rule: LesionRule = DEFAULT_RULE, assume_charset: str = ""
+    structures: Dataset,
+    ct: CtVolume,
+    *,
+    rule: LesionRule = DEFAULT_RULE,
+    assume_charset: str = "",
+    may_be_empty: bool = False,
 ) -> Drawn | Rejected:
     """Read the ROIs that are lesions, from their closed planar contours.
 
@@ -41,6 +46,8 @@ def read_structures(
         Which ROIs are lesions.
     assume_charset
         Character set of names that are not in the declared one.
+    may_be_empty
+        True to take lesions that have no contour for what that says: they are gone.
 
     Returns
     -------
@@ -55,7 +62,7 @@ def read_structures(
     PS3.3 C.8.8.5 (Structure Set), C.8.8.6 (ROI Contour), C.8.8.8 (RT ROI Observations).
     """
     try:
-        return _read(structures, ct, rule, assume_charset)
+        return _read(structures, ct, rule, assume_charset, may_be_empty=may_be_empty)
     except Exception as fault:  # sequences of foreign writers fail in many ways, all with one meaning
         why = str(fault) if isinstance(fault, Unusable) else type(fault).__name__
         return Rejected(
@@ -65,7 +72,9 @@ def read_structures(
         )
 
 
-def _read(structures: Dataset, ct: CtVolume, rule: LesionRule, assume_charset: str) -> Drawn | Rejected:
+def _read(
+    structures: Dataset, ct: CtVolume, rule: LesionRule, assume_charset: str, *, may_be_empty: bool
+) -> Drawn | Rejected:
     items = {
         int(item.ROINumber): item
         for item in structures.get("StructureSetROISequence") or ()
@@ -97,6 +106,8 @@ def _read(structures: Dataset, ct: CtVolume, rule: LesionRule, assume_charset: s
         placed = _filled(number, found, ct.grid, notes)
         if placed is not None:
             lesions.append(lesion_of(str(structures.SOPInstanceUID), segment, placed))
+    if may_be_empty and not lesions and all(note.code == "ROI-002" for note in notes):
+        return Drawn((), tuple(notes), referable=False)
     if not lesions:
         return Rejected(
             "SEG-004",

@@ -14,7 +14,7 @@ from pipelines.domain.identifiers import derived_uid
 from pipelines.domain.lesion_rule import DEFAULT_RULE, Choice, LesionRule, choose, described
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.volume import CtVolume
-from pipelines.imaging.seg_frames import Frames, Segment, read_frames, read_segments
+from pipelines.imaging.seg_frames import Frames, Segment, read_frames, read_segments, without_frames
 from pipelines.imaging.seg_pixels import DEFLATED_IMAGE_FRAME, ReadFrame, Undecodable, frame_reader, transfer_syntax_of
 from pipelines.imaging.seg_place import Patch, Placed, Places, Uneven, copied, places_on, resampled
 
@@ -54,7 +54,12 @@ class _Threshold:
 
 
 def read_segmentation(
-    segmentation: Dataset, ct: CtVolume, *, rule: LesionRule = DEFAULT_RULE, assume_charset: str = ""
+    segmentation: Dataset,
+    ct: CtVolume,
+    *,
+    rule: LesionRule = DEFAULT_RULE,
+    assume_charset: str = "",
+    may_be_empty: bool = False,
 ) -> Drawn | Rejected:
     """Read the segments of a SEG or label map that are lesions.
 
@@ -69,6 +74,8 @@ def read_segmentation(
         Which segments are lesions.
     assume_charset
         Character set of labels that are not in the declared one.
+    may_be_empty
+        True to take a segmentation of lesions that has no voxel, or no frame, for what it says: they are gone.
 
     Returns
     -------
@@ -89,7 +96,7 @@ def read_segmentation(
             _RESEND,
         )
     try:
-        return _read(segmentation, ct, rule, assume_charset)
+        return _read(segmentation, ct, rule, assume_charset, may_be_empty=may_be_empty)
     except Exception as fault:  # decoders and sequences of foreign writers fail in many ways, all with one meaning
         why = str(fault) if isinstance(fault, Undecodable) else type(fault).__name__
         return Rejected(
@@ -99,13 +106,18 @@ def read_segmentation(
         )
 
 
-def _read(segmentation: Dataset, ct: CtVolume, rule: LesionRule, assume_charset: str) -> Drawn | Rejected:
+def _read(
+    segmentation: Dataset, ct: CtVolume, rule: LesionRule, assume_charset: str, *, may_be_empty: bool
+) -> Drawn | Rejected:
     segments, notes = read_segments(segmentation, assume_charset)
     choices = choose([segment.description for segment in segments], rule)
     taken = {choice.number for choice in choices if choice.taken}
     wanted = [segment for segment in segments if segment.number in taken]
     if not wanted:
         return no_lesion(str(segmentation.SOPInstanceUID), choices)
+    if without_frames(segmentation):
+        notes.extend(_empty(segment.number, outside=False) for segment in wanted)
+        return _nothing(str(segmentation.SOPInstanceUID), notes, may_be_empty=may_be_empty)
     frames, read = read_frames(segmentation), frame_reader(segmentation)
     found = _label_map(frames, read, taken) if frames.segments is None else None
     threshold = _Threshold(1)
@@ -128,7 +140,7 @@ def _read(segmentation: Dataset, ct: CtVolume, rule: LesionRule, assume_charset:
         placed_all.append(placed)
         lesions.append(lesion_of(str(segmentation.SOPInstanceUID), segment, placed))
     if not lesions:
-        return _nothing(str(segmentation.SOPInstanceUID), notes)
+        return _nothing(str(segmentation.SOPInstanceUID), notes, may_be_empty=may_be_empty)
     notes.extend(_remarks(str(segmentation.SOPInstanceUID), threshold, placed_all, choices))
     referable = (
         frames.segments is not None
@@ -275,10 +287,13 @@ def _empty(number: int, *, outside: bool) -> Rejected:
     return Rejected("ROI-002", f"Segment {number} has no voxel.", f"{_MEANT} draw it and send again.")
 
 
-def _nothing(sop_instance: str, notes: Sequence[Rejected]) -> Rejected:
+def _nothing(sop_instance: str, notes: Sequence[Rejected], *, may_be_empty: bool) -> Drawn | Rejected:
     outside = [note for note in notes if note.code == "SEG-007"]
     if outside:
         return outside[0]
+    # frames of a segment that is not described may hold what was meant
+    if may_be_empty and all(note.code == "ROI-002" for note in notes):
+        return Drawn((), tuple(notes), referable=False)
     return Rejected(
         "SEG-004",
         f"Segmentation {sop_instance} has no segment with a voxel.",

@@ -164,6 +164,15 @@ def first_code(item: Dataset, keyword: str) -> Code | None:
         return None
 
 
+def without_frames(segmentation: Dataset) -> bool:
+    """True for a segmentation that was written without any frame, as some writers do where nothing was drawn."""
+    return (
+        not segmentation.get("PerFrameFunctionalGroupsSequence")
+        and int(segmentation.get("NumberOfFrames") or 0) == 0
+        and not segmentation.get("PixelData")
+    )
+
+
 def read_frames(segmentation: Dataset) -> Frames:
     """Where each frame lies.
 

@@ -1,12 +1,12 @@
 """How a patient's disease responds to treatment, as a Structured Report."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from pipelines.domain import response_codes as c
 from pipelines.domain.assessment import Assessment, VisitAssessment
-from pipelines.domain.case import Case, Findings, Method
+from pipelines.domain.case import Case, Findings, Lesion, Method
 from pipelines.domain.coding import (
     CM3,
     COMMENT,
@@ -14,8 +14,10 @@ from pipelines.domain.coding import (
     LONG_AXIS,
     MM,
     NO_UNITS,
+    PATH,
     PERCENT,
     SHORT_AXIS,
+    SOURCE_OF_MEASUREMENT,
     VOLUME,
     Code,
 )
@@ -23,12 +25,14 @@ from pipelines.domain.history import DocumentRef
 from pipelines.domain.identity import Followed, MatchKind
 from pipelines.domain.outcome import Producer, ResultObject
 from pipelines.domain.reasons import Rejected
-from pipelines.domain.recist import LesionId, LesionObservation, LesionRole, LesionState, Tenths, TimePoint
+from pipelines.domain.recist import LesionId, LesionObservation, LesionRole, LesionState, Tenths, TimePoint, tenths
 from pipelines.domain.responses import NonTargetResponse, TargetResponse
-from pipelines.outputs.content import CodeItem, Container, ContentItem, Num, Text
+from pipelines.imaging.diameter import diameters
+from pipelines.outputs.content import CodeItem, Container, ContentItem, ImageRef, Num, Polyline, Relationship, Text
 from pipelines.outputs.document import (
     CONTAINS,
     HAS_OBSERVATION_CONTEXT,
+    INFERRED_FROM,
     Referenced,
     Report,
     instances_of,
@@ -72,6 +76,10 @@ class ResponseFindings:
         Segmentations and reports of the visits before.
     predecessor
         The version of this report that it replaces.
+    sources
+        By label of the visit the archive that its scan was fetched from; none where it was sent.
+    drawn
+        The segments of `case` that the lesions were measured on.
     """
 
     case: Case
@@ -84,6 +92,8 @@ class ResponseFindings:
     digest: str
     priors: tuple[DocumentRef, ...] = ()
     predecessor: DocumentRef | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
+    drawn: Mapping[LesionId, Lesion] = field(default_factory=dict)
 
     @property
     def as_findings(self) -> Findings:
@@ -288,7 +298,9 @@ def _visit_group(findings: ResponseFindings, shared: Findings, point: TimePoint)
         result = _sum(c.SUM_OF_DIAMETERS, told.baseline.sum.total)
     else:
         result = _texts((COMMENT, "Before the baseline that was chosen: not assessed."))
-    items = (*time_point_context(findings, point), *result, *measured_by(findings.method))
+    source = findings.sources.get(point.label, "")
+    fetched = _texts((COMMENT, f"Earlier study, fetched from {source}." if source else ""))
+    items = (*time_point_context(findings, point), *result, *fetched, *measured_by(findings.method))
     return measurement_group("1501", f"Visit {point.label}", result_uid(shared, KIND, "visit", point.label), items)
 
 
@@ -330,9 +342,7 @@ def _lesion_group(findings: ResponseFindings, line: LesionLine) -> Container:
             (c.LESION_STATE, seen.state.value),
             (c.KNOWN_BY, known_by(findings, line.lesion)),
         ),
-        *_sum(LONG_AXIS, seen.long_axis),
-        *_sum(SHORT_AXIS, seen.short_axis),
-        *_change(VOLUME, seen.volume_ml, CM3),
+        *_measured(findings, line),
         *_sum(c.AXIS_AT_BASELINE, line.at_baseline),
         *_sum(c.AXIS_AT_NADIR, line.at_nadir),
         *_change(c.AXIS_FROM_BASELINE, line.percent(line.at_baseline), PERCENT),
@@ -342,6 +352,45 @@ def _lesion_group(findings: ResponseFindings, line: LesionLine) -> Container:
         *measured_by(findings.method),
     )
     return measurement_group("1501", findings.names.get(line.lesion, "Lesion"), line.lesion, items)
+
+
+def _measured(findings: ResponseFindings, line: LesionLine) -> tuple[ContentItem, ...]:
+    """The sizes of today, each with the image or the segment that it was measured on (TID 300, 320)."""
+    seen, lesion = line.seen, findings.drawn.get(line.lesion)
+    long_line, short_line = _lines(findings, line)
+    segmentation = findings.case.segmentation
+    on_segment: tuple[ContentItem, ...] = ()
+    # of a lesion that has split the volume is that of all its parts
+    if lesion is not None and segmentation.referable and seen.state is LesionState.MEASURED:
+        on_segment = (
+            ImageRef(
+                INFERRED_FROM,
+                SOURCE_OF_MEASUREMENT,
+                segmentation.sop_class,
+                segmentation.sop_instance,
+                segment=lesion.number,
+            ),
+        )
+    return (
+        *_sum(LONG_AXIS, seen.long_axis, long_line),
+        *_sum(SHORT_AXIS, seen.short_axis, short_line),
+        *_change(VOLUME, seen.volume_ml, CM3, on_segment),
+    )
+
+
+def _lines(findings: ResponseFindings, line: LesionLine) -> tuple[tuple[ContentItem, ...], tuple[ContentItem, ...]]:
+    """Both axes as they are drawn on the CT; nothing where its slices are not those of the images."""
+    lesion, ct = findings.drawn.get(line.lesion), findings.case.ct
+    measured = None if lesion is None or ct.resampled else diameters(lesion.mask, ct.grid)
+    if measured is None or tenths(measured.long.length_mm) != line.seen.long_axis:
+        return (), ()
+    source = ct.slices[measured.slice_index]
+    image = ImageRef(Relationship.SELECTED_FROM, None, source.sop_class, source.sop_instance, source.frame)
+    drawn = [
+        Polyline(INFERRED_FROM, PATH, tuple((point.column, point.row) for point in (one.start, one.end)), image)
+        for one in (measured.long, measured.short)
+    ]
+    return (drawn[0],), (drawn[1],)
 
 
 def known_by(findings: ResponseFindings, lesion: LesionId) -> str:
@@ -360,12 +409,14 @@ def known_by(findings: ResponseFindings, lesion: LesionId) -> str:
     )
 
 
-def _sum(name: Code, length: Tenths | None) -> tuple[ContentItem, ...]:
-    return () if length is None else (Num(CONTAINS, name, length / 10, MM),)
+def _sum(name: Code, length: Tenths | None, below: tuple[ContentItem, ...] = ()) -> tuple[ContentItem, ...]:
+    return () if length is None else (Num(CONTAINS, name, length / 10, MM, below),)
 
 
-def _change(name: Code, value: float | None, unit: Code) -> tuple[ContentItem, ...]:
-    return () if value is None else (Num(CONTAINS, name, value, unit, digits=4),)
+def _change(
+    name: Code, value: float | None, unit: Code, below: tuple[ContentItem, ...] = ()
+) -> tuple[ContentItem, ...]:
+    return () if value is None else (Num(CONTAINS, name, value, unit, below, digits=4),)
 
 
 def _texts(*named: tuple[Code, str]) -> tuple[ContentItem, ...]:
@@ -387,6 +438,7 @@ def response_lines(findings: ResponseFindings) -> tuple[str, ...]:
             + ("" if said.percent_from_nadir is None else f", {said.percent_from_nadir:+.1f} % from nadir")
             + f"; iRECIST {said.immune.value}"
         )
+    lines += [f"{label}  fetched from {source}" for label, source in findings.sources.items()]
     due = told.follow_up
     lines += [
         f"best overall response  {told.best.response.value} ({told.best.why})",

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from pipelines.domain.history import Scan
-from pipelines.domain.identifiers import SopInstanceUID, StudyUID
+from pipelines.domain.identifiers import SopInstanceUID, StudyUID, derived_uid
 from pipelines.domain.identity import Followed, Gates, Match, MatchKind, Sighted, Sighting
 from pipelines.domain.progression import Course
 from pipelines.domain.readings import Read, Reading, read
@@ -82,6 +82,8 @@ def _replaces(later: Scan, scan: Scan) -> bool:
 def _same(one: Sighting, other: Sighting) -> bool:
     if one.tracking_uid and other.tracking_uid:
         return one.tracking_uid == other.tracking_uid
+    if not len(one.points_mm) or not len(other.points_mm):
+        return False
     here, there = ({tuple(row) for row in np.round(seen.points_mm, 3).tolist()} for seen in (one, other))
     return len(here & there) >= _SHARED * min(len(here), len(there))
 
@@ -173,19 +175,56 @@ def read_at(
     """
     sightings = {name: scan for visit in visits for name, scan in visit.scans}
     known: dict[str, LesionId] = {}
+    of_study: dict[tuple[StudyUID, str], LesionId] = {}
     for match in followed.matches:
         known.setdefault(match.lesion, match.lesion)
         for seen in sightings[match.time_point].sightings:
             if seen.number in match.segments:
                 known.setdefault(seen.own_uid, match.lesion)
                 known.setdefault(seen.tracking_uid, match.lesion)
+                # one name may stand for two lesions where a reader set them apart
+                of_study[sightings[match.time_point].ct.study, seen.own_uid] = match.lesion
     known.pop("", None)
     labels = {scan.ct.study: visit.label for visit in visits for _, scan in visit.scans}
     return read(
         [one for one in readings if one.decision.study not in later],
-        lesion_of=lambda _, uid: known.get(uid),
+        lesion_of=lambda study, uid: of_study.get((study, uid)) or known.get(uid),
         label_of=labels.get,
     )
+
+
+def set_apart(visits: Sequence[Visit], different: Sequence[tuple[StudyUID, str]]) -> tuple[Visit, ...]:
+    """The visits where segments that a reader called another lesion than any before are one of their own.
+
+    A Tracking UID that was sent with it names the new lesion from that visit on.
+
+    Parameters
+    ----------
+    different
+        Study of the visit, and Tracking UID of the segment there.
+    """
+    told = list(visits)
+    for study, uid in different:
+        at = next((n for n, visit in enumerate(told) if any(scan.ct.study == study for _, scan in visit.scans)), None)
+        if at is not None:
+            name = derived_uid("another lesion", uid, study)
+            told[at:] = [_apart(visit, uid, name, study) for visit in told[at:]]
+    return tuple(told)
+
+
+def _apart(visit: Visit, uid: str, name: str, study: StudyUID) -> Visit:
+    def named(scan: Scan, seen: Sighting) -> Sighting:
+        if uid not in (seen.tracking_uid, seen.own_uid):
+            return seen
+        # what bears a name in one scan alone is known again by its place
+        new_name = name if seen.tracking_uid else ""
+        return replace(seen, tracking_uid=new_name, tracking_id="", apart=seen.apart or scan.ct.study == study)
+
+    scans = tuple(
+        (label, replace(scan, sightings=tuple(named(scan, seen) for seen in scan.sightings)))
+        for label, scan in visit.scans
+    )
+    return replace(visit, scans=scans)
 
 
 def named_anew(visits: Sequence[Visit], same: Sequence[tuple[str, str]]) -> tuple[Visit, ...]:

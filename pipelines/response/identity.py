@@ -75,7 +75,7 @@ def shared_between_patients(uids: Mapping[str, Iterable[str]]) -> Rejected | Non
 
 
 def _places(sighting: Sighting, place: Rigid | None) -> NDArray[np.float64] | None:
-    return None if place is None else place.to_fixed(sighting.points_mm)
+    return None if place is None or not len(sighting.points_mm) else place.to_fixed(sighting.points_mm)
 
 
 def _begun(point: Sighted, result: Matched, place: Rigid | None) -> list[Known]:
@@ -134,7 +134,7 @@ def _observed(lesion: Known, parts: Sequence[Sighting]) -> LesionObservation:
         LesionState.MEASURED,
         long_axis=largest.long_axis,
         short_axis=largest.short_axis,
-        volume_ml=sum(part.volume_ml for part in parts),
+        volume_ml=_sum_of([part.volume_ml for part in parts]),
         nature=largest.nature,
         slice_thickness=largest.slice_thickness,
         modality=largest.modality,
@@ -142,6 +142,11 @@ def _observed(lesion: Known, parts: Sequence[Sighting]) -> LesionObservation:
     if len(parts) == 1:
         return seen
     return replace(seen, state=LesionState.SPLIT, parts=tuple(part.axis for part in parts))
+
+
+def _sum_of(volumes: Sequence[float | None]) -> float | None:
+    known = [volume for volume in volumes if volume is not None]
+    return sum(known) if len(known) == len(volumes) else None
 
 
 def _covered(lesion: Known, point: Sighted, place: Rigid | None) -> bool:
@@ -170,7 +175,7 @@ def _seen_again(lesion: Known, point: Sighted, found: Found | None, place: Rigid
         ids=lesion.ids | ({part.tracking_id for part in parts} - {""}),
         organ=lesion.organ if lesion.organ is not Organ.UNKNOWN else parts[0].organ,
         points_mm=np.concatenate(places) if places else lesion.points_mm,
-        step_mm=parts[0].step_mm,
+        step_mm=parts[0].step_mm if places else lesion.step_mm,
     )
 
 

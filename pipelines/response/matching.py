@@ -99,7 +99,7 @@ def match(
         return by_uid
     found = by_uid
     found += _by_id(_left(known, found), seen, _free(seen, found))
-    points = [None if place is None else place.to_fixed(one.points_mm) for one in seen]
+    points = [None if place is None or not len(one.points_mm) else place.to_fixed(one.points_mm) for one in seen]
     found += _by_place(_left(known, found), seen, points, _free(seen, found), gates)
     found, free = _with_parts(found, seen, points, _free(seen, found), gates)
     merged = _merged(_left(known, found), found, seen, points, gates)
@@ -152,7 +152,7 @@ def _by_id(known: Sequence[Known], seen: Sequence[Sighting], free: Sequence[int]
 
 
 def _may_match(one: Known, other: Sighting) -> bool:
-    return _compatible(one.organ, other.organ) and not (one.uids and other.tracking_uid)
+    return not other.apart and _compatible(one.organ, other.organ) and not (one.uids and other.tracking_uid)
 
 
 def _thinned(points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,8 +7,9 @@ import numpy as np
 from pipelines.domain.case import Case, Lesion
 from pipelines.domain.diameters import Diameters
 from pipelines.domain.identity import Sighted, Sighting
+from pipelines.domain.natures import nature_of
 from pipelines.domain.organs import Organ, organ_of
-from pipelines.domain.recist import Tenths, tenths
+from pipelines.domain.recist import LesionNature, Tenths, tenths
 from pipelines.domain.scan_date import ScanDate
 from pipelines.imaging.registration import places_of
 
@@ -25,16 +26,17 @@ def sighted(
     slice_mm
         Slice Thickness of the CT; None when it does not tell.
     """
+    modality = str(case.header.get("Modality") or "CT")
     thickness = None if slice_mm is None else tenths(slice_mm)
     seen = tuple(
-        _sighting(case, lesion, diameters[lesion.number], thickness)
+        _sighting(case, lesion, diameters[lesion.number], thickness, modality)
         for lesion in case.lesions
         if lesion.number in diameters
     )
     return Sighted(label, (scanned_on,), seen, case.ct.grid)
 
 
-def _sighting(case: Case, lesion: Lesion, measured: Diameters, thickness: Tenths | None) -> Sighting:
+def _sighting(case: Case, lesion: Lesion, measured: Diameters, thickness: Tenths | None, modality: str) -> Sighting:
     grid = case.ct.grid
     organ = organ_of(lesion.regions)
     indices = np.argwhere(lesion.mask.voxels) + np.array(lesion.mask.offset)
@@ -51,4 +53,6 @@ def _sighting(case: Case, lesion: Lesion, measured: Diameters, thickness: Tenths
         points_mm=places_of(indices, grid),
         step_mm=max(grid.spacing_mm),
         slice_thickness=thickness,
+        modality=modality,
+        nature=nature_of(lesion.kind, lesion.label) or LesionNature.SOLID,
     )

@@ -62,7 +62,8 @@ def score(
             "MODEL-005",
             f"Model {model.name} {model.version} was not trained for cases like this: "
             f"{' '.join(f'{one.code} {one.detail}' for one in unlike)}",
-            "Set scoring.strict to false to have such cases scored with a warning.",
+            "Read the case without a score, or send a CT that was acquired and contoured as the training data were; "
+            "scoring.strict = false has such cases scored with a warning.",
         )
     contributions = [_contribution(f, float(value)) for f, value in zip(model.features, values, strict=True)]
     signature = math.fsum((model.intercept, *(c.term for c in contributions)))

@@ -11,6 +11,8 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.training.glmnet import Descent, State
+
 Family = Literal["gaussian", "binomial"]
 Floats = NDArray[np.float64]
 
@@ -69,7 +71,7 @@ def lambda_grid(values: Floats, outcome: Floats, *, count: int = 100, ratio: flo
     outcome
         One number a case; 0 and 1 in a logistic model.
     ratio
-        Smallest penalty over the largest. Default: 1e-4, or 1e-2 when there are not more cases than features.
+        Smallest penalty over the largest. Default: 1e-4, or 1e-2 when there are fewer cases than features.
 
     References
     ----------
@@ -78,12 +80,18 @@ def lambda_grid(values: Floats, outcome: Floats, *, count: int = 100, ratio: flo
     cases, features = values.shape
     standardised, _, _ = _standardise(values)
     largest = float(np.max(np.abs(standardised.T @ (outcome - outcome.mean())))) / cases
-    least = ratio if ratio is not None else (1e-4 if cases > features else 1e-2)
+    least = ratio if ratio is not None else (1e-4 if cases >= features else 1e-2)
     return np.asarray(largest * least ** (np.arange(count) / (count - 1)))
 
 
 def lasso_path(
-    values: Floats, outcome: Floats, lambdas: Floats, *, family: Family, most_deviance: float | None = None
+    values: Floats,
+    outcome: Floats,
+    lambdas: Floats,
+    *,
+    family: Family,
+    most_deviance: float | None = None,
+    threshold: float | None = None,
 ) -> LassoPath:
     """Fit the model at each penalty.
 
@@ -100,12 +108,14 @@ def lasso_path(
         Penalties in descending order.
     most_deviance
         End the path where the model explains this fraction of the null deviance; glmnet's own value is 0.999.
+    threshold
+        Stop on the way to each solution where glmnet with this `thresh` stops ("binomial" only); None for the optimum.
 
     References
     ----------
     Friedman, Hastie & Tibshirani 2010, J Stat Softw 33(1).
     """
-    walk = LassoWalk(values, outcome, family=family)
+    walk = LassoWalk(values, outcome, family=family, threshold=threshold)
     for penalty in lambdas:
         walk.go_to(float(penalty))
         if most_deviance is not None and walk.deviance_ratio >= most_deviance:
@@ -116,19 +126,22 @@ def lasso_path(
 class LassoWalk:
     """A lasso path that is fitted penalty by penalty, so that the caller can end it when enough is known."""
 
-    def __init__(self, values: Floats, outcome: Floats, *, family: Family) -> None:
+    def __init__(self, values: Floats, outcome: Floats, *, family: Family, threshold: float | None = None) -> None:
+        if threshold is not None and family != "binomial":
+            raise ValueError("only a binomial path can end where glmnet's does")
         standardised, self._mean, self._sd = _standardise(values)
         self._family: Family = family
         self._problem = _Problem(standardised, outcome, family)
+        self._solver = self._problem if threshold is None else Descent(standardised, outcome, threshold)
         self._state = self._problem.null()
         self._null_deviance = self._problem.deviance(self._state.predictor)
         self._penalties: list[float] = []
-        self._states: list[_State] = []
+        self._states: list[State] = []
         self._explained: list[float] = []
 
     def go_to(self, penalty: float) -> None:
         """Fit at a penalty, smaller than those before."""
-        self._state = self._problem.solve(self._state, penalty)
+        self._state = self._solver.solve(self._state, penalty)
         self._penalties.append(penalty)
         self._states.append(self._state)
         self._explained.append(1.0 - self._problem.deviance(self._state.predictor) / self._null_deviance)
@@ -165,13 +178,6 @@ def _standardise(values: Floats) -> tuple[Floats, Floats, Floats]:
     return np.where(flat, 0.0, (values - mean) / sd), mean, sd
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _State:
-    intercept: float
-    beta: Floats
-    predictor: Floats
-
-
 class _Problem:
     def __init__(self, standardised: Floats, outcome: Floats, family: Family) -> None:
         self._x = standardised
@@ -181,16 +187,16 @@ class _Problem:
         self._binomial = family == "binomial"
         self._n = len(outcome)
 
-    def null(self) -> _State:
+    def null(self) -> State:
         share = float(self._y.mean())
         intercept = float(np.log(share / (1.0 - share))) if self._binomial else share
-        return _State(intercept, np.zeros(self._x.shape[1]), np.full(self._n, intercept))
+        return State(intercept, np.zeros(self._x.shape[1]), np.full(self._n, intercept))
 
     def deviance(self, predictor: Floats) -> float:
         """Twice the negative log-likelihood of the best model less that of this one; a sum of squares for gaussian."""
         return 2.0 * self._n * self._loss(predictor)
 
-    def solve(self, start: _State, penalty: float) -> _State:
+    def solve(self, start: State, penalty: float) -> State:
         active = [int(i) for i in np.flatnonzero(start.beta)]
         signs = [float(s) for s in np.sign(start.beta[active])]
         beta, intercept, predictor = start.beta.copy(), start.intercept, start.predictor
@@ -201,7 +207,7 @@ class _Problem:
             excess[active] = 0.0
             entering = np.flatnonzero(excess > _TOLERANCE)
             if not len(entering):
-                return _State(intercept, beta, predictor)
+                return State(intercept, beta, predictor)
             active.extend(int(i) for i in entering)
             signs.extend(float(s) for s in np.sign(gradient[entering]))
         raise ArithmeticError("the lasso did not converge")

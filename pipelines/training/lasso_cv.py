@@ -72,6 +72,7 @@ def cv_lasso(
     lambdas: Floats | None = None,
     most_deviance: float | None = 0.999,
     patience: float | None = None,
+    threshold: float | None = None,
 ) -> LassoCv:
     """Fit the path to all cases and, at the same penalties, to all cases but each fold.
 
@@ -88,6 +89,8 @@ def cv_lasso(
     patience
         Try no smaller penalty once the measure is worse than at its best by this many times the standard errors of
         both: those that are left take longest, and none is chosen. None to try all, as cv.glmnet does.
+    threshold
+        Of glmnet, see `lasso_path`.
 
     Raises
     ------
@@ -106,7 +109,7 @@ def cv_lasso(
     grid = lambda_grid(values, outcome) if lambdas is None else lambdas
     # with more cores the same numbers take many times as long, and their last bits depend on the machine
     with threadpool_limits(1):
-        return _walked(values, outcome, fold, grid, family, measure, most_deviance, patience)
+        return _walked(values, outcome, fold, grid, family, measure, most_deviance, patience, threshold)
 
 
 def _walked(
@@ -118,11 +121,12 @@ def _walked(
     measure: Measure,
     most_deviance: float | None,
     patience: float | None,
+    threshold: float | None,
 ) -> LassoCv:
     folds = np.unique(fold)
-    everyone = LassoWalk(values, outcome, family=family)
+    everyone = LassoWalk(values, outcome, family=family, threshold=threshold)
     parts = [fold == held_out for held_out in folds]
-    walks = [LassoWalk(values[~test], outcome[~test], family=family) for test in parts]
+    walks = [LassoWalk(values[~test], outcome[~test], family=family, threshold=threshold) for test in parts]
     sizes = np.array([test.sum() for test in parts], dtype=np.float64)
     columns, mean, sd = [], [], []
     for penalty in grid:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from pipelines.training.glmnet import DEFAULT_THRESHOLD
 from pipelines.training.lasso_cv import Measure, Rule
 from pipelines.training.selection import UnivariateTest
 
@@ -22,6 +23,9 @@ class Recipe:
         Absolute Pearson correlation from which on the feature with the higher p is left out.
     penalties, folds, measure, rule
         How the penalty of the lasso is chosen, among how many.
+    threshold
+        Where the lasso's path stops short of the optimum: glmnet's `thresh`, for what R would have found. None for the
+        optimum.
     coefficients
         "logistic" fits the features that the lasso kept again without penalty (by Firth's method where they separate
         the classes), "lasso" keeps its shrunken coefficients.
@@ -37,6 +41,7 @@ class Recipe:
     folds: int = 10
     measure: Measure = "deviance"
     rule: Rule = "min"
+    threshold: float | None = None
     coefficients: Coefficients = "lasso"
     cut_off: CutOffRule = "inner-folds"
 
@@ -89,7 +94,7 @@ PROFILES: Final[dict[str, Profile]] = {
     # Dong & Chen 2025: 98 of 141 patients drawn at random, one selection, a logistic regression on what is left
     "seed-a": Profile(
         "seed-a",
-        Recipe(coefficients="logistic", cut_off="training"),
+        Recipe(threshold=DEFAULT_THRESHOLD, coefficients="logistic", cut_off="training"),
         Validation(hold_out=43 / 141, stratified=False, subsamples=100),
     ),
 }

@@ -14,6 +14,8 @@ from pipelines.training.words import estimator, selection
 _FEW_EVENTS_PER_FEATURE: Final = 10
 _WIDE: Final = 0.2
 _CLOSE_TO_CHANCE: Final = 0.05
+_STEADY: Final = 0.8
+"""Share of the subsamples in which a feature is selected, from which on the selection counts as steady."""
 
 
 def report_of(
@@ -57,7 +59,7 @@ def report_of(
                 Paragraph(_how_judged(study)),
                 *listed("performance"),
                 *shown("roc", "calibration", "decision", "waterfall"),
-                *listed("nested"),
+                *listed("sites", "nested"),
             ),
         ),
         Section("How many patients it would take", (Paragraph(_sample_size(study)), *listed("sample_size"))),
@@ -152,19 +154,52 @@ def _weaknesses(study: Study) -> Iterator[str]:
             f"The apparent AUC of {brief(apparent)} is {apparent - honest:.2f} above that of patients "
             "without a part in the fit: it says how well the signature remembers, not how well it predicts."
         )
-    if study.optimism is not None and study.nested is not None and study.optimism.corrected - study.nested.auc > 0.05:
-        yield (
-            f"The bootstrap corrects the AUC to {brief(study.optimism.corrected)} only, nested cross-validation finds "
-            f"{brief(study.nested.auc)}: with more features than patients a bootstrap sample, which holds two thirds "
-            "of the patients that it is judged on, is too kind. Quote the nested one."
-        )
+    if study.optimism is not None:
+        yield _kindness(study)
     if study.trained.estimator == "lasso" and study.profile.recipe.coefficients == "logistic" and study.selected:
         yield (
             "The selected features separate the classes of the training patients, so that a logistic regression has no "
             "finite coefficients: those of the lasso are used."
         )
+    yield from _in_other_hospitals(study)
     if not study.table.sites or len(set(study.table.sites)) < 2:
         yield "All patients are of one hospital, or the table does not say: nothing is known about other scanners."
+
+
+def _kindness(study: Study) -> str:
+    """Why the bootstrap's corrected AUC is not the one to quote."""
+    assert study.optimism is not None
+    features, patients = len(study.table.features), len(study.train)
+    found = f"The bootstrap corrects the AUC to {brief(study.optimism.corrected)}"
+    if study.nested is not None:
+        found += f", nested cross-validation finds {brief(study.nested.auc)}"
+    why = (
+        "Each bootstrap sample is judged on all patients, two thirds of whom are in it: what was selected among "
+        f"{features} features because it fits these patients by chance fits them there, too, and is not counted as "
+        "optimism."
+    )
+    changing = float(np.mean(study.stability.frequency[list(study.trained.signature.columns)] < _STEADY))
+    if study.selected and changing > 0:
+        why += f" {changing:.0%} of the selected features are selected in fewer than {_STEADY:.0%} of the subsamples."
+    kind = (
+        f"With {features} features and {patients} patients the corrected AUC is too kind."
+        if features > patients
+        else ""
+    )
+    return " ".join(part for part in (f"{found}.", kind, why, "Quote the nested cross-validation.") if part)
+
+
+def _in_other_hospitals(study: Study) -> Iterator[str]:
+    judged = [(one, one.auc) for one in study.left_out if one.auc is not None]
+    if not judged:
+        return
+    worst, area = min(judged, key=lambda pair: pair[1].area)
+    if area.interval.lower <= 0.5:
+        yield (
+            f"In {worst.name}, judged by a signature of the other hospitals, the AUC is {brief(area.area)} (95 % CI "
+            f"{brief(area.interval.lower)} to {brief(area.interval.upper)}, {worst.patients} patients): that the "
+            "signature works in another hospital is not shown."
+        )
 
 
 def _how_judged(study: Study) -> str:

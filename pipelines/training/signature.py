@@ -128,6 +128,7 @@ class LassoLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 measure=recipe.measure,
                 lambdas=grid,
                 patience=self.patience,
+                threshold=recipe.threshold,
             )
             index = self.cv_.index(recipe.rule)
             path = self.cv_.path

@@ -14,6 +14,7 @@ from pipelines.training.evaluation import Evaluation, evaluate
 from pipelines.training.lasso import Floats
 from pipelines.training.profiles import Profile
 from pipelines.training.sample_size import NAGELKERKE, SampleSize, largest_r2, r2_of_auc, sample_size
+from pipelines.training.sites import LeftOut, leave_one_site_out
 from pipelines.training.validation import (
     Data,
     Nested,
@@ -54,6 +55,8 @@ class Study:
         Apparent first, then internal, then held out, as far as there are.
     reliable
         How many features were left by the list of reliable ones; None without a list.
+    left_out
+        Each hospital of the training patients, judged by a signature of the others; empty with fewer than two.
     sample_sizes
         What Riley's criteria ask for: (what was assumed, patients).
     clinical
@@ -82,6 +85,7 @@ class Study:
     rad_score_unseen: bool
     patients: tuple[tuple[str, TableOne], ...]
     reliable: int | None
+    left_out: tuple[LeftOut, ...]
 
     @property
     def cohort(self) -> TrainingTable:
@@ -154,6 +158,8 @@ def study(
         else None
     )
     steady = stability(data, recipe, penalty=trained.penalty, subsamples=plan.subsamples, seed=seed + 30_000, run=run)
+    there = tuple(table.sites[row] for row in training) if table.sites else ()
+    left_out = leave_one_site_out(data, recipe, there, seed=seed + 40_000, run=run)
     rad_score = predictor if crossed is None else crossed.predictor
     honest = _honest_auc(table, trained, held_out, crossed)
     return Study(
@@ -174,6 +180,7 @@ def study(
         crossed is not None,
         _patients(table, training, held_out),
         reliable,
+        left_out,
     )
 
 

@@ -58,6 +58,8 @@ def all_sheets(study: Study) -> tuple[Sheet, ...]:
     ]
     if study.trained.cv is not None:
         found.append(_lasso_sheet(study))
+    if study.left_out:
+        found.append(_sites_sheet(study))
     found += [
         Sheet(f"patients_{number}", title, cells[0], cells[1:])
         for number, (title, cells) in enumerate(((title, printed(made)) for title, made in study.patients), start=1)
@@ -118,6 +120,26 @@ def performance_sheet(study: Study) -> Sheet:
     header = ("patients", "measure", "value", "lower", "upper", "interval")
     caption = f"Performance; the positive class is {study.table.positive_class}"
     return Sheet("performance", caption, header, tuple(rows))
+
+
+def _sites_sheet(study: Study) -> Sheet:
+    rows = [
+        (
+            one.name,
+            str(one.patients),
+            str(one.positives),
+            str(one.features),
+            *(
+                ("", "", "")
+                if one.auc is None
+                else (exact(one.auc.area), exact(one.auc.interval.lower), exact(one.auc.interval.upper))
+            ),
+        )
+        for one in study.left_out
+    ]
+    header = ("left out", "patients", "positive", "features of the others' signature", "AUC", "lower", "upper")
+    caption = "Each hospital by a signature of all others (leave one site out), with DeLong's interval"
+    return Sheet("sites", caption, header, tuple(rows))
 
 
 def _performance(one: Evaluation) -> Iterable[tuple[str, ...]]:

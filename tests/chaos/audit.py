@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
-from node.bootstrap import open_stores
+from node.bootstrap.stores import open_stores
 from node.ports import CaseDetail
 from node.settings import Settings
 from pipelines.domain.case_state import CaseState
@@ -54,6 +54,12 @@ def audit(settings: Settings, receipts: Mapping[str, Sendable], kept: Mapping[st
     found.faults += _cases(settings, receipts, kept, found)
     found.faults += _files(settings, {one.sha256 for one in receipts.values()}, found)
     return found
+
+
+def count_of_ended(settings: Settings) -> int:
+    """Cases whose results have reached the PACS."""
+    (row,) = _rows(settings, "select count(*) from \"case\" where state in ('delivered', 'committed')")
+    return int(row[0])
 
 
 def _rows(settings: Settings, query: str) -> list[tuple[str, ...]]:

@@ -29,6 +29,7 @@ MOODS = (
     "knows duplicates",
     "never reports",
 )
+TAKES_NOTHING = frozenset({"down", "aborts before it stores", "full"})
 
 
 class MoodyPacs:

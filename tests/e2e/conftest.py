@@ -90,7 +90,7 @@ def processed(tmp_path_factory: pytest.TempPathFactory) -> Processed:
         )
         with node(config) as running:
             assert running.command("submit", str(folder / "in")).returncode == 0
-            detail = running.ended(timeout_s=280)
+            detail = running.ended()
             assert detail.row.state is CaseState.DELIVERED, detail.row
             spool = running.settings.data_dir / "spool"
         by_uid = {

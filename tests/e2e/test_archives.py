@@ -60,7 +60,7 @@ def test_orthanc_promises_to_keep_the_results(hospital: Hospital) -> None:
     write_files([*ct, seg_of(ct)], hospital.folder / "in")
     with node(hospital.config()) as running_node:
         submit(running_node, hospital.folder / "in")
-        detail = running_node.reaches(1, CaseState.COMMITTED, timeout_s=120)
+        detail = running_node.reaches(1, CaseState.COMMITTED)
         states = [event.state for event in detail.events]
         assert states == ["collecting", "queued", "running", "reported", "delivered", "committed"]
         promises = {d.commitment for row in detail.results for d in row.deliveries}
@@ -76,7 +76,7 @@ def test_a_series_that_was_never_sent_is_fetched_from_orthanc(hospital: Hospital
     write_files([seg_of(ct)], hospital.folder / "in")
     with node(hospital.config(query=True, retrieve=retrieve)) as running_node:
         submit(running_node, hospital.folder / "in")
-        detail = running_node.reaches(1, CaseState.COMMITTED, timeout_s=120)
+        detail = running_node.reaches(1, CaseState.COMMITTED)
         assert detail.row.ct_slices == 12
         (fetched,) = [event.detail for event in detail.events if event.event == "retrieval"]
         assert "12 of 12 images" in fetched
@@ -89,7 +89,7 @@ def test_slices_that_are_missing_are_fetched_and_no_others(hospital: Hospital) -
     write_files([*ct[:4], *ct[6:], seg_of(ct)], hospital.folder / "in")
     with node(hospital.config(query=True)) as running_node:
         submit(running_node, hospital.folder / "in")
-        detail = running_node.reaches(1, CaseState.COMMITTED, timeout_s=120)
+        detail = running_node.reaches(1, CaseState.COMMITTED)
         assert detail.row.ct_slices == 12
         (fetched,) = [event.detail for event in detail.events if event.event == "retrieval"]
         assert "2 of 2 images" in fetched
@@ -124,7 +124,7 @@ def test_the_worklist_gives_results_the_number_that_the_ct_lacks(tmp_path: Path)
         )
         with node(config) as running_node:
             submit(running_node, tmp_path / "in")
-            detail = running_node.reaches(1, CaseState.REPORTED, timeout_s=120)
+            detail = running_node.reaches(1, CaseState.REPORTED)
             spool = running_node.settings.data_dir / "spool"
             made = [dcmread(spool / row.result.file.path) for row in detail.results]
             ledger = (running_node.settings.data_dir / "ledger.sqlite3").read_bytes()
@@ -143,7 +143,7 @@ def test_a_report_that_comes_after_a_power_cut_is_taken(tmp_path: Path) -> None:
         config = write_config(tmp_path, destinations={"PACS": ("PACS", pacs.port)}, delivery={"commitment_hold_s": 600})
         with node(config) as running_node:
             submit(running_node, tmp_path / "in")
-            wait_for("the request", lambda: pacs.asked, timeout_s=120)
+            wait_for("the request", lambda: pacs.asked)
             kill_tree(running_node.process)
         with node(config) as running_node:
             reported = 0
@@ -157,7 +157,7 @@ def test_a_report_that_comes_after_a_power_cut_is_taken(tmp_path: Path) -> None:
                 detail = running_node.detail(1)
                 return detail if detail is not None and detail.row.state is CaseState.COMMITTED else None
 
-            detail = wait_for("the commitment", committed, timeout_s=120)
+            detail = wait_for("the commitment", committed)
             asked = [one.ReferencedSOPInstanceUID for request in pacs.asked for one in request.ReferencedSOPSequence]
             assert sorted(asked) == sorted(row.result.sop_instance for row in detail.results)
             assert [event.state for event in detail.events].count("delivered") == 1

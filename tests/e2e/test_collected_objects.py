@@ -14,7 +14,7 @@ from node.ports import CaseRow
 from pipelines.domain.case_state import CaseState
 from pipelines.domain.identifiers import SopClassUID
 from pipelines.outputs.iod.check import iod_faults
-from tests.tools import ENDED, node, wait_for, write_config
+from tests.tools import CASE_TIMEOUT_S, ENDED, node, wait_for, write_config
 
 pytestmark = [pytest.mark.e2e, pytest.mark.filterwarnings("ignore::UserWarning")]
 
@@ -145,12 +145,12 @@ def assert_as_expected(sent: Sent, known: dict[str, Dataset]) -> None:
 
 def test_objects_of_many_makers_end_as_they_should(shared_data: Path, tmp_path: Path) -> None:
     folders = ("objects", "cohort_sts/STS_002", "longitudinal/SYN-D01/tp3_20230501")
-    sent = send(tmp_path, shared_data, folders, CASES["objects"] + 3, timeout_s=120)
+    sent = send(tmp_path, shared_data, folders, CASES["objects"] + 3, timeout_s=CASE_TIMEOUT_S)
     assert_as_expected(sent, headers(shared_data, folders))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_all_that_was_collected_ends_as_it_should(shared_data: Path, tmp_path: Path) -> None:
-    sent = send(tmp_path, shared_data, CASES, sum(CASES.values()), timeout_s=280)
+    sent = send(tmp_path, shared_data, CASES, sum(CASES.values()), timeout_s=500)
     assert_as_expected(sent, headers(shared_data, CASES))

@@ -11,9 +11,9 @@ from node.adapters.demo_pacs import DemoPacs
 from pipelines.domain import response_codes as c
 from pipelines.domain.coding import IMAGING_MEASUREMENTS
 from pipelines.domain.identifiers import CaseId
-from pipelines.outputs.check import named_items
+from pipelines.outputs.check import named_items, numbers_named
 from tests.pipelines.response.patients import rows
-from tests.tools import RunningNode, node, wait_for, write_config
+from tests.tools import CASE_TIMEOUT_S, RunningNode, node, wait_for, write_config
 
 pytestmark = pytest.mark.e2e
 
@@ -52,7 +52,7 @@ def folders(root: Path, patient: str) -> list[Path]:
 
 def reports(node_: RunningNode, pacs: DemoPacs, folder: Path, cases: int) -> list[Dataset]:
     """The reports of all cases as they arrived in the archive, oldest visit first, once nothing waits any more."""
-    from node.bootstrap import open_stores
+    from node.bootstrap.stores import open_stores
 
     stores = open_stores(node_.settings)
 
@@ -66,7 +66,7 @@ def reports(node_: RunningNode, pacs: DemoPacs, folder: Path, cases: int) -> lis
         found = [dcmread(path) for path in folder.rglob("*") if path.is_file()]
         return [one for one in found if one.SOPInstanceUID in done]
 
-    made: list[Dataset] = wait_for(f"the reports (log: {node_.log})", look, timeout_s=400)
+    made: list[Dataset] = wait_for(f"the reports (log: {node_.log})", look, timeout_s=CASE_TIMEOUT_S)
     return sorted(made, key=lambda one: str(one.StudyDate))
 
 
@@ -174,6 +174,63 @@ def test_scans_in_any_order_and_a_late_segmentation_give_the_same_answers(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("patient", [f"SYN-D0{number}" for number in range(1, 9)])
+def test_scans_that_come_backwards_with_late_segmentations_give_the_truth(
+    shared_data: Path, tmp_path: Path, pacs: tuple[DemoPacs, int], patient: str
+) -> None:
+    root = shared_data / "longitudinal"
+    archive, port = pacs
+    told = truth(root, patient)
+    visits = folders(root, patient)
+    with node(configured(tmp_path, port)) as running:
+        for folder in reversed(visits):
+            send(running, folder / "ct")
+        # the last visit first, and the baseline last of all
+        for folder in reversed(visits):
+            send(running, folder / "seg.dcm")
+        begun(running, patient, told)
+        made = reports(running, archive, tmp_path / "pacs", len(told.responses))
+    assert_true(made, told)
+
+
+def empty(segmentation: Path, folder: Path, *, frames: bool) -> Path:
+    """A copy in which nothing is drawn, with frames of zeros or without any frame."""
+    drawn = dcmread(segmentation)
+    if frames:
+        drawn.PixelData = bytes(len(drawn.PixelData))
+    else:
+        drawn.NumberOfFrames = 0
+        drawn.PerFrameFunctionalGroupsSequence = []
+        del drawn.PixelData
+    drawn.save_as(folder / "empty.dcm")
+    return folder / "empty.dcm"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("frames", [True, False])
+def test_an_empty_segmentation_is_a_visit_at_which_all_lesions_are_gone(
+    shared_data: Path, tmp_path: Path, pacs: tuple[DemoPacs, int], *, frames: bool
+) -> None:
+    root = shared_data / "longitudinal"
+    archive, port = pacs
+    first, second, third = folders(root, "SYN-D01")
+    with node(configured(tmp_path, port)) as running:
+        begun(running, "SYN-D01", truth(root, "SYN-D01"))
+        send(running, first)
+        send(running, second)
+        send(running, third / "ct")
+        send(running, empty(third / "seg.dcm", tmp_path, frames=frames))
+        made = reports(running, archive, tmp_path / "pacs", 3)
+        assert "No lesion has a voxel" in running.command("status", "3").stdout
+    last = groups(made[-1])
+    assert code(last[0], c.CURRENT_RESPONSE) == c.OVERALL_CR.value
+    assert numbers_named(last[3], c.SUM_OF_DIAMETERS) == [0.0]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("patient", [f"SYN-D0{number}" for number in range(1, 9)])
 def test_the_truth_of_every_patient_comes_out(
     shared_data: Path, tmp_path: Path, pacs: tuple[DemoPacs, int], patient: str

@@ -76,7 +76,7 @@ def test_a_late_slice_opens_the_case_again(tmp_path: Path) -> None:
     with node(write_config(tmp_path)) as running_node:
         # the last slice is not known to be missing: the segmentation names the others only
         submit(running_node, [*ct[:-1], seg_of(ct[:-1])], tmp_path / "1")
-        first = running_node.reaches(1, CaseState.REPORTED, timeout_s=120)
+        first = running_node.reaches(1, CaseState.REPORTED)
         submit(running_node, ct[-1:], tmp_path / "2")
         wait_for("a second run", lambda: len(history(running_node.reaches(1, CaseState.REPORTED))) > 4)
         second = running_node.reaches(1, CaseState.REPORTED)
@@ -97,14 +97,36 @@ def test_a_missing_series_rejects_the_case_and_its_arrival_heals_it(tmp_path: Pa
         assert "SEG-001" in shown
         assert "What to do" in running_node.command("status", "1").stdout
         submit(running_node, ct, tmp_path / "2")
-        assert running_node.reaches(1, CaseState.REPORTED, timeout_s=120).row.code == ""
+        assert running_node.reaches(1, CaseState.REPORTED).row.code == ""
+
+
+def test_a_strict_node_refuses_a_score_and_says_why_where_the_case_is_looked_at(tmp_path: Path) -> None:
+    # 7 mm slices; the demonstration was trained on thinner ones
+    ct = ct_series(**SMALL, spacing_mm=(1.0, 1.0, 7.0))
+    seen = {}
+    for strict in (True, False):
+        config = write_config(tmp_path / str(strict), scoring={"strict": strict}, maps={"features": []})
+        with node(config) as running_node:
+            submit(running_node, [*ct, seg_of(ct)], tmp_path / str(strict) / "sent")
+            detail = running_node.reaches(1, CaseState.REPORTED)
+            (report,) = (row.result for row in detail.results if row.result.kind == "sr-case")
+            written = (running_node.settings.data_dir / "spool" / report.file.path).read_bytes()
+            seen[strict] = (detail, " ".join(running_node.command("status", "1").stdout.split()), written)
+    detail, shown, written = seen[True]
+    assert detail.row.code == "" and "sr-features" in {row.result.kind for row in detail.results}
+    assert "MODEL-005" in shown and "MODEL-013 The slices are 7 mm thick" in shown
+    assert "send a CT that was acquired and contoured as the training data were" in shown
+    assert b"MODEL-005" in written and b"MODEL-013" in written
+    detail, shown, written = seen[False]
+    assert "MODEL-005" not in shown and "MODEL-013" in shown
+    assert b"MODEL-005" not in written and b"Probability" in written
 
 
 def test_a_structure_set_is_measured_as_a_segmentation_is(tmp_path: Path) -> None:
     ct = ct_series(**SMALL)
     with node(write_config(tmp_path)) as running_node:
         submit(running_node, [*ct, rtstruct_of(ct)], tmp_path / "1")
-        detail = running_node.reaches(1, CaseState.REPORTED, timeout_s=120)
+        detail = running_node.reaches(1, CaseState.REPORTED)
         assert {row.result.kind for row in detail.results} >= {"seg", "sr-features", "sr-case", "map"}
 
 
@@ -113,7 +135,7 @@ def test_results_wait_for_a_pacs_that_is_down(tmp_path: Path) -> None:
     ct = ct_series(**SMALL)
     with node(write_config(tmp_path, destinations={"PACS": ("DEMOPACS", port)})) as running_node:
         submit(running_node, [*ct, seg_of(ct)], tmp_path / "1")
-        detail = running_node.reaches(1, CaseState.REPORTED, timeout_s=120)
+        detail = running_node.reaches(1, CaseState.REPORTED)
         tried = wait_for(
             "a failed try",
             lambda: [d for row in running_node.detail(1).results for d in row.deliveries if d.attempts],  # type: ignore[union-attr]
@@ -137,7 +159,7 @@ def test_a_killed_worker_costs_no_case(tmp_path: Path) -> None:
         for pid in descendants(running_node.process.pid):
             if b"role\0worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 os.kill(pid, signal.SIGKILL)
-        detail = running_node.reaches(1, CaseState.REPORTED, timeout_s=120)
+        detail = running_node.reaches(1, CaseState.REPORTED)
         assert history(detail).count("reported") == 1
         assert detail.row.attempt <= 3
 
@@ -165,7 +187,7 @@ def test_a_power_cut_while_a_study_streams_in_loses_nothing_that_was_acknowledge
             assert not isinstance(parse_ref(stored.read_bytes()), Rejected)
         done = running_node.command("submit", str(tmp_path / "study"))
         assert done.returncode == 0, done.stderr
-        detail = running_node.reaches(1, CaseState.REPORTED, timeout_s=180)
+        detail = running_node.reaches(1, CaseState.REPORTED)
         assert detail.row.ct_slices == 60
 
 
@@ -188,7 +210,7 @@ def test_two_workers_on_redis_compute_many_cases_once_each(tmp_path: Path) -> No
             series = [ct_series(**SMALL, seed=n, patient_id=f"TEST-{n}") for n in range(6)]
             submit(running_node, [i for ct in series for i in (*ct, seg_of(ct))], tmp_path / "studies")
             for number in range(1, 7):
-                detail = running_node.reaches(number, CaseState.REPORTED, timeout_s=180)
+                detail = running_node.reaches(number, CaseState.REPORTED)
                 assert history(detail).count("reported") == 1
         started = [(tmp_path / name).read_text().count('"case_started"') for name in ("node.log", "worker.log")]
         assert sum(started) == 6
@@ -206,7 +228,7 @@ def test_a_redis_that_forgets_everything_loses_no_case(tmp_path: Path) -> None:
             _flush(url)
             worker = [sys.executable, "-m", "node", "--config", str(config), "worker"]
             with running(worker, tmp_path / "worker.log"):
-                assert running_node.reaches(1, CaseState.REPORTED, timeout_s=120).row.attempt == 1
+                assert running_node.reaches(1, CaseState.REPORTED).row.attempt == 1
 
 
 def _flush(url: str) -> None:
@@ -281,10 +303,10 @@ def test_a_model_that_is_retired_while_the_node_runs_scores_no_further_case(tmp_
     cases = [ct_series(**SMALL, seed=seed, patient_id=f"TEST-{seed}") for seed in (1, 2)]
     with node(config) as running_node:
         submit(running_node, [*cases[0], seg_of(cases[0])], tmp_path / "1")
-        first = running_node.reaches(1, CaseState.REPORTED, timeout_s=120)
+        first = running_node.reaches(1, CaseState.REPORTED)
         assert running_node.command("model", "retire", "pulmonode-demo", "1.1.0", "--reason", "test").returncode == 0
         submit(running_node, [*cases[1], seg_of(cases[1])], tmp_path / "2")
-        second = running_node.reaches(2, CaseState.REPORTED, timeout_s=120)
+        second = running_node.reaches(2, CaseState.REPORTED)
         spool = running_node.settings.data_dir / "spool"
         shown = [running_node.command("status", case).stdout for case in ("1", "2")]
     # what the model said stays, with its name, and with what it did not know
@@ -309,7 +331,7 @@ def test_no_patient_is_named_outside_the_spool(tmp_path: Path) -> None:
     config = write_config(tmp_path, log={"level": "debug"})
     with node(config) as running_node:
         submit(running_node, [*ct, seg_of(ct)], tmp_path / "in")
-        detail = running_node.reaches(1, CaseState.REPORTED, timeout_s=120)
+        detail = running_node.reaches(1, CaseState.REPORTED)
         shown = running_node.command("status", "1").stdout + running_node.command("status", "--json").stdout
         assert "SENTINEL" not in shown
         assert "SENTINEL" not in str(asdict(detail))
@@ -357,7 +379,7 @@ def test_the_first_case_is_verified_and_a_deviation_is_seen_everywhere(tmp_path:
     # the engines differ in the last digits, which this tolerance does not forgive
     with node(write_config(tmp_path, extraction={"verify_tolerance": 1e-16})) as running_node:
         submit(running_node, [*ct, seg_of(ct)], tmp_path / "1")
-        detail = running_node.reaches(1, CaseState.REPORTED, timeout_s=120)
+        detail = running_node.reaches(1, CaseState.REPORTED)
         shown = " ".join(running_node.command("status", "1").stdout.split())
     assert detail.verification is not None
     assert "Verification first case with this software" in shown

@@ -8,7 +8,7 @@ from pydicom import dcmread
 
 from node.ports import CaseDetail
 from pipelines.domain.case_state import CaseState
-from tests.tools import ENDED, node, node_command, wait_for, write_config
+from tests.tools import CASE_TIMEOUT_S, ENDED, node, node_command, wait_for, write_config
 
 # a code in place of results; all others are measured
 REFUSED = {
@@ -39,7 +39,7 @@ def ended(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             rows = running.cases()
             return len(rows) == len(segmentations) and all(row.state in ENDED | {CaseState.REPORTED} for row in rows)
 
-        wait_for("the end of all cases", all_ended, timeout_s=280)
+        wait_for("the end of all cases", all_ended, timeout_s=CASE_TIMEOUT_S)
         found = {}
         for row in running.cases():
             detail = running.detail(row.case)

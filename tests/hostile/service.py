@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from node.bootstrap import open_stores
+from node.bootstrap.stores import open_stores
 from node.settings import Settings, load_settings
 from tests.dicom import ct_series
 from tests.node.client import client, message

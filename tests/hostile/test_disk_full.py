@@ -32,7 +32,7 @@ def small_disk(folder: Path, size_mb: int) -> Iterator[Path]:
 
 
 # mounting takes a right that not every machine for tests gives, so it is run on purpose where it is given
-@pytest.mark.slow
+@pytest.mark.slow(reason="needs the right to mount a file system")
 @pytest.mark.skipif(os.geteuid() != 0, reason="no file system can be mounted here")
 @pytest.mark.parametrize(("min_free_mb", "taken_mb"), [(0, 19), (8, 12)], ids=["to the last byte", "to the limit"])
 def test_a_full_disk_refuses_and_recovers(tmp_path: Path, min_free_mb: int, taken_mb: int) -> None:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,8 +20,26 @@ _USER = "postgres"
 
 
 @contextmanager
-def postgresql() -> Iterator[str]:
-    """URL of the server, without a database's name; the test is skipped where PostgreSQL is not installed."""
+def postgresql(
+    *,
+    addresses: Sequence[str] = (),
+    rules: Sequence[str] = (),
+    lines: Sequence[str] = (),
+    files: Sequence[Path] = (),
+) -> Iterator[str]:
+    """URL of the server, without a database's name; the test is skipped where PostgreSQL is not installed.
+
+    Parameters
+    ----------
+    addresses
+        Of this machine at which it listens beside 127.0.0.1.
+    rules
+        Who may connect and how, before everybody on this machine may: lines of pg_hba.conf.
+    lines
+        What else is set, as `name=value`; relative file names are those of `files`.
+    files
+        Put beside the data.
+    """
     programs = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None, key=lambda path: int(path.parent.name))
     if programs is None:
         pytest.skip("PostgreSQL (package postgresql) is not installed")
@@ -40,8 +58,16 @@ def postgresql() -> Iterator[str]:
             group=user,
             cwd=folder,
         )
+        accounts = data / "pg_hba.conf"
+        accounts.write_text("\n".join([*rules, accounts.read_text()]))
+        for file in files:
+            shutil.copy(file, data)
+            (data / file.name).chmod(0o600)
+            if user is not None:
+                shutil.chown(data / file.name, user, user)
         port = free_port()
-        address = (f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=")
+        listening = ",".join(("127.0.0.1", *addresses))
+        address = (f"port={port}", f"listen_addresses={listening}", "unix_socket_directories=", *lines)
         # quick to start and to stop, since nothing has to outlive the tests
         quick = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
         options = [part for setting in (*address, *quick) for part in ("-c", setting)]

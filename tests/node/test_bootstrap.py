@@ -6,17 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from node.bootstrap import (
-    broker_url,
-    device_uid,
-    extraction_settings,
-    load_pipeline,
-    make_app,
-    open_stores,
-    process_with_current_model,
-    storage_classes,
-    tolerances,
-)
+from node.bootstrap.computing import process_with_current_model
+from node.bootstrap.extraction import extraction_settings
+from node.bootstrap.machine import device_uid
+from node.bootstrap.pipeline import load_pipeline
+from node.bootstrap.queue import broker_url, make_app
+from node.bootstrap.site import storage_classes, tolerances
+from node.bootstrap.stores import open_stores
 from node.errors import ConfigError
 from node.settings import Settings, load_settings
 from pipelines.domain.identifiers import CaseId

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from node.bootstrap import open_stores
+from node.bootstrap.stores import open_stores
 from node.cli import cli
 from node.settings import load_settings
 from pipelines.domain.reasons import Rejected

@@ -14,7 +14,8 @@ from pydicom import Dataset
 
 from node.adapters.storage_scp import StorageScp
 from node.adapters.storage_scu import StorageScu
-from node.bootstrap import make_queue, open_stores
+from node.bootstrap.queue import make_queue
+from node.bootstrap.stores import open_stores
 from node.errors import TransientError
 from node.logs import Log
 from node.ports import Destination

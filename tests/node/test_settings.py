@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from node.bootstrap import lesion_rule
+from node.bootstrap.site import lesion_rule
 from node.errors import ConfigError
 from node.settings import AssumedCharset, Settings, load_settings, read_secret
 from pipelines.domain.charsets import ASSUMABLE

@@ -4,7 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from node.bootstrap import packaged_config
+from node.bootstrap.machine import packaged_config
 from node.settings import Peer, Settings, load_settings
 from node.settings_template import rows, template
 

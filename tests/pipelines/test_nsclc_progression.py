@@ -13,14 +13,15 @@ from pydicom import Dataset, dcmread
 
 from pipelines.domain import response_codes as c
 from pipelines.domain.case import Case, SeriesKey
-from pipelines.domain.coding import IMAGING_MEASUREMENTS, LONG_AXIS, TRACKING_UID
+from pipelines.domain.coding import IMAGING_MEASUREMENTS, LONG_AXIS, SHORT_AXIS, TRACKING_UID, VOLUME
 from pipelines.domain.history import DocumentRef, Scan, packed, unpacked
 from pipelines.domain.identifiers import SeriesUID, SopClassUID, SopInstanceUID, StudyUID
 from pipelines.domain.outcome import Producer, ResultObject
 from pipelines.domain.progression import Course, Pattern, Resistance, Stop
-from pipelines.domain.readings import Decision, Question, Reading, Source, TrackingUID
+from pipelines.domain.readings import DIFFERENT, Decision, Question, Reading, Source, TrackingUID
 from pipelines.domain.reasons import Rejected
-from pipelines.domain.recist import LesionRole
+from pipelines.domain.recist import LesionRole, NewLesionCall
+from pipelines.domain.responses import OverallResponse
 from pipelines.domain.scan_date import ScanDate
 from pipelines.domain.sop_classes import COMPREHENSIVE_3D_SR
 from pipelines.imaging.case import read_case
@@ -192,6 +193,85 @@ def test_a_reader_says_that_two_segments_are_one_lesion(followed: Followed) -> N
         assert len(told.followed.time_points[1].observations) == lesions
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_a_reader_says_that_a_segment_is_none_of_the_lesions_before(followed: Followed, *, named: bool) -> None:
+    """Whether it bears the name of one of them, or only lies where one of them was."""
+    scans = [
+        scan
+        if named
+        else replace(
+            scan,
+            sightings=tuple(
+                replace(seen, tracking_uid="", tracking_id="", own_uid=f"1.2.{at}.{seen.number}")
+                for seen in scan.sightings
+            ),
+        )
+        for at, scan in enumerate(followed.scans, 1)
+    ]
+    visits = visits_of(scans)
+    known = scans[0].sightings[0].own_uid
+    there = next(seen for seen in scans[1].sightings if seen.own_uid == known) if named else scans[1].sightings[0]
+    said = Reading(
+        1,
+        Decision(Question.SAME_AS, scans[1].ct.study, TrackingUID(there.own_uid), DIFFERENT),
+        datetime(2023, 7, 1, tzinfo=UTC),
+        "reader",
+        Source.COMMAND,
+    )
+    found = []
+    for readings in ((), (said,)):
+        told = tell(visits, followed.places, readings, START, PIPELINE)
+        assert not isinstance(told, Rejected)
+        found.append(told)
+    before, after = (len(told.followed.time_points[1].observations) for told in found)
+    assert after == before + 1
+    assert sum(role is LesionRole.NEW for role in found[1].assessment.roles.values()) == 4
+    assert found[0].digest != found[1].digest
+
+
+def test_what_a_reader_decides_about_a_lesion_that_was_set_apart_is_about_the_new_one(followed: Followed) -> None:
+    uid, study = TrackingUID(followed.scans[1].sightings[0].own_uid), followed.scans[1].ct.study
+    at = datetime(2023, 7, 1, tzinfo=UTC)
+    said = [
+        Reading(1, Decision(Question.SAME_AS, study, uid, DIFFERENT), at, "reader", Source.COMMAND),
+        Reading(
+            2, Decision(Question.NEW_LESION, study, uid, NewLesionCall.REFUTED.value), at, "reader", Source.COMMAND
+        ),
+    ]
+    told = followed.told(*said)
+    # the three that are new anyway stay new; this one is not
+    assert len(told.assessment.visits[0].new_lesions) == 3
+
+
+def test_each_size_names_the_slice_or_the_segment_that_it_was_measured_on(
+    followed: Followed, report: ResultObject
+) -> None:
+    dataset = dcmread(BytesIO(report.data))
+    evidence = {
+        item.ReferencedSOPInstanceUID
+        for study in dataset.CurrentRequestedProcedureEvidenceSequence
+        for series in study.ReferencedSeriesSequence
+        for item in series.ReferencedSOPSequence
+    }
+    case = followed.cases[-1]
+    lesions = groups(report)[3:]
+    assert len(lesions) == 7
+    for items in lesions:
+        for name in (LONG_AXIS, SHORT_AXIS):
+            (size,) = named_items(items, name)
+            (line,) = size.ContentSequence
+            (image,) = line.ContentSequence
+            (column, row), (column_2, row_2) = np.reshape(line.GraphicData, (2, 2))
+            length = np.hypot((column - column_2) * 1.6, (row - row_2) * 1.6)
+            assert length == pytest.approx(float(size.MeasuredValueSequence[0].NumericValue), abs=0.06)
+            assert image.ReferencedSOPSequence[0].ReferencedSOPInstanceUID in evidence
+        (volume,) = named_items(items, VOLUME)
+        (segment,) = volume.ContentSequence[0].ReferencedSOPSequence
+        assert segment.ReferencedSOPInstanceUID == case.segmentation.sop_instance
+        (uid,) = (item.UID for item in named_items(items, TRACKING_UID))
+        assert segment.ReferencedSegmentNumber in [one.number for one in case.lesions if one.tracking_uid == uid]
+
+
 def test_a_later_segmentation_of_the_same_ct_takes_the_place_of_the_first(followed: Followed) -> None:
     first = followed.scans[0]
     again = replace(first, segmentation=SopInstanceUID("1.2.7"), sightings=first.sightings[1:])
@@ -209,6 +289,23 @@ def test_lesions_drawn_in_objects_of_their_own_are_one_scan(followed: Followed) 
     ((_, scan),) = visit.scans
     assert len(scan.sightings) == len(first.sightings)
     assert [seen.number for seen in scan.sightings] == list(range(1, len(first.sightings) + 1))
+
+
+def test_a_scan_in_which_nothing_is_drawn_is_a_complete_response(followed: Followed) -> None:
+    gone = replace(followed.cases[1], lesions=())
+    scan = scan_of(gone)
+    assert isinstance(scan, Scan)
+    told = tell(visits_of([followed.scans[0], scan]), followed.places, (), START, PIPELINE)
+    assert not isinstance(told, Rejected)
+    (visit,) = told.assessment.visits
+    assert visit.overall is OverallResponse.CR
+    assert visit.sum.total == 0
+    made = write_report(gone, told, PIPELINE, PRODUCER)
+    assert isinstance(made, Written), made
+    course, _, _, *lesions = groups(made.report)
+    assert code(course, c.CURRENT_RESPONSE) == c.OVERALL_CR.value
+    assert len(lesions) == len(followed.scans[0].sightings)
+    assert all(numbers_named(lesion, c.AXIS_FROM_BASELINE) == [-100.0] for lesion in lesions)
 
 
 def test_two_cts_of_a_day_are_one_visit(followed: Followed) -> None:

@@ -44,6 +44,8 @@ class StepScp:
         the node) and the step's UID; False when the node does not perform it.
     receivers
         AE titles that notifications can be sent to.
+    queried
+        Hears of every query: who asks, the SOP class and the keys.
     """
 
     def __init__(
@@ -54,12 +56,14 @@ class StepScp:
         *,
         cancel_requested: Callable[[str, str], bool],
         receivers: Collection[str],
+        queried: Callable[[str, str, Dataset], None] = lambda who, sop_class, keys: None,
     ) -> None:
         self._steps = steps
         self._clock = clock
         self._log = log
         self._cancel_requested = cancel_requested
         self._receivers = frozenset(receivers)
+        self._queried = queried
 
     @property
     def services(self) -> tuple[ScpService, ...]:
@@ -122,6 +126,7 @@ class StepScp:
 
     def find(self, event: Any) -> Iterator[tuple[int, Dataset | None]]:
         query: Dataset = event.identifier
+        self._queried(_caller(event), str(event.request.AffectedSOPClassUID), query)
         for uid, held in self._steps.all():
             if event.is_cancelled:
                 yield 0xFE00, None

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, Row, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from node.adapters import ledger_schema as t
+from node.adapters.ledger_time import LONGEST_WAIT, is_due
 from node.adapters.steps.datasets import (
     cancel_request,
     creation_fault,
@@ -206,7 +207,10 @@ class SqlSteps:
         """Notifications that are to be sent now, oldest first."""
         with self._engine.connect() as connection:
             rows = connection.execute(
-                select(t.step_event).where(t.step_event.c.next_at <= at).order_by(t.step_event.c.id).limit(limit)
+                select(t.step_event)
+                .where(is_due(t.step_event.c.next_at, at, LONGEST_WAIT))
+                .order_by(t.step_event.c.id)
+                .limit(limit)
             ).all()
         return [
             StepEvent(

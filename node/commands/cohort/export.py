@@ -11,11 +11,13 @@ from pydicom import dcmread
 from rich.console import Console
 
 from node.adapters.ledger_cohorts import CohortCase
-from node.bootstrap import Stores
+from node.bootstrap.stores import Stores
 from node.commands.cohort.gather import Gathered, from_file, from_ledger
 from node.commands.cohort.keep import members_of, tell
+from node.commands.cohort.known import joined_and_told, joiner
 from node.commands.cohort.secret import read_pseudonyms
 from node.ports import StoredFile
+from node.settings import Settings
 from pipelines.cohort.acquisition import Acquisition, mixed, scanner_table
 from pipelines.cohort.deidentify import Subject, deidentified
 from pipelines.cohort.eligibility import Rules, Screened, screen
@@ -52,16 +54,18 @@ class ExportRequest:
     dicom: bool
 
 
-def run_screen(stores: Stores, cohort: str, rules: Rules, features: Path | None, console: Console) -> int:
+def run_screen(
+    settings: Settings, stores: Stores, cohort: str, rules: Rules, features: Path | None, console: Console
+) -> int:
     """Print how many patients are left at each step; the exit code is 1 when nobody is."""
-    found = _screened(stores, cohort, rules, features)
+    found = _screened(settings, stores, cohort, rules, features, console)
     if isinstance(found, Rejected):
         return tell(console, [found])
     _print_flow(found[1], console)
     return 0 if found[1].chosen else 1
 
 
-def run_export(stores: Stores, request: ExportRequest, console: Console) -> int:
+def run_export(settings: Settings, stores: Stores, request: ExportRequest, console: Console) -> int:
     """Write the folder, which appears whole or not at all; the exit code."""
     pseudonyms = read_pseudonyms(request.secret)
     if isinstance(pseudonyms, Rejected):
@@ -69,7 +73,7 @@ def run_export(stores: Stores, request: ExportRequest, console: Console) -> int:
     if request.output.exists():
         console.print(f"{request.output} exists already; name another folder.", markup=False, soft_wrap=True)
         return 2
-    found = _screened(stores, request.cohort, request.rules, request.features)
+    found = _screened(settings, stores, request.cohort, request.rules, request.features, console)
     if isinstance(found, Rejected):
         return tell(console, [found])
     gathered, screened = found
@@ -89,10 +93,13 @@ def run_export(stores: Stores, request: ExportRequest, console: Console) -> int:
     return 0
 
 
-def _screened(stores: Stores, cohort: str, rules: Rules, features: Path | None) -> tuple[Gathered, Screened] | Rejected:
-    members = members_of(stores.cohorts, cohort)
-    if isinstance(members, Rejected):
-        return members
+def _screened(
+    settings: Settings, stores: Stores, cohort: str, rules: Rules, features: Path | None, console: Console
+) -> tuple[Gathered, Screened] | Rejected:
+    kept = members_of(stores.cohorts, cohort)
+    if isinstance(kept, Rejected):
+        return kept
+    members = joined_and_told(kept, joiner(settings, stores), console)
     gathered = from_ledger(stores, members) if features is None else from_file(features, members)
     return gathered if isinstance(gathered, Rejected) else (gathered, screen(gathered.candidates, rules))
 

@@ -12,7 +12,7 @@ from typing import Final
 from pydicom import Dataset, dcmread
 
 from node.adapters.ledger_cohorts import CohortCase
-from node.bootstrap import Stores
+from node.bootstrap.stores import Stores
 from pipelines.cohort.acquisition import Acquisition, acquisition_of
 from pipelines.cohort.eligibility import Candidate, Ct
 from pipelines.cohort.exported import Included, MeasuredVolume

@@ -10,8 +10,12 @@ import click
 from rich.console import Console
 
 from node.adapters.ledger_cohorts import SqlCohorts
-from node.bootstrap import utc_now
+from node.bootstrap.machine import utc_now
+from node.bootstrap.stores import Stores
+from node.commands.cohort.known import joiner
+from node.settings import Settings
 from pipelines.cohort.dictionary import Checked, check_table
+from pipelines.cohort.joined import disagreement
 from pipelines.cohort.members import ISSUER, MEMBERS, PATIENT_ID, Member, as_json, member_of
 from pipelines.cohort.table_file import RawTable, read_csv, read_workbook
 from pipelines.domain.identifiers import patient_key_of
@@ -22,17 +26,17 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SHOWN: Final = 100
 
 
-def run_import(cohorts: SqlCohorts, cohort: str, path: Path, console: Console) -> int:
+def run_import(settings: Settings, stores: Stores, cohort: str, path: Path, console: Console) -> int:
     """Read a table into a cohort, all of it or nothing; the exit code."""
     raw = read_csv(path.read_bytes()) if path.suffix.lower() == ".csv" else read_workbook(path.read_bytes())
     if isinstance(raw, Rejected):
         return tell(console, [raw])
-    return _put(cohorts, cohort, raw, console)
+    return _put(settings, stores, cohort, raw, console)
 
 
-def run_add(cohorts: SqlCohorts, cohort: str, facts: Mapping[str, str], console: Console) -> int:
+def run_add(settings: Settings, stores: Stores, cohort: str, facts: Mapping[str, str], console: Console) -> int:
     """Add one patient of whom the command line tells; the exit code."""
-    return _put(cohorts, cohort, RawTable(tuple(facts), (tuple(facts.values()),)), console)
+    return _put(settings, stores, cohort, RawTable(tuple(facts), (tuple(facts.values()),)), console)
 
 
 def run_list(cohorts: SqlCohorts, cohort: str | None, *, as_json_text: bool) -> int:
@@ -91,7 +95,7 @@ def tell(console: Console, problems: Sequence[Rejected]) -> int:
     return 1
 
 
-def _put(cohorts: SqlCohorts, cohort: str, raw: RawTable, console: Console) -> int:
+def _put(settings: Settings, stores: Stores, cohort: str, raw: RawTable, console: Console) -> int:
     if _NAME.fullmatch(cohort) is None:
         raise click.UsageError("The name of a cohort has 1 to 64 letters, digits, dots, hyphens or underscores.")
     checked = check_table(MEMBERS, raw.header, raw.rows)
@@ -105,7 +109,11 @@ def _put(cohorts: SqlCohorts, cohort: str, raw: RawTable, console: Console) -> i
         # only where it stands is told: a file without a line of heads begins with a patient
         if str(head) in checked.unused:
             console.print(f"Column {number} is not in the data dictionary and was not read.")
-    new = cohorts.put(cohort, members, at=utc_now())
+    join = joiner(settings, stores)
+    for record, member in zip(checked.records, members, strict=True):
+        for column in join(member).disagreed:
+            console.print(str(disagreement(f"Row {record.row}", column)), markup=False, soft_wrap=True)
+    new = stores.cohorts.put(cohort, members, at=utc_now())
     console.print(f"{new} patients added to {cohort}, {len(members) - new} renewed.", markup=False, soft_wrap=True)
     return 0
 

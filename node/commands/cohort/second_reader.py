@@ -10,10 +10,12 @@ from pydicom import dcmread
 from rich.console import Console
 
 from node.adapters.ledger_cohorts import CohortCase
-from node.bootstrap import Stores, lesion_rule, tolerances
+from node.bootstrap.site import lesion_rule, tolerances
+from node.bootstrap.stores import Stores
 from node.commands.cohort.keep import members_of, tell
 from node.commands.cohort.secret import read_pseudonyms
 from node.settings import Settings
+from pipelines.cohort.reader_identity import Drawing, TwoReaders, drawing_of, two_readers
 from pipelines.cohort.readers import Agreement, Outlined, Pair, agreement, largest, paired, sample
 from pipelines.cohort.table_file import write_csv
 from pipelines.domain.case import Case
@@ -25,13 +27,17 @@ from pipelines.statistics.agreement import Form, Rule
 
 @dataclass(frozen=True, slots=True)
 class AgreementRequest:
-    """What was asked for; `every` compares all lesions instead of the largest of each patient."""
+    """What was asked for; `every` compares all lesions instead of the largest of each patient.
+
+    `whoever` compares drawings that bear the same reader's name, too.
+    """
 
     cohort: str
     form: Form
     rule: Rule
     threshold: float
     every: bool
+    whoever: bool
     output: Path | None
     secret: Path
 
@@ -69,7 +75,8 @@ def run_agreement(settings: Settings, stores: Stores, request: AgreementRequest,
     if isinstance(pseudonyms, Rejected):
         return tell(console, [pseudonyms])
     pairs: list[Pair] = []
-    for first, second in twice_drawn(stores.cohorts.cases([member.key for member in members])):
+    twice = twice_drawn(stores, stores.cohorts.cases([member.key for member in members]), whoever=request.whoever)
+    for first, second in twice.pairs:
         sides = [_outlined(settings, stores, case) for case in (first, second)]
         faults = [side for side in sides if isinstance(side, Rejected)]
         if faults:
@@ -77,6 +84,8 @@ def run_agreement(settings: Settings, stores: Stores, request: AgreementRequest,
             continue
         one, other = (side for side in sides if not isinstance(side, Rejected))
         pairs += paired(pseudonyms.patient(first.patient_key), one, other)
+    for notice in twice.notices():
+        console.print(notice, markup=False, soft_wrap=True)
     compared = pairs if request.every else largest(pairs)
     found = agreement(compared, form=request.form, rule=request.rule, threshold=request.threshold)
     if isinstance(found, Rejected):
@@ -92,13 +101,67 @@ def run_agreement(settings: Settings, stores: Stores, request: AgreementRequest,
     return 0
 
 
-def twice_drawn(cases: Sequence[CohortCase]) -> tuple[tuple[CohortCase, CohortCase], ...]:
-    """Of each CT with several measured segmentations the two that arrived first."""
+@dataclass(frozen=True, slots=True)
+class TwiceDrawn:
+    """CTs that two readers drew.
+
+    Attributes
+    ----------
+    unnamed
+        How many pairs do not tell both readers.
+    same
+        Cases of CTs that were drawn more than once, but by one reader.
+    """
+
+    pairs: tuple[tuple[CohortCase, CohortCase], ...]
+    unnamed: int
+    same: tuple[tuple[int, ...], ...]
+
+    def notices(self) -> tuple[str, ...]:
+        """What a person has to know of the readers."""
+        told = [
+            str(
+                Rejected(
+                    "COH-009",
+                    f"Cases {', '.join(map(str, cases))} are drawings of one CT by the same reader, and are left out.",
+                    "Have another reader draw it; if the program writes one name for everybody, add --any-reader.",
+                )
+            )
+            for cases in self.same
+        ]
+        if self.unnamed:
+            told.append(
+                f"Of {self.unnamed} of {len(self.pairs)} CTs the segmentations do not tell who drew them; that their "
+                "readers are different is taken on trust."
+            )
+        return tuple(told)
+
+
+def twice_drawn(stores: Stores, cases: Sequence[CohortCase], *, whoever: bool) -> TwiceDrawn:
+    """Of each CT with several measured segmentations the first two that are not by the same reader."""
     by_series: dict[str, list[CohortCase]] = {}
     for case in cases:
-        if any(lesion.features for lesion in case.lesions):
+        if case.segmentation is not None and any(lesion.features for lesion in case.lesions):
             by_series.setdefault(case.series, []).append(case)
-    return tuple((found[0], found[1]) for found in by_series.values() if len(found) > 1)
+    found: list[tuple[TwoReaders, dict[int, CohortCase]]] = []
+    same = []
+    for drawn in by_series.values():
+        if len(drawn) < 2:
+            continue
+        chosen = two_readers([_drawing(stores, case) for case in drawn], whoever=whoever)
+        if chosen is None:
+            same.append(tuple(case.case for case in drawn))
+        else:
+            found.append((chosen, {case.case: case for case in drawn}))
+    pairs = tuple((here[chosen.first], here[chosen.second]) for chosen, here in found)
+    return TwiceDrawn(pairs, sum(not chosen.named for chosen, _ in found), tuple(same))
+
+
+def _drawing(stores: Stores, case: CohortCase) -> Drawing:
+    if case.segmentation is None:
+        return Drawing(case.case, "", "")
+    header = dcmread(stores.spool.path(case.segmentation), stop_before_pixels=True)
+    return drawing_of(case.case, header)
 
 
 def _outlined(settings: Settings, stores: Stores, case: CohortCase) -> tuple[Outlined, ...] | Rejected:

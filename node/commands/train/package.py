@@ -150,7 +150,8 @@ def _of_validation(study: Study) -> Iterator[Performance]:
             measure="AUC corrected for optimism",
             data="internal",
             value=_ten(study.optimism.corrected),
-            method=f"{len(study.optimism.in_sample)} bootstrap samples, the whole recipe in each",
+            method=f"{len(study.optimism.in_sample)} bootstrap samples, the whole recipe in each; too kind where "
+            "features are selected among more than there are patients, see the nested cross-validation",
         )
 
 

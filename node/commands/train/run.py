@@ -79,7 +79,10 @@ def run_train(request: Request, console: Console) -> int:
         reliable = len(table.features)
         if not reliable:
             return _refused(_unknown_features(request.reliable), console)
-    with _progress(request.profile, console) as (bar, task), _workers(request.jobs, bar, task) as run:
+    with (
+        _progress(request.profile, len(set(table.sites)), console) as (bar, task),
+        _workers(request.jobs, bar, task) as run,
+    ):
         made = study(table, request.profile, seed=request.seed, run=run, by_site=request.by_site, reliable=reliable)
     if isinstance(made, Rejected):
         return _refused(made, console)
@@ -201,9 +204,9 @@ def _refused(reason: Rejected, console: Console) -> int:
 
 
 @contextmanager
-def _progress(profile: Profile, console: Console) -> Iterator[tuple[Progress, TaskID]]:
+def _progress(profile: Profile, sites: int, console: Console) -> Iterator[tuple[Progress, TaskID]]:
     plan = profile.validation
-    total = plan.outer_folds * plan.outer_repeats + plan.bootstraps + plan.subsamples
+    total = plan.outer_folds * plan.outer_repeats + plan.bootstraps + plan.subsamples + (sites if sites > 1 else 0)
     total += (1 + plan.permutations) * (plan.outer_folds or 5) if plan.permutations else 0
     columns = (TextColumn("Fitting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar:

@@ -25,7 +25,7 @@ from pipelines.outputs.provenance import Identity, coded, moment_of, result_head
 KIND: Final = "page"
 DESCRIPTION: Final = "AI: result page"
 _SERIES_NUMBERS: Final = {"pdf": 9006, "image": 9007}
-_PIXEL_DATA: Final = 0x7FE00010
+PIXEL_DATA: Final = 0x7FE00010
 _DIGEST: Final = "SHA-256 of the pixels "
 
 
@@ -76,7 +76,7 @@ def _document(findings: Findings, producer: Producer, settings: PageSettings, pd
     made.AcquisitionDateTime = None
     made.BurnedInAnnotation = "YES"
     made.RecognizableVisualFeatures = "NO"
-    made.SourceInstanceSequence = [_report(findings), *_instances(shown_slices(findings))]
+    made.SourceInstanceSequence = [_report(findings), *images_of(shown_slices(findings), frames=False)]
     made.DocumentTitle = identity.description
     made.ConceptNameCodeSequence = [coded(ONCOLOGY_MEASUREMENT_REPORT)]
     # a person may verify the document; a device cannot
@@ -107,7 +107,7 @@ def _capture(findings: Findings, producer: Producer, settings: PageSettings, pdf
     made.RecognizableVisualFeatures = "NO"
     made.LossyImageCompression = "00"
     made.DerivationDescription = f"Result page, drawn at {DPI} dpi. {pixels_digest(pixels)}"
-    made.SourceImageSequence = _images(shown_slices(findings))
+    made.SourceImageSequence = images_of(shown_slices(findings), frames=True)
     made.SourceInstanceSequence = [_report(findings)]
     made.SamplesPerPixel = 3
     made.PhotometricInterpretation = "RGB"
@@ -116,7 +116,7 @@ def _capture(findings: Findings, producer: Producer, settings: PageSettings, pdf
     made.BitsAllocated = made.BitsStored = 8
     made.HighBit = 7
     made.PixelRepresentation = 0
-    return result_object(identity, made, *pixel_element(_PIXEL_DATA, "OB", pixels))
+    return result_object(identity, made, *pixel_element(PIXEL_DATA, "OB", pixels))
 
 
 def _report(findings: Findings) -> Dataset:
@@ -126,22 +126,15 @@ def _report(findings: Findings) -> Dataset:
     return item
 
 
-def _instances(slices: list[SliceRef]) -> list[Dataset]:
-    """The instances that `slices` lie in, each once."""
+def images_of(slices: list[SliceRef], *, frames: bool) -> list[Dataset]:
+    """The instances that `slices` lie in, each once; with `frames` the numbers of those, where an instance has more."""
     items = []
     for sop_class, sop_instance in dict.fromkeys((s.sop_class, s.sop_instance) for s in slices):
         item = Dataset()
         item.ReferencedSOPClassUID = sop_class
         item.ReferencedSOPInstanceUID = sop_instance
+        numbers = [s.frame for s in slices if s.sop_instance == sop_instance and s.frame is not None]
+        if frames and numbers:
+            item.ReferencedFrameNumber = numbers
         items.append(item)
-    return items
-
-
-def _images(slices: list[SliceRef]) -> list[Dataset]:
-    """The same with the numbers of the frames, where an instance has more than one."""
-    items = _instances(slices)
-    for item in items:
-        frames = [s.frame for s in slices if s.sop_instance == item.ReferencedSOPInstanceUID and s.frame is not None]
-        if frames:
-            item.ReferencedFrameNumber = frames
     return items

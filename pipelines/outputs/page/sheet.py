@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, Literal
 
@@ -161,6 +162,11 @@ class Sheet:
     def box(self, x: float, y: float, width: float, height: float, *, colour: Colour) -> None:
         """A filled rectangle with its top left corner at x, y."""
         self.area((x, y), (x + width, y), (x + width, y + height), (x, y + height), colour=colour)
+
+    def frame(self, x: float, y: float, width: float, height: float, *, colour: Colour) -> None:
+        """The outline of a rectangle with its top left corner at x, y."""
+        corners = [(x, y), (x + width, y), (x + width, y + height), (x, y + height), (x, y)]
+        self.lines(list(pairwise(corners)), colour=colour)
 
     def picture(self, x: float, y: float, width: float, height: float, grey: NDArray[np.uint8]) -> None:
         """An image of grey values, shape (rows, columns)."""

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.domain.case import MeasuredLesion
-from pipelines.domain.diameters import Point
-from pipelines.domain.volume import CtVolume
+from pipelines.domain.diameters import Diameters, Point
+from pipelines.domain.volume import CtVolume, Mask
 
 WINDOW_WIDTH_HU: Final = 1200.0
 WINDOW_LEVEL_HU: Final = -600.0
@@ -54,9 +54,12 @@ class View:
 
 def key_slice(measured: MeasuredLesion) -> int:
     """The slice with the long axis; that with most voxels where no axis was measured."""
-    if measured.diameters is not None:
-        return measured.diameters.slice_index
-    mask = measured.lesion.mask
+    return _key_slice(measured.lesion.mask, measured.diameters)
+
+
+def _key_slice(mask: Mask, diameters: Diameters | None) -> int:
+    if diameters is not None:
+        return diameters.slice_index
     return mask.offset[0] + int(np.argmax(mask.voxels.sum(axis=(1, 2))))
 
 
@@ -69,16 +72,28 @@ def lesion_view(ct: CtVolume, measured: MeasuredLesion, *, columns: int, rows: i
     ----------
     Dong & Chen 2025, section 1.2: the lesions were drawn in this window.
     """
-    index = key_slice(measured)
-    mask = measured.lesion.mask
+    return mask_view(ct, measured.lesion.mask, measured.diameters, columns=columns, rows=rows)
+
+
+def mask_view(
+    ct: CtVolume,
+    mask: Mask,
+    diameters: Diameters | None,
+    *,
+    columns: int,
+    rows: int,
+    least_half_mm: float = _LEAST_HALF_WIDTH_MM,
+) -> View:
+    """As `lesion_view`, of voxels; the picture shows `least_half_mm` to both sides at least."""
+    index = _key_slice(mask, diameters)
     section = mask.voxels[index - mask.offset[0]]
     hit_rows, hit_columns = np.flatnonzero(section.any(axis=1)), np.flatnonzero(section.any(axis=0))
     top, bottom = mask.offset[1] + int(hit_rows[0]), mask.offset[1] + int(hit_rows[-1]) + 1
     left, right = mask.offset[2] + int(hit_columns[0]), mask.offset[2] + int(hit_columns[-1]) + 1
     column_mm, row_mm, _ = ct.grid.spacing_mm
     wide, high = (right - left) * column_mm / 2, (bottom - top) * row_mm / 2
-    margin = max(_LEAST_MARGIN_MM, _MARGIN * 2 * max(wide, high))
-    half = max(wide + margin, (high + margin) * columns / rows, _LEAST_HALF_WIDTH_MM)
+    margin = half_width_mm(max(wide, high)) - max(wide, high)
+    half = max(wide + margin, (high + margin) * columns / rows, least_half_mm)
     pixel_mm = 2 * half / columns
     # the corner of the picture and the size of its pixels, in pixels of the CT
     corner = ((left + right) / 2 - half / column_mm, (top + bottom) / 2 - half * rows / columns / row_mm)
@@ -90,7 +105,7 @@ def lesion_view(ct: CtVolume, measured: MeasuredLesion, *, columns: int, rows: i
     def placed(start: Point, end: Point) -> tuple[Place, Place]:
         return place(start.column, start.row), place(end.column, end.row)
 
-    calipers = () if measured.diameters is None else (measured.diameters.long, measured.diameters.short)
+    calipers = () if diameters is None else (diameters.long, diameters.short)
     grid = ct.grid
     return View(
         slice_index=index,
@@ -102,6 +117,11 @@ def lesion_view(ct: CtVolume, measured: MeasuredLesion, *, columns: int, rows: i
         top=_side(tuple(-cosine for cosine in grid.column_cosines)),
         bar_mm=max((mm for mm in _BARS_MM if mm <= half / 2), default=_BARS_MM[0]),
     )
+
+
+def half_width_mm(reach_mm: float) -> float:
+    """What is shown to each side of a lesion that reaches so far from its middle."""
+    return reach_mm + max(_LEAST_MARGIN_MM, _MARGIN * 2 * reach_mm)
 
 
 def windowed(hu: NDArray[np.generic]) -> NDArray[np.uint8]:

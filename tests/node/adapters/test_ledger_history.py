@@ -1,6 +1,6 @@
 """The scans of patients in the ledger, and the reports that are added to cases that have ended."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 from sqlalchemy import Engine, select
@@ -9,7 +9,7 @@ from node.adapters import history_schema as h
 from node.adapters.ledger import SqlLedger
 from node.adapters.ledger_erasure import SqlErasure
 from node.adapters.ledger_history import SqlHistory
-from node.history import Assessed, CaseInputs, Placement
+from node.history import Assessed, CaseInputs, Due, Placement
 from node.keeping import Why
 from node.ports import Destination, Report
 from pipelines.domain.case import SeriesKey
@@ -62,8 +62,11 @@ def said(ledger: SqlLedger, history: SqlHistory, case: CaseId, clock: SetClock, 
     asked_at = history.asked(PATIENT)
     made = result(case, "sr", run)
     report = DocumentRef(SeriesKey(image().key.study, made.series), made.sop_class, made.sop_instance)
-    told = Assessed("2024-02-03", run, ("PR",), (), report, None, clock())
-    return asked_at is not None and history.say(PATIENT, asked_at, case, told, made, PACS, at=clock())
+    due = date(2024, 4, 1), date(2024, 4, 15)
+    told = Assessed("2024-02-03", run, ("PR",), (), report, None, clock(), due=due)
+    return asked_at is not None and history.say(
+        PATIENT, asked_at, case, told, () if made is None else (made,), PACS, at=clock()
+    )
 
 
 def test_a_scan_comes_back_as_it_was_kept(ledger: SqlLedger, engine: Engine, clock: SetClock) -> None:
@@ -105,7 +108,7 @@ def test_what_was_asked_for_again_meanwhile_is_not_answered(ledger: SqlLedger, e
     clock.forward(1)
     history.ask(PATIENT, at=clock())
     told = Assessed("2024-02-03", "1", (), (), None, None, clock())
-    assert not history.say(PATIENT, before, case, told, None, PACS, at=clock())
+    assert not history.say(PATIENT, before, case, told, (), PACS, at=clock())
     assert not history.answered(PATIENT, before)
     assert history.assessed(case) is None
     now = history.asked(PATIENT)
@@ -141,3 +144,13 @@ def test_a_deleted_case_leaves_no_scan(ledger: SqlLedger, engine: Engine, clock:
         for table in (h.time_point, h.time_point_lesion, h.placement, h.assessment):
             assert connection.execute(select(table)).all() == []
     assert history.asked(PATIENT) is None
+
+
+def test_the_latest_window_of_each_patient_is_listed(ledger: SqlLedger, engine: Engine, clock: SetClock) -> None:
+    history, case, _ = kept(ledger, engine, clock)
+    assert history.due() == []
+    assert said(ledger, history, case, clock, "first")
+    assert history.due() == [Due(case, "2024-02-03", date(2024, 4, 1), date(2024, 4, 15))]
+    told = history.assessed(case)
+    assert told is not None
+    assert told.due == (date(2024, 4, 1), date(2024, 4, 15))

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
@@ -41,6 +41,8 @@ class Node:
     ledger: SqlLedger
     spool: FileSpool
     port: int
+    asked: list[tuple[str, str, str]] = field(default_factory=list)
+    """Peer, SOP class and level of each query and retrieval that was told of."""
 
     def scu(
         self, port: int, *, ae_title: str = "DCMQRSCP", retrieve: Literal["move", "get"] = "move", known_as: str = ""
@@ -54,6 +56,7 @@ class Node:
             storage_classes=CT_IMAGES,
             transfer_syntaxes=TRANSFER_SYNTAXES,
             retrieve_timeout_s=20,
+            queried=lambda peer, sop_class, keys: self.asked.append((peer, sop_class, keys.QueryRetrieveLevel)),
         )
 
 
@@ -139,6 +142,8 @@ def test_a_series_arrives_as_durably_as_if_it_had_been_sent(
 ) -> None:
     got = node.scu(archive.port, retrieve=retrieve).retrieve("archive", key_of(archive.ct))
     assert (got.completed, got.failed, got.fault) == (4, 0, None)
+    model = {"move": STUDY_ROOT_MOVE, "get": STUDY_ROOT_GET}[retrieve]
+    assert node.asked == [("archive", model, "SERIES")]
     for uid in uids(archive.ct):
         file = node.ledger.known(uid)
         assert file is not None

@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from node.adapters.ledger import SqlLedger, open_engine
 from node.adapters.ledger_priorities import SqlPriorities
 from node.adapters.queue_celery import CeleryQueue, QueueSettings, QueueUnavailable, create_app
-from node.bootstrap import make_queue
+from node.bootstrap.queue import make_queue
 from node.logs import Log
 from node.services.assemble import Assembler
 from node.settings import load_settings
@@ -103,7 +103,7 @@ def test_a_case_that_kills_its_process_again_and_again_is_given_up_and_the_other
     with (tmp_path / "log").open("wb") as log:
         worker = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
     try:
-        wait_for("the end", lambda: states() == [CaseState.FAILED, CaseState.REPORTED], timeout_s=120)
+        wait_for("the end", lambda: states() == [CaseState.FAILED, CaseState.REPORTED], timeout_s=280)
     finally:
         worker.kill()
         worker.wait()

@@ -1,8 +1,6 @@
 """Audit messages on their way to a repository: over TLS, over UDP, and while nobody takes them."""
 
 import socket
-import ssl
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,42 +13,8 @@ from node.errors import TransientError
 from node.logs import Log
 from node.services.ship import Shipper
 from tests.node.certificates import authority
+from tests.node.listeners import Repository
 from tests.tools import free_port, wait_for
-
-
-class Repository:
-    """Takes syslog over TLS with counted octets, and keeps the messages."""
-
-    def __init__(self, files: TlsFiles, port: int) -> None:
-        self.messages: list[bytes] = []
-        self.faults: list[Exception] = []
-        self._context = Tls(files).server()
-        self._listening = socket.create_server(("127.0.0.1", port))
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def close(self) -> None:
-        self._listening.close()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                plain, _ = self._listening.accept()
-            except OSError:
-                return
-            try:
-                with self._context.wrap_socket(plain, server_side=True) as connection:
-                    self._take(connection)
-            except (OSError, ValueError) as fault:
-                self.faults.append(fault)
-
-    def _take(self, connection: ssl.SSLSocket) -> None:
-        taken = b""
-        while part := connection.recv(65536):
-            taken += part
-        while taken:
-            length, _, rest = taken.partition(b" ")
-            self.messages.append(rest[: int(length)])
-            taken = rest[int(length) :]
 
 
 @pytest.fixture
@@ -80,7 +44,7 @@ def test_messages_arrive_whole_and_in_order_over_tls(
     repository = start(port)
     lines = [b"<85>1 - - - - - - \xef\xbb\xbf" + b"12 34 " * number for number in (1, 100, 20_000)]
     SyslogSender(f"tls://127.0.0.1:{port}", Tls(parties[1])).send(lines)
-    wait_for("the messages", lambda: len(repository.messages) == 3, timeout_s=10)
+    wait_for("the messages", lambda: len(repository.messages) == 3, timeout_s=30)
     assert repository.messages == lines
     assert repository.faults == []
 
@@ -122,7 +86,7 @@ def test_what_cannot_be_sent_waits_and_goes_out_once_in_order(
     record.append(b"message 450")
     assert Shipper(AuditRecord(tmp_path / "audit"), sender.send, Log("audit")).tick() == 1
     assert Shipper(AuditRecord(tmp_path / "audit"), sender.send, Log("audit")).tick() == 0
-    wait_for("the messages", lambda: len(repository.messages) == 451, timeout_s=10)
+    wait_for("the messages", lambda: len(repository.messages) == 451, timeout_s=30)
     assert repository.messages == [b"message %d" % number for number in range(451)]
 
 

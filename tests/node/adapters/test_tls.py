@@ -109,7 +109,7 @@ def test_one_whom_the_authority_vouches_for_stores_over_tls(hospital: Hospital, 
 
 def test_one_who_speaks_no_tls_is_not_let_in(hospital: Hospital, image: Path) -> None:
     assert sent(hospital, None, image) == "NET-001"
-    wait_for("the refusal", lambda: hospital.refused, timeout_s=10)
+    wait_for("the refusal", lambda: hospital.refused, timeout_s=30)
     assert "TLS" in hospital.refused[0].why
 
 

@@ -1,6 +1,6 @@
 """Orders of a patient from DCMTK's worklist."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from node.ports import PatientIdentity
 from pipelines.domain.coding import Code
 from pipelines.domain.order import Order
 from pipelines.domain.reasons import Rejected
+from pipelines.domain.sop_classes import MODALITY_WORKLIST
 from tests.tools import free_port, wlmscpfs
 
 
@@ -42,6 +43,16 @@ def write_order(folder: Path, name: str, *, patient_id: str, accession_number: s
     dcmwrite(folder / "WORKLIST" / f"{name}.wl", made, enforce_file_format=True)
 
 
+def hears(folder: Path) -> Callable[[str, str, Dataset], None]:
+    """Writes down whom the node asks."""
+
+    def told(peer: str, sop_class: str, keys: Dataset) -> None:
+        with (folder / "asked").open("a") as file:
+            file.write(f"{peer} {sop_class} {keys.PatientID}\n")
+
+    return told
+
+
 @pytest.fixture
 def worklist(tmp_path: Path) -> Iterator[WorklistScu]:
     folder = tmp_path / "worklist"
@@ -49,7 +60,7 @@ def worklist(tmp_path: Path) -> Iterator[WorklistScu]:
     write_order(folder, "2", patient_id="P-1", accession_number="A2", study="1.2.4")
     write_order(folder, "3", patient_id="P-10", accession_number="A3")
     with wlmscpfs(folder) as port:
-        yield WorklistScu("PULMONODE", PeerAddress("ris", "WORKLIST", "127.0.0.1", port, 10))
+        yield WorklistScu("PULMONODE", PeerAddress("ris", "WORKLIST", "127.0.0.1", port, 10), queried=hears(tmp_path))
 
 
 def test_the_orders_of_a_patient_are_read_in_full(worklist: WorklistScu) -> None:
@@ -69,8 +80,9 @@ def test_the_orders_of_a_patient_are_read_in_full(worklist: WorklistScu) -> None
     assert first.study == "1.2.3"
 
 
-def test_an_accession_number_narrows_the_orders_down(worklist: WorklistScu) -> None:
+def test_an_accession_number_narrows_the_orders_down(worklist: WorklistScu, tmp_path: Path) -> None:
     orders = worklist.orders(PatientIdentity("P-1"), accession_number="A2")
+    assert (tmp_path / "asked").read_text() == f"ris {MODALITY_WORKLIST} P-1\n"
     assert not isinstance(orders, Rejected)
     assert [one.accession_number for one in orders] == ["A2"]
 

@@ -13,7 +13,9 @@ from sqlalchemy import select, text
 from node.adapters import ledger_schema as t
 from node.adapters.ledger import make_engine, open_engine
 from node.adapters.ledger_copy import export, put_back
-from node.bootstrap import Stores, device_uid, make_retainer, open_stores
+from node.bootstrap.keeping import make_retainer
+from node.bootstrap.machine import device_uid
+from node.bootstrap.stores import Stores, open_stores
 from node.commands.backup import back_up, restore
 from node.errors import ConfigError
 from node.keeping import Why

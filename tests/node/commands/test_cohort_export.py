@@ -13,7 +13,9 @@ from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 
-from node.bootstrap import Stores, make_processor, open_stores, utc_now
+from node.bootstrap.computing import make_processor
+from node.bootstrap.machine import utc_now
+from node.bootstrap.stores import Stores, open_stores
 from node.cli import cli
 from node.logs import Log
 from node.services.receive import Announced, Receiver
@@ -97,7 +99,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     for number in range(UNKNOWN + 1):
         if number != UNKNOWN:
             ct = patient_ct(number)
-            found.receive(*ct, seg_of(ct, {1: centred(0.7)}))
+            found.receive(*ct, drawn_by("", seg_of(ct, {1: centred(0.7)})))
             found.measure(ct)
         start = "" if number == UNTREATED else START.isoformat()
         stage = "II" if number == EARLY_STAGE else "IV"
@@ -117,6 +119,13 @@ def exported(site: Site) -> Path:
     done = site.call("cohort", "export", "nsclc", "-o", str(site.folder / "cohort"), "--dicom")
     assert done.exit_code == 0, done.output
     return site.folder / "cohort"
+
+
+def drawn_by(name: str, segmentation: Dataset) -> Dataset:
+    """Drawn by `name`, or by the reader of all first drawings."""
+    segmentation.ContentCreatorName = name or "ZZ^FIRST"
+    segmentation.SeriesInstanceUID = f"{segmentation.SeriesInstanceUID[:50]}.{len(name)}"
+    return segmentation
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -220,11 +229,17 @@ def test_second_readers_are_compared_and_their_list_of_features_trains_a_model(s
     assert lone.exit_code == 1 and "COH-009 0 lesions" in lone.output
     chosen = [ct for number in range(UNKNOWN) if (ct := patient_ct(number))[0].SeriesInstanceUID in series]
     for ct in chosen:
-        site.receive(seg_of(ct, {1: centred(0.7, shift=1)}))
+        site.receive(drawn_by("ZZ^SENTINEL", seg_of(ct, {1: centred(0.7, shift=1)})))
         site.measure(ct)
+    # the first reader once more: no second reader
+    alone = next(ct for number in range(UNKNOWN) if (ct := patient_ct(number))[0].SeriesInstanceUID not in series)
+    site.receive(drawn_by("", seg_of(alone, {1: centred(0.7, shift=1)})))
+    site.measure(alone)
     output = site.folder / "agreement"
     done = site.call("cohort", "agreement", "nsclc", "-o", str(output))
     assert done.exit_code == 0, done.output
+    assert " ".join(done.output.split()).count("drawings of one CT by the same reader, and are left out") == 1
+    assert "do not tell who drew them" not in done.output and "SENTINEL" not in done.output
     overlaps = rows_of(output / "overlap.csv")
     one, other = centred(0.7), centred(0.7, shift=1)
     expected = 2 * (one & other).sum() / (one.sum() + other.sum())

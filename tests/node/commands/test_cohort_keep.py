@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 from openpyxl import Workbook
 
-from node.bootstrap import open_stores
+from node.bootstrap.stores import open_stores
 from node.cli import cli
 from node.settings import load_settings
 from pipelines.domain.identifiers import digest_of

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from node.bootstrap import make_scp, open_stores
+from node.bootstrap.receiving import make_scp
+from node.bootstrap.stores import open_stores
 from node.commands.doctor import examine
 from node.commands.probe import Check, make_probe
 from node.ports import RefusedAssociation

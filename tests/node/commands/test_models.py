@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from node.adapters.model_folder import write_folder
-from node.bootstrap import demo_model
+from node.bootstrap.models import demo_model
 from node.cli import cli
 from pipelines.extraction.names import feature_names
 from pipelines.extraction.settings import load_profile

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import create_engine, select
 
 from node.adapters import clinical_schema as c
-from node.bootstrap import open_stores
+from node.bootstrap.stores import open_stores
 from node.cli import cli
 from node.settings import load_settings
 from pipelines.domain.clinical import patient_key

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from node.bootstrap import open_stores
+from node.bootstrap.stores import open_stores
 from node.ports import Destination, Report
 from node.services.supervise import WRONGLY_CONFIGURED
 from node.settings import load_settings
@@ -39,7 +39,7 @@ def test_the_receiver_listens_until_sigterm_and_a_second_one_on_its_port_is_wron
     port = load_settings(config, {}).node.port
     first = role(config, "receiver")
     try:
-        wait_for("the receiver", lambda: listens(port), timeout_s=30)
+        wait_for("the receiver", lambda: listens(port), timeout_s=90)
         second = role(config, "receiver")
         assert second.wait(30) == WRONGLY_CONFIGURED
         assert "in use" in (tmp_path / "receiver.log").read_text()
@@ -54,7 +54,7 @@ def test_the_dispatcher_can_be_stopped_while_much_is_to_be_delivered(tmp_path: P
         _report_many(config, 400)
         process = role(config, "dispatcher")
         try:
-            wait_for("the first result", lambda: pacs.stored, timeout_s=30)
+            wait_for("the first result", lambda: pacs.stored, timeout_s=90)
         finally:
             began = time.monotonic()
             assert end(process) == 0

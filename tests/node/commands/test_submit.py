@@ -12,7 +12,8 @@ from rich.console import Console
 
 from node.adapters.storage_scp import StorageScp
 from node.adapters.storage_scu import Sendable
-from node.bootstrap import Stores, make_scp, open_stores
+from node.bootstrap.receiving import make_scp
+from node.bootstrap.stores import Stores, open_stores
 from node.commands.submit import batches, files_below, sendable, submit_paths
 from node.settings import Settings, load_settings
 from pipelines.domain.reasons import Rejected

@@ -20,8 +20,13 @@ from pynetdicom import (
     evt,
 )
 
-from node import bootstrap
+from node.adapters.steps.boards import PeerBoard, Wanted, send_event
 from node.adapters.storage_scu import Sendable
+from node.adapters.worklist import WorklistScu
+from node.bootstrap.gathering import make_query
+from node.bootstrap.peers import make_archive, make_commitment_scu, make_scu, peer_address
+from node.bootstrap.receiving import make_scp
+from node.bootstrap.stores import open_stores
 from node.commands.probe import make_probe
 from node.commands.probe import offered as doctor_offers
 from node.conformance.network import network
@@ -45,7 +50,7 @@ MAX_CONTEXTS = 128
 def running(folder: Path, **environment: str) -> Iterator[tuple[Settings, int]]:
     """The receiving service of a node, set up as `serve` sets it up."""
     settings = load_settings(None, {"PULMONODE_NODE__DATA_DIR": str(folder), **environment})
-    scp = bootstrap.make_scp(settings, bootstrap.open_stores(settings))
+    scp = make_scp(settings, open_stores(settings))
     port = scp.start("127.0.0.1", 0)
     try:
         yield settings, port
@@ -212,7 +217,7 @@ def with_peers(folder: Path, port: int) -> Settings:
 
 def everything_that_the_node_asks(settings: Settings, folder: Path) -> None:
     """Each adapter that opens associations, by the way that the running node uses it."""
-    stores = bootstrap.open_stores(settings)
+    stores = open_stores(settings)
     results = []
     for number, (made, _) in enumerate(sample_objects(settings)):
         path = folder / f"{number}.dcm"
@@ -221,37 +226,35 @@ def everything_that_the_node_asks(settings: Settings, folder: Path) -> None:
         results.append(
             StoredResult(made.kind, None, made.sop_class, made.sop_instance, made.series, made.transfer_syntax, file)
         )
-    archive = bootstrap.make_archive(settings, lambda file: Path(file.path))
+    archive = make_archive(settings, lambda file: Path(file.path))
     assert all(sent.fault is None for _, sent in archive.send("pacs-move", results))
     assert archive.echo("pacs-move") is None
     reference = ObjectRef(CT_IMAGE, SopInstanceUID("1.2.3"))
-    commitment = bootstrap.make_commitment_scu(settings)
+    commitment = make_commitment_scu(settings)
     commitment.request("pacs-move", "1.2.4", [reference], take=lambda *_: True, answered=lambda: True)
     assert commitment.report("pacs-move", CommitmentReport("1.2.4", (reference,), ())) is None
-    query = bootstrap.make_query(settings, stores)
+    query = make_query(settings, stores)
     key = SeriesKey(StudyUID("1.2.5"), SeriesUID("1.2.6"))
     query.studies("pacs-move", PatientIdentity("P-1"))
     query.series("pacs-move", study=key.study)
     query.instances("pacs-move", key, [SopInstanceUID("1.2.3")])
     for peer in ("pacs-move", "pacs-get"):
         query.retrieve(peer, key)
-    orders = bootstrap.WorklistScu(settings.node.ae_title, bootstrap.peer_address(settings, settings.peers[0]))
+    orders = WorklistScu(settings.node.ae_title, peer_address(settings, settings.peers[0]))
     assert orders.orders(PatientIdentity("P-1"), accession_number="A-1") == []
-    board = bootstrap.PeerBoard(
-        settings.node.ae_title, bootstrap.peer_address(settings, settings.peers[0]), bootstrap.Wanted("PULMONODE")
-    )
+    board = PeerBoard(settings.node.ae_title, peer_address(settings, settings.peers[0]), Wanted("PULMONODE"))
     assert board.scheduled() == []
     told = Dataset()
     told.ProcedureStepState = "IN PROGRESS"
     event = StepEvent(1, "PACS", "1.2.7", 1, told, 0)
-    assert bootstrap.send_event(settings.node.ae_title, bootstrap.peer_address(settings, settings.peers[0]), event)
+    assert send_event(settings.node.ae_title, peer_address(settings, settings.peers[0]), event)
     for peer_of in settings.peers:
         list(doctor_offers(settings, peer_of))
     probe = make_probe("1.2.8")
     path = folder / "probe.dcm"
     path.write_bytes(probe.data)
-    scu = bootstrap.make_scu(settings, lambda file: Path(file.path))
-    (sent,) = scu.send_files(bootstrap.peer_address(settings, settings.peers[0]), [Sendable(path, CT_IMAGE, EXPLICIT)])
+    scu = make_scu(settings, lambda file: Path(file.path))
+    (sent,) = scu.send_files(peer_address(settings, settings.peers[0]), [Sendable(path, CT_IMAGE, EXPLICIT)])
     assert sent.fault is None
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from email import message_from_string
 from email.message import Message as Mail_
 from email.policy import default
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,7 +15,8 @@ import pytest
 
 from node.adapters.alert_channels import AlertFile, Mail, MailServer, Webhook
 from node.adapters.tls import Tls
-from node.bootstrap import make_alerter, open_stores
+from node.bootstrap.monitoring import make_alerter
+from node.bootstrap.stores import open_stores
 from node.errors import TransientError
 from node.logs import Log
 from node.services.alert import Alert, Alerter, Message
@@ -24,40 +24,12 @@ from node.settings import load_settings
 from pipelines.domain.reasons import Rejected
 from tests.node.certificates import authority
 from tests.node.doubles import SetClock
+from tests.node.listeners import Hook
 from tests.node.refs import SENDER, file_of, images, segmentation
 from tests.tools import write_config
 
 DISK = Alert("disk-low", "17 MB are free on the data disk.", "Free space.")
 CASE = Alert("case-failed:3", "Case 3 failed (RUN-001).", "Run it again.")
-
-
-class Hook:
-    """A web server that keeps what is posted to it, and refuses it while it is `down`."""
-
-    def __init__(self) -> None:
-        self.posted: list[dict[str, Any]] = []
-        self.headers: list[str | None] = []
-        self.down = False
-        hook = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if not hook.down:
-                    hook.posted.append(json.loads(body))
-                    hook.headers.append(self.headers["Authorization"])
-                self.send_response(503 if hook.down else 204)
-                self.end_headers()
-
-            def log_message(self, format: str, *args: object) -> None: ...
-
-        self._server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 class Post:

@@ -8,7 +8,11 @@ from pydicom import Dataset
 from sqlalchemy import create_engine, select
 
 from node.adapters import clinical_schema as c
-from node.bootstrap import Stores, make_report_reader, make_scp, open_stores
+from node.bootstrap.receiving import make_scp
+from node.bootstrap.records import make_report_reader
+from node.bootstrap.stores import Stores, open_stores
+from node.logs import Log
+from node.services.read_reports import ReportReader
 from node.services.receive import SUCCESS
 from node.settings import load_settings
 from pipelines.domain.clinical import patient_key
@@ -17,6 +21,7 @@ from pipelines.domain.recist import LesionRole
 from tests import reader_reports as made
 from tests.dicom import ct_series, seg_of
 from tests.node.client import store_all
+from tests.node.doubles import SetClock
 from tests.reader_reports import reader_report
 from tests.tools import write_config
 
@@ -99,3 +104,24 @@ def test_a_report_whose_file_is_away_waits_and_holds_up_no_other(
     assert (reader.tick(), reader.tick()) == (1, 0)
     away.rename(path)
     assert (reader.tick(), reader.tick()) == (1, 0)
+
+
+def test_a_report_whose_file_stays_away_is_given_up_with_a_code(
+    receiving: Receiving, scan: tuple[list[Dataset], Dataset], clock: SetClock, logged: Callable[[], str]
+) -> None:
+    lost = reader_report(*scan, {1: [(made.BASELINE_CATEGORY, made.TARGET)]})
+    assert store_all(receiving.port, [lost]) == [SUCCESS]
+    stores = receiving.stores
+    (report,) = stores.readings.unread_reports(most=9)
+    stores.spool.path(report.file).unlink()
+    reader = ReportReader(stores.readings, stores.spool, stores.reassessments, clock, Log("record"))
+    for _ in range(20):
+        # an hour of trying, and not twenty tries in a moment
+        assert reader.tick() == 0
+    assert stores.readings.unread_reports(most=9)
+    clock.forward(3600)
+    assert reader.tick() == 0
+    assert stores.readings.unread_reports(most=9) == []
+    assert "RSP-007" in logged()
+    assert stores.readings.readings(patient_key(f"{SENTINEL}-ID")) == []
+    assert receiving.asked() == []

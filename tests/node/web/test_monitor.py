@@ -8,7 +8,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from node.adapters.heartbeat import Heartbeat
-from node.bootstrap import make_monitor, make_web, open_stores
+from node.bootstrap.monitoring import make_monitor
+from node.bootstrap.stores import open_stores
+from node.bootstrap.web import make_web
 from node.settings import Settings, load_settings
 from node.web.monitor import make_monitor_app
 from tests.node.doubles import SetClock

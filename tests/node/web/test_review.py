@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from node.bootstrap import make_web, open_stores
+from node.bootstrap.stores import open_stores
+from node.bootstrap.web import make_web
 from node.settings import Settings, load_settings
 from pipelines.domain.clinical import PatientKey
 from pipelines.domain.readings import Source, read

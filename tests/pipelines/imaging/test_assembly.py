@@ -239,3 +239,10 @@ def test_the_order_of_arrival_changes_nothing(order: list[int], after_s: int) ->
     whole = ct()
     shuffled = replace(whole, planes=tuple(whole.planes[i] for i in order))
     assert decided(seg(), shuffled, after_s=after_s) == decided(seg(), whole, after_s=after_s)
+
+
+def test_a_clock_that_is_set_back_does_not_hold_a_case_for_as_long() -> None:
+    # a transfer that goes on is told apart from one that was before the clock was set back by an hour or a year
+    assert isinstance(decided(seg(), ct(), after_s=-20), Wait)
+    assert isinstance(decided(seg(), ct(), after_s=-3600), Complete)
+    assert isinstance(decided(seg(), ct(), after_s=-3600 * 24 * 365), Complete)

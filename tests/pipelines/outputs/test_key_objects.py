@@ -57,6 +57,6 @@ def test_foreign_validators_and_readers_find_no_error(folder: Path) -> None:
     assert run("dsrdump", made).returncode == 0
 
 
-@pytest.mark.slow(reason="takes longer than a minute")
+@pytest.mark.slow
 def test_pixelmed_finds_no_error_in_the_templates(folder: Path) -> None:
     assert pixelmed_errors(folder / "key-objects.dcm") == []
