@@ -19,6 +19,12 @@ from pipelines.extraction import fast
 from pipelines.extraction.settings import ExtractionSettings
 
 PEERS_HEAD: Final = (
+    """\
+Peers: the median of three runs after a first one on the same lesion, on one core. A peer is one process for all
+lesions, and the fast engine is measured just before and just after it, so that both meet the same conditions. They
+compute other features than the 1,218, so the numbers tell what a user waits for, not how fast each feature is.
+
+"""
     "| case | program | features | its time | fast, before and after it | in times of fast |\n|" + "---|" * 6
 )
 # of the fast engine, before the peer and after it

@@ -220,7 +220,9 @@ def recursive_gaussian(
     shape[axis] = stop - first
     filtered = np.empty(shape, dtype=np.float32)
     library = _library()
-    run = {"float32": library.recursive_gaussian_f32, "float64": library.recursive_gaussian_f64}[image.dtype.type.__name__]
+    run = {"float32": library.recursive_gaussian_f32, "float64": library.recursive_gaussian_f64}[
+        image.dtype.type.__name__
+    ]
     _enough_memory(run(image, *image.shape, axis, first, stop, coefficients, filtered))
     return filtered
 
@@ -259,7 +261,9 @@ def wavelet_band(
     if shape[axis] < 1 or len(taps) != TAPS:
         raise ValueError("a wavelet band needs six taps and as many voxels")
     band = np.empty(shape, image.dtype)
-    convolve = {"float32": _library().wavelet_band_f32, "float64": _library().wavelet_band_f64}[image.dtype.type.__name__]
+    convolve = {"float32": _library().wavelet_band_f32, "float64": _library().wavelet_band_f64}[
+        image.dtype.type.__name__
+    ]
     outer, count, inner = math.prod(image.shape[:axis]), image.shape[axis], math.prod(image.shape[axis + 1 :])
     convolve(image, outer, count, inner, np.array(taps, image.dtype), to_the_end, band)
     return band

@@ -122,7 +122,7 @@ def _lined(mask: NDArray[np.bool_], voxels: tuple[NDArray[np.intp], ...]) -> NDA
 
 
 def _surrounded(mask: NDArray[np.bool_]) -> bool:
-    """True when the middle of the box is one of 3 x 3 x 3 voxels of the lesion, as in most: then they touch each way."""
+    """True when 3 x 3 x 3 voxels in the middle of the box are all of the lesion, as in most: they touch each way."""
     z, y, x = (max(size // 2 - 1, 0) for size in mask.shape)
     middle = mask[z : z + 3, y : y + 3, x : x + 3]
     return middle.size == 27 and bool(middle.all())
