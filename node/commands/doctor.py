@@ -17,6 +17,7 @@ from node.commands.own import own_address, own_scu
 from node.commands.probe import Check, offered, probed
 from node.errors import ConfigError, TransientError
 from node.settings import Settings, load_settings
+from pipelines.extraction import native
 
 
 def examine(config: Path | None, *, probe: bool = False) -> list[Check]:
@@ -46,6 +47,7 @@ def _software() -> Check:
 
 def _node(settings: Settings, *, probe: bool) -> Iterator[Check]:
     yield _pyradiomics()
+    yield _kernels()
     yield _pipeline(settings)
     try:
         stores = open_stores(settings)
@@ -89,6 +91,18 @@ def _pyradiomics() -> Check:
         return Check("PyRadiomics", ok=True, found=pyradiomics_identity())
     except ConfigError as fault:
         return Check("PyRadiomics", ok=False, found="; ".join(fault.problems))
+
+
+def _kernels() -> Check:
+    unusable = native.unusable()
+    if unusable is None:
+        return Check("fast engine", ok=True, found="its kernels are there")
+    return Check(
+        "fast engine",
+        ok=False,
+        found=f"{unusable}: PyRadiomics does its work, many times slower",
+        remedy="Install the node again, with a C compiler.",
+    )
 
 
 def _pipeline(settings: Settings) -> Check:

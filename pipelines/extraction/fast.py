@@ -44,8 +44,9 @@ def supports(ct: Volume, lesion: Lesion, settings: ExtractionSettings) -> str | 
 
     A few reasons show only while it computes: then `extract` returns `Unsupported`.
     """
-    if native.kernels_path() is None:
-        return "the kernels have not been built"
+    unusable = native.unusable()
+    if unusable is not None:
+        return unusable
     if ct.hu.dtype.name not in native.VOXEL_TYPES:
         return f"the CT holds {ct.hu.dtype} values"
     if settings.interpolator not in ("sitkBSpline", "sitkNearestNeighbor"):

@@ -60,8 +60,9 @@ def supports(ct: Volume, feature: str, settings: ExtractionSettings, kernel_radi
     image_type, family, name = feature.split("_")
     if image_type not in image_types(settings) or name not in _KNOWN.get(family, ()):
         return f"{feature} has no fast map"
-    if native.kernels_path() is None:
-        return "the kernels have not been built"
+    unusable = native.unusable()
+    if unusable is not None:
+        return unusable
     if ct.hu.dtype != np.int16:
         return f"the CT holds {ct.hu.dtype} values, not int16"
     if image_type != "original" and settings.interpolator not in ("sitkBSpline", "sitkNearestNeighbor"):

@@ -105,14 +105,26 @@ def kernels_path() -> Path | None:
     return next((path for suffix in EXTENSION_SUFFIXES if (path := folder / f"_kernels{suffix}").is_file()), None)
 
 
+def unusable() -> str | None:
+    """Why the kernels cannot be called; None when they can."""
+    try:
+        _library()
+    except OSError as fault:
+        return str(fault)
+    return None
+
+
 @cache
 def _library() -> ctypes.CDLL:
     path = kernels_path()
     if path is None:
-        raise OSError("the kernels of the fast engine have not been built")
+        raise OSError("the kernels have not been built")
     library = ctypes.CDLL(str(path))
     for name, (result, arguments) in _signatures().items():
-        function = getattr(library, name)
+        try:
+            function = getattr(library, name)
+        except AttributeError as fault:
+            raise OSError("the kernels were built for another version and have to be built again") from fault
         function.restype = result
         function.argtypes = arguments
     return library

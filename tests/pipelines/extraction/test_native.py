@@ -39,6 +39,28 @@ def test_the_kernels_have_been_built() -> None:
     assert native.kernels_path() is not None
 
 
+def test_kernels_of_another_version_are_told_apart_and_left_alone(tmp_path: Path) -> None:
+    compiler = shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("there is no gcc")
+    copy = tmp_path / "older"
+    shutil.copytree(Path(native.__file__).parents[1], copy / "pipelines", ignore=shutil.ignore_patterns("*.so"))
+    (tmp_path / "nothing.c").write_text("int nothing;\n")
+    target = copy / "pipelines" / "extraction" / "_kernels.so"
+    subprocess.run([compiler, "-shared", "-o", str(target), str(tmp_path / "nothing.c")], check=True)
+    asked = "from pipelines.extraction import native; print(native.unusable())"
+    done = subprocess.run(
+        [sys.executable, "-c", asked],
+        env={**os.environ, "PYTHONPATH": str(copy)},
+        cwd=copy,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert native.unusable() is None
+    assert done.stdout.strip() == "the kernels were built for another version and have to be built again"
+
+
 def exercised(folder: Path, **environment: str) -> list[str]:
     """Where the kernels in `folder` lie, and a digest of all that they computed."""
     done = subprocess.run(
