@@ -49,7 +49,7 @@ SUPPORT: Final = (
     "Proposed by rules from segmentations. It supports a reader and a physician, who confirm or change it, and "
     "replaces neither."
 )
-_SERIES_NUMBER: Final = 9006
+_SERIES_NUMBER: Final = 9009
 
 
 @dataclass(frozen=True, slots=True)
