@@ -32,9 +32,9 @@ class Agent:
     synonyms: tuple[str, ...] = ()
 
 
-# The ATC codes are those of the WHO's index from 2022 on, which moved PD-1 and PD-L1 inhibitors to L01FF. Public value sets
-# name the RxNorm concepts of nivolumab, pembrolizumab and atezolizumab and the ATC codes from L01FF07 on one by one; the
-# others were found there without a name beside them. An agent without a code here is known by its names.
+# The ATC codes are those of the WHO's index from 2022 on, which moved PD-1 and PD-L1 inhibitors to L01FF. Public value
+# sets name the RxNorm concepts of nivolumab, pembrolizumab and atezolizumab and the ATC codes from L01FF07 on one by
+# one; the others were found there without a name beside them. An agent without a code here is known by its names.
 AGENTS: Final = (
     Agent("nivolumab", "PD-1", "L01FF01", "1597876", ("纳武利尤单抗", "纳武单抗", "欧狄沃", "opdivo", "bms-936558")),
     Agent("pembrolizumab", "PD-1", "L01FF02", "1547545", ("帕博利珠单抗", "派姆单抗", "可瑞达", "keytruda", "mk-3475")),
