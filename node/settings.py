@@ -535,7 +535,10 @@ class DeliverySettings(_Section):
     retry_first_s: float = Field(5, ge=0.1, le=3600, description="Seconds before the second try; doubled after each.")
     retry_max_s: float = Field(900, ge=1, le=86400, description="Longest time between two tries, in seconds.")
     give_up_after_h: float = Field(
-        72, ge=0.01, le=8760, description="Hours after which a result that could not be sent makes its case failed."
+        72,
+        ge=0.01,
+        le=8760,
+        description="Hours, and ten tries, after which a result that could not be sent makes its case failed.",
     )
     commitment_timeout_s: float = Field(
         600,

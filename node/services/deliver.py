@@ -14,6 +14,10 @@ LONGEST_CASE_WAIT: Final = timedelta(minutes=15)
 """Between two tries of a case while the world is unwell."""
 
 
+_FEWEST_TRIES: Final = 10
+"""Before a delivery is given up: a node that stood still for days, or whose clock jumped, has not tried in that time."""
+
+
 def backoff(attempt: int, *, first: timedelta, longest: timedelta) -> timedelta:
     """Time to wait after failed attempt number `attempt` (from 1): doubled each time up to `longest`.
 
@@ -35,7 +39,7 @@ class Deliverer:
     batch
         Objects sent over one association.
     give_up_after
-        Age of a delivery from which on a failure is final.
+        Age of a delivery from which on a failure is final, once it has been tried ten times.
     begins
         Hears of what is about to be offered.
     """
@@ -101,8 +105,9 @@ class Deliverer:
             )
 
     def _final(self, sent: Sent, delivery: Delivery) -> Sent:
-        """A fault becomes permanent when the delivery is too old to try again."""
-        if sent.fault is None or sent.permanent or self._clock() - delivery.created_at < self._give_up_after:
+        """A fault becomes permanent when the delivery is too old to try again, and was tried often enough."""
+        young = self._clock() - delivery.created_at < self._give_up_after
+        if sent.fault is None or sent.permanent or young or delivery.attempt < _FEWEST_TRIES:
             return sent
         hours = self._give_up_after.total_seconds() / 3600
         reason = Rejected(sent.fault.code, f"{sent.fault.detail} Gave up after {hours:g} hours.", sent.fault.remedy)

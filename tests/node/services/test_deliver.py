@@ -139,7 +139,10 @@ def test_only_what_failed_is_sent_again(outbox: Outbox) -> None:
 def test_a_result_is_given_up_when_it_is_too_old(outbox: Outbox) -> None:
     case = outbox.report("sr")
     outbox.archive.answers["sr"] = AWAY
-    outbox.clock.forward(3599)
+    for _ in range(9):
+        outbox.deliver()
+        outbox.clock.forward(60)
+    outbox.clock.forward(3599 - 9 * 60)
     outbox.deliver()
     assert outbox.state(case) is CaseState.REPORTED
     outbox.clock.forward(60)
@@ -150,11 +153,26 @@ def test_a_result_is_given_up_when_it_is_too_old(outbox: Outbox) -> None:
     assert [d.state for one in outbox.detail(case).results for d in one.deliveries] == [DeliveryState.REFUSED]
 
 
+def test_a_node_that_stood_still_tries_again_before_it_gives_up(outbox: Outbox) -> None:
+    case = outbox.report("sr")
+    outbox.archive.answers["sr"] = AWAY
+    outbox.clock.forward(30 * 24 * 3600)
+    for _ in range(9):
+        assert outbox.deliver() == 1
+        outbox.clock.forward(60)
+        assert outbox.state(case) is CaseState.REPORTED
+    outbox.deliver()
+    assert outbox.state(case) is CaseState.FAILED
+
+
 def test_what_was_given_up_goes_when_a_person_sends_it_again(outbox: Outbox) -> None:
     case = outbox.report("sr")
     outbox.archive.answers["sr"] = AWAY
     outbox.clock.forward(3600)
-    outbox.deliver()
+    for _ in range(10):
+        outbox.deliver()
+        outbox.clock.forward(60)
+    assert outbox.state(case) is CaseState.FAILED
     outbox.archive.answers.clear()
     outbox.ledger.resend(case, Destination("PACS"), at=outbox.clock())
     outbox.deliver()
