@@ -15,7 +15,7 @@ LONGEST_CASE_WAIT: Final = timedelta(minutes=15)
 
 
 _FEWEST_TRIES: Final = 10
-"""Before a delivery is given up: a node that stood still for days, or whose clock jumped, has not tried in that time."""
+"""Before a delivery is given up: a node that stood still for days, or whose clock jumped, did not try in that time."""
 
 
 def backoff(attempt: int, *, first: timedelta, longest: timedelta) -> timedelta:
