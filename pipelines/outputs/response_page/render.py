@@ -63,10 +63,10 @@ def conclusions(findings: ResponseFindings, words: ResponseWords) -> tuple[tuple
     due = told.follow_up
     window = words.next_unset if due.due_from is None else f"{due.due_from} {UNKNOWN} {due.due_until}"
     return (
-        (words.best, words.term(told.best.response.value), told.best.why),
-        (words.pattern, words.term(told.pattern.pattern.value), told.pattern.why),
-        (words.resistance, words.term(told.resistance.resistance.value), told.resistance.why),
-        (words.next_scan, window, due.why),
+        (words.best, words.term(told.best.response.value), words.reason(told.best.why)),
+        (words.pattern, words.term(told.pattern.pattern.value), words.reason(told.pattern.why)),
+        (words.resistance, words.term(told.resistance.resistance.value), words.reason(told.resistance.why)),
+        (words.next_scan, window, words.reason(due.why)),
     )
 
 

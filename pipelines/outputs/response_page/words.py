@@ -1,10 +1,11 @@
 """Every word that the page of response has of its own, in each of its languages."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from pipelines.outputs.page.settings import PageLanguage
+from pipelines.outputs.response_page.reasons import in_chinese
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,11 @@ class ResponseWords:
     rules: str
     terms: Mapping[str, str]
     meanings: Mapping[str, str]
+    reason_of: Callable[[str, Mapping[str, str]], str | None]
+
+    def reason(self, why: str) -> str:
+        """A reason of the assessment in this language; as it is where it cannot be said in it."""
+        return self.reason_of(why, self.terms) or why
 
     def term(self, word: str) -> str:
         return self.terms.get(word, word)
@@ -80,6 +86,7 @@ _ENGLISH: Final = ResponseWords(
         "absent": "gone",
     },
     meanings={},
+    reason_of=lambda reason, terms: reason,
 )
 _CHINESE: Final = ResponseWords(
     title="治疗反应",
@@ -161,5 +168,6 @@ _CHINESE: Final = ResponseWords(
         "RSP-005": "缺少阅片医师的决定",
         "RSP-006": "阅片医师的决定无法采用",
     },
+    reason_of=in_chinese,
 )
 RESPONSE_WORDS: Final[Mapping[PageLanguage, ResponseWords]] = {"en": _ENGLISH, "zh": _CHINESE}
