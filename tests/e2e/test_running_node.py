@@ -117,9 +117,10 @@ def test_a_strict_node_refuses_a_score_and_says_why_where_the_case_is_looked_at(
     assert "MODEL-005" in shown and "MODEL-013 The slices are 7 mm thick" in shown
     assert "send a CT that was acquired and contoured as the training data were" in shown
     assert b"MODEL-005" in written and b"MODEL-013" in written
+    assert b"Predicted probability" not in written
     detail, shown, written = seen[False]
     assert "MODEL-005" not in shown and "MODEL-013" in shown
-    assert b"MODEL-005" not in written and b"Probability" in written
+    assert b"MODEL-005" not in written and b"Predicted probability" in written
 
 
 def test_a_structure_set_is_measured_as_a_segmentation_is(tmp_path: Path) -> None:
