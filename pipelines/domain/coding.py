@@ -79,7 +79,6 @@ ARTIFICIAL_INTELLIGENCE: Final = Code("123110", "DCM", "Artificial Intelligence"
 VOLUME: Final = Code("118565006", "SCT", "Volume")
 LONG_AXIS: Final = Code("103339001", "SCT", "Long axis")
 SHORT_AXIS: Final = Code("103340004", "SCT", "Short axis")
-SOURCE_OF_MEASUREMENT: Final = Code("121112", "DCM", "Source of Measurement")
 PATH: Final = Code("121055", "DCM", "Path")
 
 # Key objects (TID 2010)

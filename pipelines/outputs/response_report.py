@@ -17,7 +17,6 @@ from pipelines.domain.coding import (
     PATH,
     PERCENT,
     SHORT_AXIS,
-    SOURCE_OF_MEASUREMENT,
     VOLUME,
     Code,
 )
@@ -365,7 +364,7 @@ def _measured(findings: ResponseFindings, line: LesionLine) -> tuple[ContentItem
         on_segment = (
             ImageRef(
                 INFERRED_FROM,
-                SOURCE_OF_MEASUREMENT,
+                c.SOURCE_OF_MEASUREMENT,
                 segmentation.sop_class,
                 segmentation.sop_instance,
                 segment=lesion.number,
