@@ -47,6 +47,8 @@ _MAX_REQUEST_BYTES: Final = 128 * 1024
 _GREETING_S: Final = 10.0
 """Within which a request for an association has to arrive once somebody has connected."""
 _UNIT_S: Final = 30.0
+_ARTIM_S: Final = 2.0
+"""Within which somebody who was rejected closes the connection, which is theirs to close (PS3.8 9.2.3, state 13)."""
 _BACKLOG: Final = 512
 _STRANGERS: Final = 64
 """Connections beyond the associations that may be without one, while they ask for it."""
@@ -293,6 +295,7 @@ class FrontDoor:
             self._meters.association(_OUTCOMES[refusal])
             if refusal is not None:
                 wire.send(rejection(result=refusal[0], source=refusal[1], diagnostic=refusal[2]))
+                wire.await_end(_ARTIM_S)
                 return False
             try:
                 wanted = {str(one.abstract_syntax) for one in asked.primitive.presentation_context_definition_list}

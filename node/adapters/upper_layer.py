@@ -152,6 +152,15 @@ class Wire:
             for view in left:
                 view.release()
 
+    def await_end(self, within_s: float) -> None:
+        """Wait until the other side closes the connection; what it sends meanwhile is not looked at."""
+        until = time.monotonic() + within_s
+        with suppress(OSError):
+            while (left := until - time.monotonic()) > 0:
+                self._socket.settimeout(left)
+                if not self._socket.recv(_SMALL_BUFFER_BYTES):
+                    return
+
     def close(self) -> None:
         """Close the connection; whoever waits for something on it is woken."""
         # it may never have been connected, or the other side was faster
