@@ -365,7 +365,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--disk", type=Path, default=Path(tempfile.gettempdir()))
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--receivers", choices=sorted(_RECEIVERS), nargs="+", default=list(_RECEIVERS))
-    parser.add_argument("--write", type=Path, help="keep the table in FOLDER/ingest.md and ingest.json")
+    parser.add_argument("--write", type=Path, help="keep the table in FOLDER/benchmarks.md and ingest.json")
     chosen = parser.parse_args(arguments)
     rows = []
     for syntax in chosen.syntax:
