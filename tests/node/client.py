@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
+from typing import Any, Final
 
 from pydicom import Dataset, dcmread
 from pydicom.uid import UID
@@ -78,6 +78,10 @@ class Client:
         return status
 
 
+_TRIES: Final = 5
+"""pynetdicom gives up when a rejection has come, and ended the connection, before it looks whether there is one."""
+
+
 def associate(
     port: int, contexts: Sequence[tuple[str, str | None]], *, called: str = "PULMONODE", calling: str = "SCANNER"
 ) -> Any:
@@ -89,7 +93,11 @@ def associate(
             ae.add_requested_context(sop_class)
         else:
             ae.add_requested_context(sop_class, transfer_syntax)
-    return ae.associate("127.0.0.1", port, ae_title=called)
+    for _ in range(_TRIES):
+        association = ae.associate("127.0.0.1", port, ae_title=called)
+        if association.is_established or association.is_rejected:
+            break
+    return association
 
 
 @contextmanager
