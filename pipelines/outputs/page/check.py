@@ -9,8 +9,9 @@ from pipelines.domain.case import Findings
 from pipelines.domain.score import Score
 from pipelines.domain.sop_classes import ENCAPSULATED_PDF
 from pipelines.outputs.case_report import KIND as CASE_REPORT
+from pipelines.outputs.page.carriers import pixels_digest
 from pipelines.outputs.page.facts import percentile_line, probability_text, warnings
-from pipelines.outputs.page.objects import pixels_digest, shown_slices
+from pipelines.outputs.page.objects import shown_slices
 from pipelines.outputs.page.words import WORDS
 from pipelines.outputs.provenance import result_uid
 

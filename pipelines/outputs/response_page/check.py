@@ -10,7 +10,7 @@ from pipelines.domain.outcome import ResultObject
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import ENCAPSULATED_PDF
 from pipelines.outputs.check import Read, check_with
-from pipelines.outputs.page.objects import pixels_digest
+from pipelines.outputs.page.carriers import pixels_digest
 from pipelines.outputs.page.pdf import pictures_of, rendered_shape, text_of
 from pipelines.outputs.page.sheet import HEIGHT, WIDTH
 from pipelines.outputs.provenance import result_uid

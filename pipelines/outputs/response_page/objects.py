@@ -6,19 +6,16 @@ from typing import Final, Literal
 from pydicom import Dataset
 
 from pipelines.domain.case import Case, Findings
-from pipelines.domain.coding import ONCOLOGY_MEASUREMENT_REPORT
 from pipelines.domain.identifiers import SeriesUID, SopInstanceUID
 from pipelines.domain.outcome import Producer, ResultObject
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import COMPREHENSIVE_3D_SR, ENCAPSULATED_PDF, SECONDARY_CAPTURE
 from pipelines.domain.volume import SliceRef
-from pipelines.outputs.multiframe import pixel_element
-from pipelines.outputs.page.objects import PIXEL_DATA, images_of, pixels_digest
-from pipelines.outputs.page.pdf import DPI, rendered
+from pipelines.outputs.page.carriers import capture, document
+from pipelines.outputs.page.objects import images_of
 from pipelines.outputs.page.settings import PageSettings
 from pipelines.outputs.page.words import WORDS
-from pipelines.outputs.part10 import result_object
-from pipelines.outputs.provenance import Identity, coded, moment_of, result_header, result_uid
+from pipelines.outputs.provenance import Identity, moment_of, result_uid
 from pipelines.outputs.response_page.check import check_page
 from pipelines.outputs.response_page.pictures import PictureRow, picture_rows
 from pipelines.outputs.response_page.render import PIXELS, response_pdf
@@ -57,9 +54,15 @@ def response_pages(
     pdf = response_pdf(findings, pictures, producer, words, WORDS[settings.language], moment)
     made = []
     if settings.format != "image":
-        made.append(_document(shared, pictures, producer, settings, pdf))
+        shown = images_of(sources_of(pictures), frames=False)
+        identity = _identity(shared, pictures, settings, "pdf")
+        made.append(document(shared, producer, identity, pdf, report=_report(shared), shown=shown))
     if settings.format != "pdf":
-        made.append(_capture(shared, pictures, producer, settings, pdf))
+        shown = images_of(sources_of(pictures), frames=True)
+        identity = _identity(shared, pictures, settings, "image")
+        made.append(
+            capture(shared, producer, identity, pdf, title="Response page", report=_report(shared), shown=shown)
+        )
     for one in made:
         fault = check_page(one, findings, pictures, words)
         yield one if fault is None else fault
@@ -86,60 +89,6 @@ def _identity(
         modality="DOC" if form == "pdf" else "OT",
         description=DESCRIPTION if form == "pdf" else f"{DESCRIPTION} (image)",
     )
-
-
-def _document(
-    shared: Findings, pictures: Sequence[PictureRow], producer: Producer, settings: PageSettings, pdf: bytes
-) -> ResultObject:
-    identity = _identity(shared, pictures, settings, "pdf")
-    made = result_header(shared, producer, identity)
-    made.ConversionType = "WSD"
-    made.AcquisitionDateTime = None
-    made.BurnedInAnnotation = "YES"
-    made.RecognizableVisualFeatures = "NO"
-    made.SourceInstanceSequence = [_report(shared), *images_of(sources_of(pictures), frames=False)]
-    made.DocumentTitle = identity.description
-    made.ConceptNameCodeSequence = [coded(ONCOLOGY_MEASUREMENT_REPORT)]
-    # a person may verify the document; a device cannot
-    made.VerificationFlag = "UNVERIFIED"
-    made.MIMETypeOfEncapsulatedDocument = "application/pdf"
-    made.EncapsulatedDocument = pdf
-    made.EncapsulatedDocumentLength = len(pdf)
-    return result_object(identity, made)
-
-
-def _capture(
-    shared: Findings, pictures: Sequence[PictureRow], producer: Producer, settings: PageSettings, pdf: bytes
-) -> ResultObject:
-    image = rendered(pdf)
-    pixels = image.tobytes()
-    identity = _identity(shared, pictures, settings, "image")
-    made = result_header(shared, producer, identity)
-    made.BodyPartExamined = shared.case.header.get("BodyPartExamined") or "CHEST"
-    made.ConversionType = "WSD"
-    made.DateOfSecondaryCapture = made.ContentDate
-    made.TimeOfSecondaryCapture = made.ContentTime
-    made.SecondaryCaptureDeviceManufacturer = made.Manufacturer
-    made.SecondaryCaptureDeviceManufacturerModelName = made.ManufacturerModelName
-    made.SecondaryCaptureDeviceSoftwareVersions = made.SoftwareVersions
-    made.ImageType = ["DERIVED", "SECONDARY"]
-    made.PatientOrientation = None
-    made.BurnedInAnnotation = "YES"
-    made.RecognizableVisualFeatures = "NO"
-    made.LossyImageCompression = "00"
-    made.DerivationDescription = f"Response page, drawn at {DPI} dpi. {pixels_digest(pixels)}"
-    shown = images_of(sources_of(pictures), frames=True)
-    if shown:
-        made.SourceImageSequence = shown
-    made.SourceInstanceSequence = [_report(shared)]
-    made.SamplesPerPixel = 3
-    made.PhotometricInterpretation = "RGB"
-    made.PlanarConfiguration = 0
-    made.Rows, made.Columns = image.shape[:2]
-    made.BitsAllocated = made.BitsStored = 8
-    made.HighBit = 7
-    made.PixelRepresentation = 0
-    return result_object(identity, made, *pixel_element(PIXEL_DATA, "OB", pixels))
 
 
 def _report(shared: Findings) -> Dataset:
