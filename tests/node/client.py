@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from pydicom import Dataset, dcmread
 from pydicom.uid import UID
-from pynetdicom import AE
+from pynetdicom import AE, evt
 from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.pdu import A_ASSOCIATE_RJ
 
 from tests.dicom import as_bytes
 
@@ -79,7 +80,8 @@ class Client:
 
 
 _TRIES: Final = 5
-"""pynetdicom gives up when a rejection has come, and ended the connection, before it looks whether there is one."""
+"""pynetdicom gives up when a rejection has come, and ended the connection, before it looks whether there is one: then,
+and only then, it is asked again."""
 
 
 def associate(
@@ -94,8 +96,10 @@ def associate(
         else:
             ae.add_requested_context(sop_class, transfer_syntax)
     for _ in range(_TRIES):
-        association = ae.associate("127.0.0.1", port, ae_title=called)
-        if association.is_established or association.is_rejected:
+        units: list[type] = []
+        heard = [(evt.EVT_PDU_RECV, lambda event, units=units: units.append(type(event.pdu)))]
+        association = ae.associate("127.0.0.1", port, ae_title=called, evt_handlers=heard)
+        if association.is_rejected or A_ASSOCIATE_RJ not in units:
             break
     return association
 

@@ -30,7 +30,7 @@ def page_faults(dataset: Dataset, pixels: memoryview, findings: Findings) -> Ite
     if dataset.SOPClassUID == ENCAPSULATED_PDF:
         yield from _document_faults(dataset, findings)
     else:
-        yield from _image_faults(dataset, pixels)
+        yield from image_faults(dataset, pixels)
     demonstration = isinstance(findings.score, Score) and findings.score.model.demonstration
     if demonstration and "DEMONSTRATION" not in dataset.SeriesDescription:
         yield "Series Description does not say that the model is a demonstration"
@@ -54,8 +54,8 @@ def _document_faults(dataset: Dataset, findings: Findings) -> Iterator[str]:
     if len(pages) != 1:
         yield f"it has {len(pages)} pages"
         return
-    text = _solid(pages[0])
-    yield from (f"its text lacks {what}" for what, wanted in _said(text, findings) if _solid(wanted) not in text)
+    text = solid(pages[0])
+    yield from (f"its text lacks {what}" for what, wanted in _said(text, findings) if solid(wanted) not in text)
     pictures = pictures_of(pdf)
     views = page_views(findings)
     if len(pictures) != len(views):
@@ -68,7 +68,7 @@ def _document_faults(dataset: Dataset, findings: Findings) -> Iterator[str]:
 
 def _said(text: str, findings: Findings) -> Iterator[tuple[str, str]]:
     """What must stand in the text of the page; free text is left out, which may be shortened or in any script."""
-    words = next((w for w in WORDS.values() if _solid(w.purpose) in text), None)
+    words = next((w for w in WORDS.values() if solid(w.purpose) in text), None)
     if words is None:
         yield "the line on its use", WORDS["en"].purpose
         return
@@ -88,7 +88,8 @@ def _said(text: str, findings: Findings) -> Iterator[tuple[str, str]]:
         yield words.no_prediction, words.no_prediction
 
 
-def _image_faults(dataset: Dataset, pixels: memoryview) -> Iterator[str]:
+def image_faults(dataset: Dataset, pixels: memoryview) -> Iterator[str]:
+    """What is wrong with the page as a Secondary Capture image."""
     from pipelines.outputs.page.pdf import rendered_shape
     from pipelines.outputs.page.sheet import HEIGHT, WIDTH
 
@@ -100,6 +101,6 @@ def _image_faults(dataset: Dataset, pixels: memoryview) -> Iterator[str]:
         yield "its pixels are not those that were drawn"
 
 
-def _solid(text: str) -> str:
+def solid(text: str) -> str:
     """`text` without the spaces and line ends that depend on where its parts stand."""
     return "".join(text.split())

@@ -10,9 +10,8 @@ from pipelines.domain.outcome import ResultObject
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import ENCAPSULATED_PDF
 from pipelines.outputs.check import Read, check_with
-from pipelines.outputs.page.carriers import pixels_digest
-from pipelines.outputs.page.pdf import pictures_of, rendered_shape, text_of
-from pipelines.outputs.page.sheet import HEIGHT, WIDTH
+from pipelines.outputs.page.check import image_faults, solid
+from pipelines.outputs.page.pdf import pictures_of, text_of
 from pipelines.outputs.provenance import result_uid
 from pipelines.outputs.response_page.pictures import PictureRow
 from pipelines.outputs.response_page.render import conclusions, table_rows
@@ -33,7 +32,7 @@ def check_page(
         if read.dataset.SOPClassUID == ENCAPSULATED_PDF:
             yield from _document_faults(read.dataset, findings, pictures, words)
         else:
-            yield from _image_faults(read.dataset, read.pixels)
+            yield from image_faults(read.dataset, read.pixels)
 
     return check_with(made, findings.as_findings, compare)
 
@@ -46,12 +45,12 @@ def _document_faults(
     if len(pages) != 1:
         yield f"it has {len(pages)} pages"
         return
-    text = _solid(pages[0])
+    text = solid(pages[0])
     wanted = [answer for _, answer, _ in conclusions(findings, words)]
     rows = table_rows(findings, words)
     # the last visit stands in the table whatever there is room for
     wanted += [cell for row in (rows[0], rows[-1]) for cell in row]
-    yield from (f"its text lacks {one}" for one in wanted if _solid(one) not in text)
+    yield from (f"its text lacks {one}" for one in wanted if solid(one) not in text)
     shown = [cell.view for row in pictures for cell in row.cells if cell.view is not None]
     drawn = pictures_of(pdf)
     if len(drawn) != len(shown):
@@ -60,16 +59,3 @@ def _document_faults(
     for number, (picture, view) in enumerate(zip(drawn, shown, strict=True), start=1):
         if not np.array_equal(picture.reshape(picture.shape[:2]), view.pixels):
             yield f"picture {number} differs from the CT"
-
-
-def _image_faults(dataset: Dataset, pixels: memoryview) -> Iterator[str]:
-    if (dataset.Rows, dataset.Columns) != rendered_shape(WIDTH, HEIGHT):
-        yield "its size is not that of the page"
-        return
-    size = 3 * dataset.Rows * dataset.Columns
-    if len(pixels) != size + size % 2 or pixels_digest(pixels[:size]) not in dataset.DerivationDescription:
-        yield "its pixels are not those that were drawn"
-
-
-def _solid(text: str) -> str:
-    return "".join(text.split())
