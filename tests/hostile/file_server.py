@@ -8,6 +8,7 @@ Whenever the file MOOD holds the name of an error, every operation fails with it
 import errno
 import os
 import sys
+from pathlib import Path
 
 from fusepy import FUSE, FuseOSError, Operations
 
@@ -26,27 +27,26 @@ class FileServer(Operations):
 
     def _obey(self, operation: str) -> None:
         try:
-            with open(self._mood) as file:
-                name, _, only = file.read().strip().partition(" ")
+            name, _, only = Path(self._mood).read_text().strip().partition(" ")
         except FileNotFoundError:
             return
         if name and only in ("", operation):
             raise FuseOSError(getattr(errno, name))
 
-    def _at(self, path: str) -> str:
-        return self._folder + path
+    def _at(self, path: str) -> Path:
+        return Path(self._folder + path)
 
     def access(self, path: str, mode: int) -> None:
         if not os.access(self._at(path), mode):
             raise FuseOSError(errno.EACCES)
 
     def getattr(self, path: str, handle: "int | None" = None) -> "dict[str, object]":
-        found = os.lstat(self._at(path))
+        found = self._at(path).lstat()
         names = ("atime", "ctime", "mtime", "gid", "ino", "mode", "nlink", "size", "uid")
         return {f"st_{name}": getattr(found, f"st_{name}") for name in names}
 
     def readdir(self, path: str, handle: int) -> "list[str]":
-        return [".", "..", *os.listdir(self._at(path))]
+        return [".", "..", *(one.name for one in self._at(path).iterdir())]
 
     def statfs(self, path: str) -> "dict[str, int]":
         found = os.statvfs(self._at(path))
@@ -54,16 +54,16 @@ class FileServer(Operations):
         return {f"f_{name}": getattr(found, f"f_{name}") for name in names}
 
     def mkdir(self, path: str, mode: int) -> None:
-        os.mkdir(self._at(path), mode)
+        self._at(path).mkdir(mode)
 
     def rmdir(self, path: str) -> None:
-        os.rmdir(self._at(path))
+        self._at(path).rmdir()
 
     def unlink(self, path: str) -> None:
-        os.unlink(self._at(path))
+        self._at(path).unlink()
 
     def rename(self, old: str, new: str) -> None:
-        os.rename(self._at(old), self._at(new))
+        self._at(old).rename(self._at(new))
 
     def link(self, target: str, source: str) -> None:
         os.link(self._at(source), self._at(target))
@@ -72,7 +72,7 @@ class FileServer(Operations):
         os.utime(self._at(path), times)
 
     def chmod(self, path: str, mode: int) -> None:
-        os.chmod(self._at(path), mode)
+        self._at(path).chmod(mode)
 
     def truncate(self, path: str, length: int, handle: "int | None" = None) -> None:
         os.truncate(self._at(path), length)
