@@ -1,6 +1,7 @@
 """Where everything is kept: the spool, and the tables of the ledger."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
@@ -31,7 +32,7 @@ from node.adapters.steps.store import SqlSteps, SqlTasks
 from node.bootstrap.machine import utc_now
 from node.bootstrap.site import PIPELINE, storage_classes
 from node.bootstrap.trail import make_trail
-from node.errors import ConfigError
+from node.errors import ConfigError, TransientError
 from node.services.deliver import LONGEST_CASE_WAIT
 from node.services.trail import Trail
 from node.settings import Settings, read_secret
@@ -94,6 +95,9 @@ def open_stores(settings: Settings) -> Stores:
         raise ConfigError([f"node.data_dir: {data_dir} is not writable"])
     engine = open_engine(ledger_url(settings), password=read_secret(settings.ledger.password_file))
     files = SqlFiles(engine)
+    # a new spool gets its name before the ledger names files; whoever needs one that is away hears of it then
+    with suppress(TransientError):
+        spool.require()
     delivery = settings.delivery
     retry_first, retry_max = timedelta(seconds=delivery.retry_first_s), timedelta(seconds=delivery.retry_max_s)
     longest_wait = max(retry_first, retry_max, LONGEST_CASE_WAIT)

@@ -53,11 +53,11 @@ class Told:
         code = message.find("EventIdentification/EventID")
         assert code is not None
         participants = sorted(message.iter("ActiveParticipant"), key=lambda one: one.get("UserIsRequestor") != "true")
-        first, second = [(one.get("UserID", ""), one.get("NetworkAccessPointID", "")) for one in participants][:2]
+        first, *others = [(one.get("UserID", ""), one.get("NetworkAccessPointID", "")) for one in participants]
         subjects = [one.get("ParticipantObjectID", "") for one in message.iter("ParticipantObjectIdentification")]
         query = message.findtext("ParticipantObjectIdentification/ParticipantObjectQuery")
         keys = None if query is None else dcmread(BytesIO(base64.b64decode(query)), force=True)
-        return cls(code.get("csd-code", ""), first, second, tuple(subjects), keys)
+        return cls(code.get("csd-code", ""), first, next(iter(others), ("", "")), tuple(subjects), keys)
 
 
 @pytest.fixture
