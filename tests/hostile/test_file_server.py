@@ -18,7 +18,7 @@ from pipelines.domain.case_state import CaseState
 from tests.dicom import ct_series, seg_of
 from tests.hostile.service import Service, service
 from tests.node.client import Message, client, dataset_of, message
-from tests.tools import RunningNode, descendants, free_port, node, tool, wait_for, write_config
+from tests.tools import RunningNode, descendants, free_port, listens, node, tool, wait_for, write_config
 
 # mounting takes a right that not every machine for tests gives, so it is run on purpose where it is given
 pytestmark = [
@@ -200,6 +200,8 @@ def test_a_node_whose_mount_goes_starts_no_new_life_in_the_folder_beneath(tmp_pa
         assert (data / "ledger.sqlite3").exists() == (gone == "spool")
 
         disk.come()
+        # its last sign of life may be younger than its death
+        wait_for("somebody who receives again", lambda: listens(port))
         wait_for("the node ready again", lambda: all(ready(monitor).values()))
         assert store() == {0x0000}
         running.reaches(1, CaseState.REPORTED, CaseState.DELIVERED)
