@@ -28,7 +28,7 @@ CELERY_ENVIRONMENT: Final = frozenset({"CELERY_BROKER_URL", "CELERY_BROKER_READ_
 """Variables that Celery obeys rather than its configuration."""
 # read by the command line, the installer and the tests of robustness, not by Settings
 RESERVED_ENVIRONMENT: Final = frozenset(
-    {"PULMONODE_COMMAND", "PULMONODE_CONFIG", "PULMONODE_FAULTS", "PULMONODE_PYTHON"}
+    {"PULMONODE_COMMAND", "PULMONODE_CONFIG", "PULMONODE_FAULTS", "PULMONODE_PYTHON", "PULMONODE_SPOOL_IDENTITY"}
 )
 
 AeTitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[!-\[\]-~]([ -\[\]-~]*[!-\[\]-~])?$")]

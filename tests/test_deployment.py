@@ -44,7 +44,7 @@ def known_numbers(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     meters.restarted("receiver-1")
     with meters.timing("store"):
         pass
-    looked_up = LookedUp(stores.counted, lambda: 0, settings.data_dir, clock, version="1")
+    looked_up = LookedUp(stores.counted, lambda: 0, settings.data_dir, clock, spool=stores.spool.require, version="1")
     text = exposition([looked_up, MeterReader(settings.data_dir / "meters")]).decode()
     meters.close()
     return set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE)) | set(

@@ -1,6 +1,7 @@
 """Ask another DICOM application for an association, and tell in words why there is none."""
 
 import socket
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +16,8 @@ from pipelines.domain.reasons import Rejected
 # (source, diagnostic) of an A-ASSOCIATE-RJ, PS3.8 table 9-21
 _CALLING_UNKNOWN: Final = (1, 3)
 _CALLED_UNKNOWN: Final = (1, 7)
+_ANSWER_S: Final = 30.0
+_GRACE_S: Final = 5.0
 _TOO_BUSY: Final = frozenset({(3, 1), (3, 2)})
 
 
@@ -209,8 +212,17 @@ def rejected(ae_title: str, peer: PeerAddress, said: tuple[int | None, int | Non
 
 def close(association: Any, *, lost: bool = False) -> None:
     """End an association if it still stands, with an abort when it is out of step."""
-    if association.is_established:
+    if not association.is_established:
+        return
+    # pynetdicom 3.0.4 waits without end for its own thread to pause, which may never say so; this wakes both
+    limit_s = (association.acse_timeout or _ANSWER_S) + _GRACE_S
+    giving_up = threading.Timer(limit_s, association.kill)
+    giving_up.daemon = True
+    giving_up.start()
+    try:
         association.abort() if lost else association.release()
+    finally:
+        giving_up.cancel()
 
 
 def _no_delay(event: Any) -> None:

@@ -1,7 +1,7 @@
 """The audit trail on the disk: one file a month to which lines are added, and how far it has been sent."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -18,14 +18,17 @@ class AuditRecord:
     ----------
     folder
         Made at the first line, for the node's own account alone.
+    require
+        Raises `TransientError` when the disk that the folder belongs on is not there: it is not made elsewhere.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, require: Callable[[], None] = lambda: None) -> None:
         self._folder = folder
+        self._require = require
 
     def append(self, line: bytes) -> None:
-        """Add a line that holds no line feed; raises `OSError`."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Add a line that holds no line feed; raises `OSError` or `TransientError`."""
+        self._make_folder()
         path = self._folder / f"{datetime.now(UTC):%Y-%m}.log"
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
@@ -74,8 +77,13 @@ class AuditRecord:
             return None
         return Place(file, int(offset))
 
+    def _make_folder(self) -> None:
+        if not self._folder.is_dir():
+            self._require()
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
     def _replace(self, name: str, text: str) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._make_folder()
         made = self._folder / f"{name}.new"
         with made.open("w", encoding="ascii") as file:
             file.write(text)

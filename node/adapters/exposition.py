@@ -1,6 +1,7 @@
 """The numbers of the node as Prometheus reads them: those that processes count, and those that are looked up."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from shutil import disk_usage
 
@@ -21,22 +22,34 @@ class LookedUp(Collector):
     ----------
     depth
         Messages that no worker has taken; raises `TransientError`.
+    spool
+        Raises `TransientError` when the spool is not there.
     """
 
     def __init__(
-        self, ledger: SqlMeters, depth: Callable[[], int], data_dir: Path, clock: Clock, *, version: str
+        self,
+        ledger: SqlMeters,
+        depth: Callable[[], int],
+        data_dir: Path,
+        clock: Clock,
+        *,
+        spool: Callable[[], None],
+        version: str,
     ) -> None:
         self._ledger = ledger
         self._depth = depth
+        self._spool = spool
         self._data_dir = data_dir
         self._clock = clock
         self._version = version
 
     def collect(self) -> Iterator[Metric]:
         yield InfoMetricFamily("pulmonode", "The version that runs.", value={"version": self._version})
-        usage = disk_usage(self._data_dir)
-        yield GaugeMetricFamily("pulmonode_disk_free_bytes", "Free on the disk of data_dir.", value=usage.free)
-        yield GaugeMetricFamily("pulmonode_disk_size_bytes", "Size of the disk of data_dir.", value=usage.total)
+        with suppress(OSError):  # a disk that is away has no size
+            usage = disk_usage(self._data_dir)
+            yield GaugeMetricFamily("pulmonode_disk_free_bytes", "Free on the disk of data_dir.", value=usage.free)
+            yield GaugeMetricFamily("pulmonode_disk_size_bytes", "Size of the disk of data_dir.", value=usage.total)
+        yield from self._or_nothing("spool", self._from_spool)
         yield from self._or_nothing("ledger", self._from_ledger)
         yield from self._or_nothing("queue", self._from_queue)
 
@@ -51,6 +64,10 @@ class LookedUp(Collector):
             up = 1.0
         yield GaugeMetricFamily(f"pulmonode_{name}_up", f"1 when the {name} answers.", value=up)
         yield from found
+
+    def _from_spool(self) -> Sequence[Metric]:
+        self._spool()
+        return []
 
     def _from_queue(self) -> Sequence[Metric]:
         told = "Cases that wait for a worker."

@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -113,6 +113,8 @@ def open_engine(url: str, *, password: str | None = None) -> Engine:
             upgrade(engine)
     except DatabaseError as fault:
         raise ConfigError([f"ledger.url: the ledger cannot be used: {_first_line(fault)}"]) from fault
+    if engine.url.get_backend_name() == "sqlite" and engine.url.database:
+        event.listen(engine, "do_connect", _only_to(Path(engine.url.database)))
     return engine
 
 
@@ -135,6 +137,16 @@ def make_engine(url: str, *, password: str | None = None) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediate)
     return engine
+
+
+def _only_to(file: Path) -> Callable[..., None]:
+    """Lets nobody connect to a file that has gone: SQLite would make an empty one, beneath a disk that is away."""
+
+    def require(dialect: object, record: object, arguments: object, options: object) -> None:
+        if not file.exists():
+            raise sqlite3.OperationalError("its file is not there")
+
+    return require
 
 
 def _prepare_sqlite(connection: Any, record: object) -> None:

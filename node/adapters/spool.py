@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from node.adapters.spool_identity import SpoolIdentity
 from node.errors import TransientError
 from node.faults import fault_point
 from node.ports import BEING_SENT, StoredFile
@@ -33,15 +34,31 @@ class FileSpool:
         Folder on a local or shared disk.
     min_free_bytes
         Space that must stay free for a received instance to be accepted.
+    identity
+        What tells the spool from an empty mount point: nothing is written, found missing or removed without it.
     """
 
-    def __init__(self, root: Path, *, min_free_bytes: int) -> None:
+    def __init__(self, root: Path, *, min_free_bytes: int, identity: SpoolIdentity | None = None) -> None:
         self._root = root
         self._min_free_bytes = min_free_bytes
+        self._identity = identity or SpoolIdentity(root)
+
+    @property
+    def identity(self) -> SpoolIdentity:
+        """Which spool this is."""
+        return self._identity
+
+    def require(self) -> None:
+        """Make sure that this is the spool; raises `TransientError` RCV-005 or RCV-008."""
+        try:
+            self._identity.require()
+        except OSError as fault:
+            raise TransientError("RCV-005", f"The spool cannot be read: {fault.strerror}.") from fault
 
     def prepare(self) -> None:
         """Make all folders of received instances at once; one by one, each would keep its first instance waiting."""
         with _writing():
+            self._identity.require()
             received = self._root / "received"
             _make_durable_folder(received)
             for number in range(256):
@@ -52,10 +69,12 @@ class FileSpool:
         self._require_space(0)
         with _writing():
             try:
-                return FileDraft(self._root, self._require_space)
+                return FileDraft(self._root, self._require_space, self._identity)
             except FileNotFoundError:
+                # the folder is missing, or all of them are
+                self._identity.require()
                 _make_durable_folder(self._root / "tmp")
-                return FileDraft(self._root, self._require_space)
+                return FileDraft(self._root, self._require_space, self._identity)
 
     def put_received(self, ref: InstanceRef, data: bytes) -> StoredFile:
         """Store a whole instance durably; raises `TransientError` RCV-003 or RCV-005."""
@@ -91,6 +110,7 @@ class FileSpool:
         return self._root / file.path
 
     def read(self, file: StoredFile) -> bytes:
+        self.require()
         try:
             data = self.path(file).read_bytes()
         except OSError as fault:
@@ -101,6 +121,7 @@ class FileSpool:
 
     def files(self, *, older_than_s: float = 0) -> Iterator[str]:
         limit = time.time() - older_than_s
+        self.require()
         for folder in ("received", "results"):
             for path in (self._root / folder).rglob("*"):
                 with suppress(FileNotFoundError):
@@ -108,6 +129,7 @@ class FileSpool:
                         yield str(path.relative_to(self._root))
 
     def size(self, path: str) -> int | None:
+        self.require()
         try:
             return (self._root / path).stat().st_size
         except FileNotFoundError:
@@ -122,28 +144,28 @@ class FileSpool:
 
     def unlink(self, path: str) -> None:
         with _writing():
+            # what is not there may be elsewhere: then it was not removed
+            self._identity.require()
             (self._root / path).unlink(missing_ok=True)
 
     def set_aside(self, path: str) -> str:
         target = self._root / _SET_ASIDE / path
         with _writing():
+            self._identity.require()
             _make_durable_folder(target.parent)
             (self._root / path).rename(target)
             _sync_folder(target.parent)
         return f"{_SET_ASIDE}/{path}"
 
     def free_bytes(self) -> int:
-        self._root.mkdir(parents=True, exist_ok=True)
+        self.require()
         disk = os.statvfs(self._root)
         return disk.f_bavail * disk.f_frsize
 
     def _require_space(self, size: int) -> None:
         with _writing():
-            try:
-                disk = os.statvfs(self._root)
-            except FileNotFoundError:
-                _make_durable_folder(self._root)
-                disk = os.statvfs(self._root)
+            self._identity.require()
+            disk = os.statvfs(self._root)
         free = disk.f_bavail * disk.f_frsize
         if free - size < self._min_free_bytes:
             raise TransientError("RCV-003", f"The spool has {free // 2**20} MB left.")
@@ -152,6 +174,7 @@ class FileSpool:
         target = self._root / relative
         temporary = self._root / "tmp" / f"{os.getpid()}-{os.urandom(8).hex()}"
         with _writing():
+            self._identity.require()
             for folder in (target.parent, temporary.parent):
                 _make_durable_folder(folder)
             try:
@@ -163,6 +186,7 @@ class FileSpool:
             finally:
                 temporary.unlink(missing_ok=True)
             _sync_folder(target.parent)
+            self._identity.require()
         return StoredFile(relative, len(data), sha256)
 
 
@@ -175,10 +199,13 @@ class FileDraft:
         Folder of the spool.
     require_space
         Raises when the disk has no room for so many bytes more.
+    identity
+        Of the spool.
     """
 
-    def __init__(self, root: Path, require_space: Callable[[int], None]) -> None:
+    def __init__(self, root: Path, require_space: Callable[[int], None], identity: SpoolIdentity) -> None:
         self._root = root
+        self._identity = identity
         self._require_space = require_space
         # texts: a path object takes longer to make than the call that it is made for
         self._path: str | None = f"{root}/tmp/{os.getpid()}-{os.urandom(8).hex()}"
@@ -221,6 +248,8 @@ class FileDraft:
             raise ValueError("this instance has been kept already")
         with _writing():
             self._name(self._path, f"{self._root}/{relative}")
+            # whoever looks for it will find it there
+            self._identity.require()
             fault_point("spool.durable")
         return StoredFile(relative, self._size, sha256)
 
@@ -236,6 +265,7 @@ class FileDraft:
             linked = True
         except OSError:
             # its folder is missing; the same instance is there and must stay whole; the file system knows no links
+            self._identity.require()
             _make_durable_folder(Path(folder))
             linked = False
         fault_point("spool.linked")
@@ -248,10 +278,14 @@ class FileDraft:
     def close(self) -> None:
         """Let go of the file; remove it when it was not kept."""
         if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+            descriptor, self._descriptor = self._descriptor, -1
+            # a file server may tell only now that it lost what was written; who keeps a file has asked before
+            with suppress(OSError):
+                os.close(descriptor)
         if self._path is not None:
-            Path(self._path).unlink(missing_ok=True)
+            # of a disk that is gone nothing can be removed; what is left there is removed when it is old
+            with suppress(OSError):
+                Path(self._path).unlink(missing_ok=True)
             self._path = None
 
 

@@ -13,7 +13,7 @@ from node.adapters.incoming import part10
 from node.adapters.replayed import Replayed, Signals
 from node.adapters.store_association import INTERNAL_ERROR
 from node.adapters.tls import Tls
-from node.adapters.users import Users
+from node.adapters.users import Users, asked_identity, confirmation
 from node.errors import TransientError
 from node.logs import Log
 from node.meters import SILENT, Meters
@@ -60,6 +60,7 @@ class StorageScp:
     ) -> None:
         self._receiver = receiver
         self._services = tuple(services)
+        self._knows_users = users is not None
         self._turned_away = turned_away
         self._log = log
         self._ae = AE(rules.ae_title)
@@ -123,6 +124,7 @@ class StorageScp:
         handlers: list[Any] = [
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_C_ECHO, self._echo),
+            (evt.EVT_REQUESTED, self._requested),
             (evt.EVT_ACCEPTED, self._accepted),
             *dispatched(self._services),
         ]
@@ -164,6 +166,12 @@ class StorageScp:
     def _echo(self, event: Any) -> int:
         self._log.debug("echo", ae=event.assoc.requestor.ae_title.strip())
         return 0x0000
+
+    def _requested(self, event: Any) -> None:
+        # the user was looked at when the door was opened; pynetdicom answers tickets and tokens, but no passcodes
+        confirmed = confirmation(asked_identity(event.assoc.requestor.primitive)) if self._knows_users else ()
+        for item in confirmed:
+            event.assoc.acceptor.add_negotiation_item(item)
 
     def _accepted(self, event: Any) -> None:
         requestor = event.assoc.requestor

@@ -39,6 +39,7 @@ def make_monitor(settings: Settings, stores: Stores) -> "Monitor":
         return "answers"
 
     def writable() -> str:
+        stores.spool.require()
         if not os.access(spool if spool.exists() else settings.data_dir, os.W_OK):
             raise TransientError("RCV-005", "The spool is not writable.")
         return "writable"
@@ -53,7 +54,9 @@ def make_monitor(settings: Settings, stores: Stores) -> "Monitor":
             "disk": lambda: enough_space(disk_usage(settings.data_dir).free, least_bytes=least),
         }
     )
-    looked_up = LookedUp(stores.counted, queue.depth, settings.data_dir, utc_now, version=__version__)
+    looked_up = LookedUp(
+        stores.counted, queue.depth, settings.data_dir, utc_now, spool=stores.spool.require, version=__version__
+    )
     collectors = [looked_up, MeterReader(settings.data_dir / "meters")]
     return Monitor(readiness.look, lambda: exposition(collectors))
 

@@ -1,8 +1,12 @@
 """Where everything is kept: the spool, and the tables of the ledger."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Final
 
 from node.adapters.archive_index import ArchiveIndex
 from node.adapters.heartbeat import Heartbeat
@@ -23,14 +27,19 @@ from node.adapters.ledger_retention import SqlRetention
 from node.adapters.ledger_workflow import SqlWorkflow
 from node.adapters.meter_files import MeterFiles
 from node.adapters.spool import FileSpool
+from node.adapters.spool_identity import SpoolIdentity
 from node.adapters.steps.store import SqlSteps, SqlTasks
 from node.bootstrap.machine import utc_now
 from node.bootstrap.site import PIPELINE, storage_classes
 from node.bootstrap.trail import make_trail
-from node.errors import ConfigError
+from node.errors import ConfigError, TransientError
 from node.services.deliver import LONGEST_CASE_WAIT
 from node.services.trail import Trail
 from node.settings import Settings, read_secret
+
+SPOOL_IDENTITY: Final = "PULMONODE_SPOOL_IDENTITY"
+"""Variable by which a node tells its processes which spool is theirs."""
+_LOOKED_FOR: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +78,15 @@ def open_stores(settings: Settings) -> Stores:
     ConfigError
         If the data folder cannot be used or a secret cannot be read.
     TransientError
-        If the database cannot be reached.
+        If the database cannot be reached, or the spool is not the one of the node that started this process.
     """
     data_dir = settings.data_dir
+    known = os.environ.get(SPOOL_IDENTITY, "")
+    identity = SpoolIdentity(data_dir / "spool", known=known, forsaken=lambda: _none_there(files, data_dir / "spool"))
+    spool = FileSpool(data_dir / "spool", min_free_bytes=settings.receive.min_free_mb * 2**20, identity=identity)
+    if known:
+        # a ledger that lies beside a spool that is away would be made anew
+        spool.require()
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
     except OSError as fault:
@@ -79,7 +94,10 @@ def open_stores(settings: Settings) -> Stores:
     if not os.access(data_dir, os.W_OK):
         raise ConfigError([f"node.data_dir: {data_dir} is not writable"])
     engine = open_engine(ledger_url(settings), password=read_secret(settings.ledger.password_file))
-    spool = FileSpool(data_dir / "spool", min_free_bytes=settings.receive.min_free_mb * 2**20)
+    files = SqlFiles(engine)
+    # a new spool gets its name before the ledger names files; whoever needs one that is away hears of it then
+    with suppress(TransientError):
+        spool.require()
     delivery = settings.delivery
     retry_first, retry_max = timedelta(seconds=delivery.retry_first_s), timedelta(seconds=delivery.retry_max_s)
     longest_wait = max(retry_first, retry_max, LONGEST_CASE_WAIT)
@@ -99,7 +117,7 @@ def open_stores(settings: Settings) -> Stores:
         SqlSteps(engine),
         SqlTasks(engine),
         ArchiveIndex(engine),
-        SqlFiles(engine),
+        files,
         SqlPriorities(engine),
         SqlRetention(engine, committing=[p.name for p in settings.peers if p.commitment and not p.stow_url]),
         SqlErasure(engine),
@@ -110,10 +128,16 @@ def open_stores(settings: Settings) -> Stores:
         SqlMeters(engine),
         MeterFiles(data_dir / "meters", sop_classes=sorted(storage_classes(settings))),
         Heartbeat(data_dir / "alive"),
-        make_trail(settings, engine),
+        make_trail(settings, engine, spool.require),
         SqlHistory(engine),
         SqlPriors(engine),
     )
+
+
+def _none_there(files: SqlFiles, root: Path) -> bool:
+    """True when the ledger names files of the spool, and of some that it names none is there."""
+    some = list(islice(files.listed(), _LOOKED_FOR))
+    return bool(some) and not any((root / one.path).exists() for one in some)
 
 
 def ledger_url(settings: Settings) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Callable
 
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
@@ -20,8 +21,8 @@ from node.services.trail import Trail
 from node.settings import Settings
 
 
-def make_trail(settings: Settings, engine: Engine) -> Trail:
-    """The audit trail, as all processes add to it."""
+def make_trail(settings: Settings, engine: Engine, require: Callable[[], None]) -> Trail:
+    """The audit trail, as all processes add to it; `require` raises when the data folder is not there."""
     audit = settings.audit
     spool = settings.data_dir / "spool"
 
@@ -34,7 +35,7 @@ def make_trail(settings: Settings, engine: Engine) -> Trail:
         return str(header.get("PatientID", "")), str(header.get("PatientName", ""))
 
     return Trail(
-        AuditRecord(settings.data_dir / "audit") if audit.enabled else None,
+        AuditRecord(settings.data_dir / "audit", require) if audit.enabled else None,
         SqlAudit(engine, identify if audit.identify_patients else nobody),
         utc_now,
         Log("audit"),

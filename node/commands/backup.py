@@ -22,6 +22,7 @@ from node.adapters.ledger import make_engine, reading
 from node.adapters.ledger_copy import export, put_back, snapshot
 from node.adapters.ledger_files import SqlFiles
 from node.adapters.migrate import form
+from node.adapters.spool_identity import SpoolIdentity
 from node.bootstrap.machine import device_uid
 from node.bootstrap.stores import ledger_url, open_stores
 from node.errors import ConfigError
@@ -139,6 +140,8 @@ def restore(settings: Settings, folder: Path, into: Path) -> Copied:
         if take(folder / entry.path, being_made / entry.path, link=False) is None:
             raise ConfigError([f"LDG-006 The file {entry.path} has gone."])
     _put_ledger_back(settings, folder / manifest.facts["ledger"], being_made / _SQLITE)
+    # it is the spool of this ledger, also when every file of it was missing in the backup
+    SpoolIdentity(being_made / "spool").adopt()
     os.sync()
     if into.exists():
         into.rmdir()

@@ -106,7 +106,7 @@ Patient Number is a digest in place of the Patient ID.
     "8.5": """
 Not proposed when associations are opened. When they are accepted: with `receive.users_file` a user name with its
 passcode (type 2) is wanted, and who gives none or a wrong one is rejected (1/2/1); without it none is looked at. The
-server response is empty, and is given on associations for Storage and Verification alone.
+server response is empty, and is given to who asks for it.
 """,
     "8.7": """
 The node listens on the address of `node.bind` only, and can be told who may call (`receive.calling_ae_titles`), and

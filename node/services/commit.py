@@ -33,6 +33,7 @@ _INVALID_ARGUMENT: Final = 0x0115
 _PROCESSING_FAILURE: Final = 0x0110
 _NO_SUCH_OBJECT: Final = 0x0112
 _CLASS_CONFLICT: Final = 0x0119
+_SPOOL_AWAY: Final = "RCV-008"
 FAILURE_REASONS: Final[dict[int, str]] = {
     _PROCESSING_FAILURE: "the file is damaged or gone",
     _NO_SUCH_OBJECT: "never received",
@@ -244,6 +245,9 @@ class Custodian:
         try:
             self._spool.read(file)
         except TransientError as fault:
+            if fault.code == _SPOOL_AWAY:
+                # nothing is known of any file: whoever asked waits for the answer
+                raise
             self._log.error("commitment_file_damaged", code=fault.code, sop=one.sop_instance)
             return _PROCESSING_FAILURE
         return None

@@ -8,7 +8,7 @@ from node.errors import TransientError
 from node.faults import fault_point
 from node.logs import Log
 from node.meters import SILENT, Meters
-from node.ports import Clock, Draft, Ledger, Receipt, Sender, Spool
+from node.ports import Clock, Draft, Ledger, Receipt, Sender, Spool, StoredFile
 from pipelines.domain.identifiers import SopClassUID, SopInstanceUID
 from pipelines.domain.instance import InstanceRef
 from pipelines.domain.reasons import Rejected
@@ -21,6 +21,11 @@ DATA_SET_DOES_NOT_MATCH: Final = 0xA900
 CANNOT_UNDERSTAND: Final = 0xC000
 COERCION: Final = 0xB000
 """Warning: the object was kept, but not in the place of the one with the same UID."""
+
+_REMEDIES: Final = {
+    "RCV-003": "Free space on the data disk; the sender can send again.",
+    "RCV-008": "Mount the disk or the file server of the spool again; the sender can send again.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +103,26 @@ class Receiver:
     def turn_away(self, fault: TransientError, sender: Sender) -> int:
         """Refuse an instance for what is wrong here; the status of the response."""
         self._meters.received("", OUT_OF_RESOURCES, 0)
-        reason = Rejected(fault.code, str(fault), "Free space on the data disk; the sender can send again.")
+        remedy = _REMEDIES.get(fault.code, "Look at the data disk and the ledger; the sender can send again.")
+        reason = Rejected(fault.code, str(fault), remedy)
         return self._refuse(OUT_OF_RESOURCES, reason, sender)
 
     def _store(self, ref: InstanceRef, draft: Draft, sender: Sender) -> Receipt:
         file = draft.keep(ref)
         receipt = self._ledger.received(ref, file, sender, at=self._clock())
         fault_point("receive.recorded")
-        if not self._spool.path(file).exists():
+        if not self._is_there(file):
             # the same file had been given up and was removed just before; now that it is needed again it stays
             draft.keep(ref)
         if receipt is Receipt.CONFLICT:
             self._log.warning("instance_conflicts", code="RCV-004", sop=ref.sop_instance, ae=sender.calling_ae_title)
         return receipt
+
+    def _is_there(self, file: StoredFile) -> bool:
+        try:
+            return self._spool.path(file).exists()
+        except OSError as fault:
+            raise TransientError("RCV-005", f"The spool cannot be read: {fault.strerror}.") from fault
 
     def note(self, reason: Rejected, sender: Sender) -> None:
         """Count a refusal that the sender is told of in another way than by a status."""

@@ -43,6 +43,8 @@ class Supervisor:
         Command line of each process.
     unwell
         Hears which processes end again and again, whenever that changes.
+    environment
+        What the processes find there beside what this one does.
     grace_s
         Time that the processes have to end after SIGTERM before they are killed.
     """
@@ -52,12 +54,14 @@ class Supervisor:
         commands: Mapping[str, Sequence[str]],
         log: Log,
         *,
+        environment: Mapping[str, str] | None = None,
         grace_s: float = 60.0,
         meters: Meters = SILENT,
         unwell: Callable[[frozenset[str]], None] = lambda names: None,
     ) -> None:
         self._children = {name: _Child(command) for name, command in commands.items()}
         self._log = log
+        self._environment = os.environ | (environment or {})
         self._grace_s = grace_s
         self._meters = meters
         self._unwell = unwell
@@ -111,7 +115,9 @@ class Supervisor:
 
     def _start(self, name: str, child: _Child, now: float) -> None:
         try:
-            child.process = subprocess.Popen(child.command, start_new_session=True, preexec_fn=_die_with_parent)
+            child.process = subprocess.Popen(
+                child.command, env=self._environment, start_new_session=True, preexec_fn=_die_with_parent
+            )
             child.started_at = now
         except OSError as fault:
             child.failures += 1

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+from node.errors import TransientError
 from node.keeping import Erasure, Why
 from node.logs import Log
 from node.ports import Claim, Clock, Delivery, RefusedAssociation
@@ -79,7 +80,7 @@ class Record(Protocol):
     """Where the trail is kept."""
 
     def append(self, line: bytes) -> None:
-        """Add a line durably; raises `OSError`."""
+        """Add a line durably; raises `OSError` or `TransientError`."""
 
     def mark(self) -> datetime | None:
         """Until when received instances have been told of."""
@@ -266,9 +267,10 @@ class Trail:
         told = AuditEvent(event, action, self._clock(), participants, tuple(subjects), kind, outcome)
         try:
             self._record.append(syslog_line(told, self._source))
-        except OSError as fault:
+        except (OSError, TransientError) as fault:
             # patients wait for the node; it goes on, and says what is missing
-            self._log.error("audit_not_recorded", code="MON-003", reason=fault.strerror)
+            reason = str(fault) if isinstance(fault, TransientError) else fault.strerror
+            self._log.error("audit_not_recorded", code="MON-003", reason=reason)
 
 
 def _query(sop_class: str, query: bytes, transfer_syntax: str) -> Subject:

@@ -1,10 +1,12 @@
 """What is wrong with the node at this moment, as alerts."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+from node.errors import TransientError
 from node.ports import Clock, DeliveryState
 from node.services.alert import Alert
 from pipelines.domain.case_state import CaseState
@@ -72,6 +74,29 @@ class Troubles:
         self._restarting = restarting
 
     def look(self) -> Iterator[Alert]:
+        try:
+            free = self._free_bytes()
+        except TransientError as fault:
+            yield Alert("spool-away", f"{fault.code} {fault}", "Mount it again; senders keep what they have meanwhile.")
+            # a ledger that lies on the same disk is away too, and that is no news
+            with suppress(TransientError):
+                yield from self._of_ledger()
+        else:
+            yield from self._of_ledger()
+            if free < self._least_free_bytes:
+                yield Alert(
+                    "disk-low",
+                    f"{free // 2**20} MB are free on the data disk.",
+                    "Free space, or shorten what [retain] keeps. Below receive.min_free_mb instances are refused.",
+                )
+        for process in sorted(self._restarting()):
+            yield Alert(
+                f"restarting:{process}",
+                f"The process {process} ends again and again.",
+                "Look for process_ended in the log of the node.",
+            )
+
+    def _of_ledger(self) -> Iterator[Alert]:
         for failed in self._ledger.failed(limit=_MOST_CASES):
             yield Alert(
                 f"case-failed:{failed.case}",
@@ -91,16 +116,3 @@ class Troubles:
                     f"{destination} refused {number} results.",
                     "`pulmonode status CASE` tells why; `pulmonode send CASE --to PEER` sends them again.",
                 )
-        free = self._free_bytes()
-        if free < self._least_free_bytes:
-            yield Alert(
-                "disk-low",
-                f"{free // 2**20} MB are free on the data disk.",
-                "Free space, or shorten what [retain] keeps. Below receive.min_free_mb instances are refused.",
-            )
-        for process in sorted(self._restarting()):
-            yield Alert(
-                f"restarting:{process}",
-                f"The process {process} ends again and again.",
-                "Look for process_ended in the log of the node.",
-            )

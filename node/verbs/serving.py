@@ -9,7 +9,7 @@ from rich.console import Console
 
 from node import __version__, faults
 from node.bootstrap.pipeline import load_pipeline
-from node.bootstrap.stores import open_stores
+from node.bootstrap.stores import SPOOL_IDENTITY, open_stores
 from node.commands import roles
 from node.logs import Log
 from node.services.supervise import Supervisor
@@ -29,6 +29,7 @@ def serve(node: Node, *, no_worker: bool) -> None:
     """
     settings = node.settings()
     stores = open_stores(settings)
+    stores.spool.require()
     load_pipeline(settings)
     roles.require_free_port(settings)
     base = [sys.executable, "-m", "node", *(["--config", str(node.config)] if node.config else []), "role"]
@@ -40,9 +41,13 @@ def serve(node: Node, *, no_worker: bool) -> None:
     log.info("starting", version=__version__, ae=settings.node.ae_title, data=str(settings.data_dir))
     stores.trail.started()
     try:
-        code = Supervisor(commands, log, meters=stores.meters, unwell=stores.heartbeat.set_restarting).run(
-            roles.stop_on_signals()
-        )
+        code = Supervisor(
+            commands,
+            log,
+            environment={SPOOL_IDENTITY: stores.spool.identity.known},
+            meters=stores.meters,
+            unwell=stores.heartbeat.set_restarting,
+        ).run(roles.stop_on_signals())
     finally:
         stores.trail.stopped()
     sys.exit(code)

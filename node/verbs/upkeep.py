@@ -63,16 +63,19 @@ def restore(node: Node, folder: Path, into: Path) -> None:
 @click.command()
 @click.option("--quick", is_flag=True, help="Look at names and sizes only, without reading the files.")
 @click.option("--repair", is_flag=True, help="Move files that nobody knows into spool/lost+found.")
+@click.option("--adopt", is_flag=True, help="First take the folder for the spool, when its files are lost for good.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 @click.pass_obj
 @reporting_errors
-def verify(node: Node, *, quick: bool, repair: bool, as_json: bool) -> None:
+def verify(node: Node, *, quick: bool, repair: bool, adopt: bool, as_json: bool) -> None:
     """Compare the ledger with the files on the disk: missing, changed and unknown ones. The node may run meanwhile.
 
     \b
     Example: pulmonode verify --repair
     """
     stores = node.stores()
+    if adopt:
+        stores.spool.identity.adopt()
     faults = list(compare(stores.spool, stores.files, digests=not quick, repair=repair))
     if as_json:
         click.echo(json.dumps([asdict(fault) for fault in faults], indent=2))

@@ -39,6 +39,7 @@ CODES: Final[dict[str, str]] = {
     "RCV-005": "The spool or the ledger could not be written",
     "RCV-006": "The association was refused",
     "RCV-007": "A storage commitment could not be answered",
+    "RCV-008": "The spool is not there",
     # the CT series
     "CT-001": "The CT slices do not belong to one volume",
     "CT-002": "CT slices are missing",

@@ -19,6 +19,7 @@ class Repository:
     """Takes syslog over TLS with counted octets, and keeps the messages."""
 
     def __init__(self, files: TlsFiles, port: int) -> None:
+        self.port = port
         self.messages: list[bytes] = []
         self.faults: list[Exception] = []
         self._context = Tls(files).server()

@@ -45,7 +45,7 @@ class StepScp:
     receivers
         AE titles that notifications can be sent to.
     queried
-        Hears of every query: who asks, the SOP class and the keys.
+        Hears of every query: who asks, the SOP class, the keys, and from which address.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class StepScp:
         *,
         cancel_requested: Callable[[str, str], bool],
         receivers: Collection[str],
-        queried: Callable[[str, str, Dataset], None] = lambda who, sop_class, keys: None,
+        queried: Callable[[str, str, Dataset, str], None] = lambda who, sop_class, keys, address: None,
     ) -> None:
         self._steps = steps
         self._clock = clock
@@ -126,7 +126,8 @@ class StepScp:
 
     def find(self, event: Any) -> Iterator[tuple[int, Dataset | None]]:
         query: Dataset = event.identifier
-        self._queried(_caller(event), str(event.request.AffectedSOPClassUID), query)
+        address = str(event.assoc.requestor.address)
+        self._queried(_caller(event), str(event.request.AffectedSOPClassUID), query, address)
         for uid, held in self._steps.all():
             if event.is_cancelled:
                 yield 0xFE00, None

@@ -26,6 +26,7 @@ from pydicom.uid import (
 
 from node.adapters.ledger import SqlLedger
 from node.adapters.spool import FileSpool
+from node.adapters.spool_identity import NAME
 from node.adapters.storage_scp import TRANSFER_SYNTAXES, StorageScp
 from node.errors import TransientError
 from node.logs import Log
@@ -88,7 +89,7 @@ def start(spool: FailingSpool, sqlite_ledger: SqlLedger, clock: SetClock) -> Ite
 
 
 def files_in(tmp_path: Path) -> list[Path]:
-    return [path for path in (tmp_path / "spool").rglob("*") if path.is_file()]
+    return [path for path in (tmp_path / "spool").rglob("*") if path.is_file() and path.name != NAME]
 
 
 def encoded(instance: Dataset, transfer_syntax: str) -> bytes:

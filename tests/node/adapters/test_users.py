@@ -5,13 +5,17 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from pynetdicom import AE
+from pynetdicom.pdu_primitives import UserIdentityNegotiation
 
+from node.adapters.steps.scp import QUERY
 from node.adapters.users import Users, line_of
 from node.cli import cli
 from node.errors import ConfigError
+from pipelines.domain.sop_classes import STORAGE_COMMITMENT, VERIFICATION
 from tests.dicom import as_bytes, ct_series
 from tests.hostile.service import service
-from tests.tools import tool
+from tests.tools import dcmtk, tool
 
 PASSCODE = "correct horse: battery"
 
@@ -58,6 +62,68 @@ def test_dcmtk_stores_as_a_user_with_his_passcode_and_not_otherwise(tmp_path: Pa
     told = node.log.read_text()
     assert PASSCODE not in told
     assert "a guess" not in told
+
+
+# an association that proposes storage commitment beside its images is served by the other of the two services
+_PROFILES = """
+[[TransferSyntaxes]]
+[Plain]
+TransferSyntax1 = LittleEndianExplicit
+TransferSyntax2 = LittleEndianImplicit
+[[PresentationContexts]]
+[Images]
+PresentationContext1 = CTImageStorage\\Plain
+[ImagesAndCommitment]
+PresentationContext1 = CTImageStorage\\Plain
+PresentationContext2 = 1.2.840.10008.1.20.1\\Plain
+[[Profiles]]
+[Images]
+PresentationContexts = Images
+[ImagesAndCommitment]
+PresentationContexts = ImagesAndCommitment
+"""
+
+
+def test_dcmtk_hears_that_its_user_was_looked_at_by_whichever_service_takes_it(
+    tmp_path: Path, users_file: Path
+) -> None:
+    sent, profiles = tmp_path / "sent.dcm", tmp_path / "profiles.cfg"
+    sent.write_bytes(as_bytes(ct_series(slices=1, rows=16, columns=16)[0]))
+    profiles.write_text(_PROFILES)
+    identity = ("--user", "CT1", "--password", PASSCODE, "--pos-response")
+    with service(tmp_path / "node", receive={"users_file": str(users_file)}) as node:
+        called = ("-aec", "PULMONODE", "127.0.0.1", str(node.port), str(sent))
+        # DCMTK aborts when it hears nothing of its user
+        for profile in ("Images", "ImagesAndCommitment"):
+            dcmtk("storescu", *identity, "--config-file", str(profiles), profile, *called)
+        assert len(node.stored()) == 1
+
+
+def test_who_asks_for_a_response_is_told_of_the_user_and_nobody_else_is(tmp_path: Path, users_file: Path) -> None:
+    beside: list[tuple[str, ...]] = [(), (STORAGE_COMMITMENT,), (QUERY,)]
+    with service(tmp_path / "known", receive={"users_file": str(users_file)}) as node:
+        assert [_responses(node.port, one, asked=True) for one in beside] == [[b""]] * 3
+        assert [_responses(node.port, one, asked=False) for one in beside] == [[]] * 3
+    # PS3.7 D.3.3.7: who does not look at users accepts without a positive response
+    with service(tmp_path / "unknown") as node:
+        assert [_responses(node.port, one, asked=True) for one in beside] == [[]] * 3
+
+
+def _responses(port: int, beside: tuple[str, ...], *, asked: bool) -> list[bytes | None]:
+    """What an acceptance says of the user, to pynetdicom; a C-ECHO goes over the association."""
+    identity = UserIdentityNegotiation()
+    identity.user_identity_type, identity.positive_response_requested = 2, asked
+    identity.primary_field, identity.secondary_field = b"CT1", PASSCODE.encode()
+    ae = AE("CT1")
+    for abstract_syntax in (VERIFICATION, *beside):
+        ae.add_requested_context(abstract_syntax)
+    association = ae.associate("127.0.0.1", port, ae_title="PULMONODE", ext_neg=[identity])
+    assert association.is_established
+    assert {str(one.abstract_syntax) for one in association.accepted_contexts} == {VERIFICATION, *beside}
+    assert association.send_c_echo().Status == 0x0000
+    items = association.acceptor.primitive.user_information
+    association.release()
+    return [item.server_response for item in items if isinstance(item, UserIdentityNegotiation)]
 
 
 def test_a_line_of_the_file_holds_no_passcode_and_no_two_are_the_same() -> None:

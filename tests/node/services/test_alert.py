@@ -228,6 +228,21 @@ def test_the_node_tells_of_failed_and_stuck_cases_low_disk_and_restarts_without_
     assert {one["cause"] for one in hook.posted[1]["resolved"]} == {f"case-stuck:{case}", "restarting:receiver-1"}
 
 
+def test_a_spool_that_goes_away_is_told_until_it_is_back(tmp_path: Path, hook: Hook) -> None:
+    settings = load_settings(write_config(tmp_path, alerts={"webhook_url": hook.url, "free_mb": 0}), {})
+    made = make_alerter(settings, open_stores(settings))
+    assert made is not None
+    spool = settings.data_dir / "spool"
+    away = spool.rename(spool.with_name("away"))
+    spool.mkdir()
+    made.tick()
+    assert [one["cause"] for one in hook.posted[0]["firing"]] == ["spool-away"]
+    spool.rmdir()
+    away.rename(spool)
+    made.tick()
+    assert [one["cause"] for one in hook.posted[1]["resolved"]] == ["spool-away"]
+
+
 def test_nobody_is_told_of_anything_unless_the_settings_say_whom(tmp_path: Path) -> None:
     settings = load_settings(write_config(tmp_path), {})
     assert make_alerter(settings, open_stores(settings)) is None

@@ -12,6 +12,7 @@ from node.adapters.ledger import SqlLedger
 from node.adapters.ledger_commitments import SqlCommitments
 from node.adapters.ledger_duties import SqlDuties
 from node.adapters.spool import FileSpool
+from node.errors import TransientError
 from node.logs import Log
 from node.ports import (
     CaseDetail,
@@ -411,6 +412,22 @@ def test_what_is_whole_on_the_disk_is_promised(keeper: Keeper) -> None:
     assert keeper.custodian.answer_due(keeper.peer) == 1
     assert keeper.peer.reports == [CommitmentReport("1.2", keeper.held)]
     assert keeper.custodian.answer_due(keeper.peer) == 0
+
+
+def test_who_asks_while_the_spool_is_away_waits_for_the_answer(keeper: Keeper) -> None:
+    keeper.custodian.asked("SCANNER", "1.2", keeper.held)
+    root = keeper.files[0].parents[2]
+    away = root.rename(root.with_name("away"))
+    root.mkdir()
+    with pytest.raises(TransientError) as told:
+        keeper.custodian.answer_due(keeper.peer)
+    assert told.value.code == "RCV-008"
+    assert keeper.peer.reports == []
+    root.rmdir()
+    away.rename(root)
+    keeper.custodian.answer_due(keeper.peer)
+    (report,) = keeper.peer.reports
+    assert report.kept == keeper.held
 
 
 def test_what_is_unknown_damaged_lost_or_of_another_class_is_not_promised(keeper: Keeper) -> None:
