@@ -22,7 +22,7 @@ _AT_ONCE: Final = 20
 _DRAWN: Final = frozenset({"SEG", "RTSTRUCT"})
 _MOST_SERIES: Final = 20
 """Segmentations, or reports, of one study that are fetched."""
-_UNREADABLE: Final = (InvalidDicomError, EOFError, ValueError, AttributeError, KeyError, TypeError)
+UNREADABLE: Final = (InvalidDicomError, EOFError, ValueError, AttributeError, KeyError, TypeError)
 """What pydicom raises over a damaged data set."""
 _OF_THE_NETWORK: Final = frozenset({"NET-001", "NET-002", "NET-005"})
 _SOONEST: Final = timedelta(seconds=5)
@@ -137,7 +137,7 @@ class PriorFinder:
             )
             patient = str(header.get("PatientID") or "").strip()
             issuer = str(header.get("IssuerOfPatientID") or "").strip()
-        except _UNREADABLE:
+        except UNREADABLE:
             return None
         return _Subject(PatientIdentity(patient, issuer), day_of(header.get("StudyDate"))) if patient else None
 
@@ -183,7 +183,7 @@ class PriorFinder:
                 scan = measured_scan(dcmread(BytesIO(self._spool.read(report.file))))
             except TransientError as fault:
                 return Rejected(fault.code, str(fault), "The node tries again by itself.")
-            except _UNREADABLE:
+            except UNREADABLE:
                 continue
             if scan is not None:
                 scans.append((scan, report.sop_instance))
