@@ -22,7 +22,6 @@ from node.ports import Sender, StoredFile
 from node.services.receive import COERCION, SUCCESS, Announced, Receiver
 from node.web.headers import (
     INSTANCE_KEYWORDS,
-    READ_FAULTS,
     SERIES_KEYWORDS,
     STUDY_KEYWORDS,
     Headers,
@@ -31,6 +30,7 @@ from node.web.headers import (
 )
 from node.web.multipart import BadMultipart, encoded, new_boundary, parts
 from pipelines.domain.reasons import Rejected
+from pipelines.imaging.damaged import READ_FAULTS
 from pipelines.imaging.header import parse_ref
 
 _JSON: Final = "application/dicom+json"

@@ -90,6 +90,12 @@ TARGETS = {
             ("node.adapters.matching", "node.adapters.steps", "pynetdicom.dsutils", *_LIBRARIES),
             most_bytes=2048,
         ),
+        Target(
+            "answer",
+            "network:answer",
+            ("node.adapters.query_retrieve", "node.adapters.worklist", "pipelines.imaging.order", *_LIBRARIES),
+            most_bytes=2048,
+        ),
         Target("stow", "web:stow", ("node.web", "python_multipart", *_HEADER)),
         Target("search", "web:search", ("node.web", "node.adapters.matching"), most_bytes=512),
         Target("metadata", "web:metadata", ("node.web", *_HEADER, *_LIBRARIES, "pydicom.jsonrep"), elements=True),

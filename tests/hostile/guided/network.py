@@ -280,3 +280,64 @@ def users(own: Path, shared: Path) -> Read:
             Users(file)
 
     return read
+
+
+def answer(own: Path, shared: Path) -> Read:
+    """What peers answer to the node's own queries: for studies, series and instances, and for orders."""
+    from contextlib import ExitStack
+    from io import BytesIO
+
+    from pydicom import Dataset
+    from pynetdicom.dsutils import decode
+
+    from node.adapters import query_retrieve, worklist
+    from node.adapters.association import PeerAddress
+    from node.adapters.query_retrieve import QueryRetrieveScu, Source
+    from node.adapters.worklist import WorklistScu
+    from node.ports import PatientIdentity
+    from pipelines.domain.case import SeriesKey
+    from pipelines.domain.identifiers import SeriesUID, StudyUID
+
+    peer = PeerAddress("pacs", "PACS", "127.0.0.1", 104, 5.0)
+    asking = QueryRetrieveScu(
+        "PULMONODE",
+        [Source(peer, "get", "PULMONODE")],
+        receiver_in(own),
+        strict_log(),
+        storage_classes=(),
+        transfer_syntaxes=(),
+        retrieve_timeout_s=5,
+    )
+    ordering = WorklistScu("PULMONODE", peer)
+    patient = PatientIdentity("P-1", "")
+    pending, success = Dataset(), Dataset()
+    pending.Status, success.Status = 0xFF00, 0x0000
+
+    class Association:
+        """Gives identifiers as pynetdicom does: None for what it cannot decode at once."""
+
+        is_established = False
+
+        def __init__(self, data: bytes) -> None:
+            self._data = data
+
+        def send_c_find(self, *_: object) -> Any:
+            found = None
+            with suppress(Exception):
+                found = decode(BytesIO(self._data[1:]), self._data[0] % 2 == 0, True)
+            yield pending, found
+            yield success, None
+
+    def read(data: bytes) -> None:
+        if not data:
+            return
+        with ExitStack() as stack:
+            for module in (query_retrieve, worklist):
+                stack.enter_context(patch.object(module, "associate", lambda *_, **__: Association(data)))
+                stack.enter_context(patch.object(module, "close", lambda *_, **__: None))
+            asking.studies("pacs", patient)
+            asking.series("pacs", study=StudyUID("1.2"))
+            asking.instances("pacs", SeriesKey(StudyUID("1.2"), SeriesUID("1.3")))
+            ordering.orders(patient, accession_number="")
+
+    return read

@@ -151,12 +151,12 @@ def report(own: Path, shared: Path) -> Read:
     from node.following import Report
     from node.logs import Log
     from node.ports import StoredFile
-    from node.services.priors import UNREADABLE
     from node.services.read_reports import ReportReader
     from pipelines.clinical.measured import measured_scan
     from pipelines.domain.clinical import PatientKey
     from pipelines.domain.identifiers import SopInstanceUID
     from pipelines.domain.reasons import Rejected
+    from pipelines.imaging.damaged import READ_FAULTS
     from pipelines.imaging.header import parse_ref
     from tests.node.doubles import SetClock
 
@@ -185,7 +185,7 @@ def report(own: Path, shared: Path) -> Read:
             return
         received[:] = [data]
         assert reader.tick() == 1
-        with suppress(*UNREADABLE):
+        with suppress(*READ_FAULTS):
             measured_scan(dcmread(BytesIO(data)))
 
     return read

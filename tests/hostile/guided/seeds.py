@@ -312,6 +312,26 @@ def _query() -> Iterable[bytes]:
             yield bytes((number,)) + encoded
 
 
+def _answer() -> Iterable[bytes]:
+    study = _of(PatientID="P-1", StudyInstanceUID="1.2", StudyDate="20260115", ModalitiesInStudy=["CT", "SEG"])
+    series = _of(StudyInstanceUID="1.2", SeriesInstanceUID="1.3", Modality="CT", FrameOfReferenceUID="1.4")
+    order = _of(
+        PatientID="P-1",
+        AccessionNumber="A-1",
+        RequestedProcedureID="R-1",
+        StudyInstanceUID="1.2",
+        RequestedProcedureDescription="CT chest",
+        RequestedProcedureCodeSequence=[_of(CodeValue="1", CodingSchemeDesignator="99X", CodeMeaning="CT")],
+        ReferencedStudySequence=[_of(ReferencedSOPClassUID="1.2", ReferencedSOPInstanceUID="1.3")],
+        ScheduledProcedureStepSequence=[_of(Modality="CT", ScheduledProcedureStepStartDate="20260115")],
+    )
+    for one in (study, series, order):
+        for implicit in (True, False):
+            encoded = encode(one, implicit, True)
+            assert encoded is not None
+            yield bytes((0 if implicit else 1,)) + encoded
+
+
 def _stow() -> Iterable[bytes]:
     kind = f'multipart/related; type="application/dicom"; boundary={_BOUNDARY}\n'.encode()
     ct = _ct()
@@ -354,6 +374,7 @@ _SEEDS: dict[str, Callable[[], Iterable[bytes]]] = {
     "acceptance": _acceptance,
     "response": _response,
     "query": _query,
+    "answer": _answer,
     "stow": _stow,
     "search": _search,
     "metadata": _objects,
