@@ -3,8 +3,8 @@
 python -m tests.hostile.fuzz [--seconds N] [--seed S] [--target NAME]
 
 By chance alone, for machines on which `tests.hostile.guided` has nothing to search with. A finding is an exception that
-the reader does not promise, an answer that takes longer than a second, or a draft that stays behind. Each is printed with
-the seed and the number that bring it back.
+the reader does not promise, an answer that takes longer than a second, or a draft that stays behind. Each is printed
+with the seed and the number that bring it back.
 """
 
 import argparse

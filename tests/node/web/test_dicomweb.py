@@ -162,12 +162,14 @@ def test_a_study_in_the_address_takes_no_instance_of_another(client: TestClient,
     assert answer.json()["00081198"]["Value"][0]["00081197"]["Value"] == [0xA900]
 
 
-@pytest.mark.parametrize("damage", ["cut", "no boundary", "other kind"])
+@pytest.mark.parametrize("damage", ["cut", "no boundary", "endless boundary", "other kind"])
 def test_a_body_that_is_not_what_it_says_is_refused(client: TestClient, instances: list[Dataset], damage: str) -> None:
     body = body_of(as_bytes(instances[0]))
     kind = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
     if damage == "cut":
         body = body[:-30]
+    elif damage == "endless boundary":
+        kind = f"multipart/related; boundary={BOUNDARY * 100}"
     elif damage == "no boundary":
         kind = "multipart/related"
     else:
