@@ -97,6 +97,7 @@ _VR_OF: Final = {
 }
 """Of what names an instance, and of what decides how its text is read: others would read the value by its VR."""
 _WANTED_TOP: Final = {tag: name for name, tag in _TOP_LEVEL.items()}
+_CHARACTER_SET = 0x00080005
 _SERIES_INSTANCE_UID = 0x0020000E
 _REFERENCED_SOP_INSTANCE_UID = 0x00081155
 _WANTED: Final = frozenset(_WANTED_TOP) | {_REFERENCED_SOP_INSTANCE_UID}
@@ -196,7 +197,7 @@ def _file_meta(data: Content) -> FileMeta:
         if element in found:
             found[element] = data[value_at : value_at + length].rstrip(b"\0 ").decode("ascii", "replace")
         position = value_at + length
-    if not found[0x0010]:
+    if not _is_uid(found[0x0010].encode()):
         raise _Malformed("The file meta information names no transfer syntax")
     return FileMeta(SopClassUID(found[0x0002]), SopInstanceUID(found[0x0003]), found[0x0010], position)
 
@@ -282,6 +283,8 @@ def _elements(data: Content, start: int, encoding: _Encoding, *, cut: bool) -> I
                 f"{limit - value_at} follow"
             )
         if is_sequence:
+            if tag in _WANTED:
+                raise _Malformed(f"Attribute ({group:04X},{element:04X}) is a sequence at byte {position}")
             if len(stack) >= 2 * MAX_DEPTH:
                 raise _Malformed(f"Sequences are nested deeper than {MAX_DEPTH}")
             inner = _Encoding(implicit=True, little=True) if vr == b"UN" else here.encoding
@@ -340,6 +343,11 @@ def _collect(syntax: str, data: Content, start: int, cut: bool) -> InstanceRef:
     positions: dict[tuple[float, float, float], None] = {}
     rt_frame = b""
     for sequences, tag, vr, value in _elements(data, start, encoding, cut=cut):
+        # the readers of an instance look it up wherever it stands, and fail over what is no name
+        if tag == _CHARACTER_SET and (
+            vr not in _VR_OF["charset"] or _CODED_STRINGS.fullmatch(value.rstrip(b"\0 ")) is None
+        ):
+            raise _Malformed("Specific Character Set (0008,0005) is no coded string")
         if not sequences:
             name = _WANTED_TOP.get(tag)
             if name is not None:
@@ -364,8 +372,6 @@ def _collect(syntax: str, data: Content, start: int, cut: bool) -> InstanceRef:
         if not _is_uid(value):
             tag = _TOP_LEVEL[name]
             raise _Malformed(f"Attribute ({tag >> 16:04X},{tag & 0xFFFF:04X}) is missing or no UID")
-    if _CODED_STRINGS.fullmatch(top.get("charset", b"")) is None:
-        raise _Malformed("Specific Character Set (0008,0005) is no coded string")
     frame_of_reference = top.get("frame_of_reference") or rt_frame
     return InstanceRef(
         sop_class=SopClassUID(_text(top["sop_class"])),

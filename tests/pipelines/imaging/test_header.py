@@ -195,7 +195,8 @@ def test_an_identity_in_another_value_representation_is_rejected(tag: bytes, vr:
     length = data[at + 6 : at + 8]
     # the longer head of OB counts its length in four bytes
     head = tag + other + (b"\0\0" + length + b"\0\0" if other == b"OB" else length)
-    assert "has another value representation" in why_rejected(data[:at] + head + data[at + 8 :])
+    why = "no coded string" if vr == b"CS" else "has another value representation"
+    assert why in why_rejected(data[:at] + head + data[at + 8 :])
 
 
 def test_uids_of_unknown_value_representation_are_taken_as_uids() -> None:
@@ -212,3 +213,25 @@ def test_a_character_set_that_is_no_coded_string_is_rejected() -> None:
     data = written(CT[0], ExplicitVRLittleEndian)
     at = data.index(b"\x08\0\x05\0CS") + 8
     assert "(0008,0005)" in why_rejected(data[:at] + b"ISO\0" + data[at + 4 :])
+
+
+def test_a_character_set_of_an_item_is_looked_at_too() -> None:
+    copy = dcmread(BytesIO(written(SEG, ExplicitVRLittleEndian)))
+    copy.SegmentSequence[0].SpecificCharacterSet = "GB18030"
+    data = written(copy, ExplicitVRLittleEndian)
+    ref_of(data)
+    at = data.rindex(b"\x08\0\x05\0CS") + 8
+    assert "(0008,0005)" in why_rejected(data[:at] + b"GB\x0018030" + data[at + 8 :])
+
+
+def test_a_sequence_in_place_of_a_character_set_is_rejected() -> None:
+    data = written(CT[0], ExplicitVRLittleEndian)
+    at = data.index(b"\x08\0\x05\0CS")
+    end = at + 8 + data[at + 6]
+    sequence = b"\x08\0\x05\0SQ\0\0\x08\0\0\0" + b"\xfe\xff\x00\xe0\0\0\0\0"
+    assert "(0008,0005) is a sequence" in why_rejected(data[:at] + sequence + data[end:])
+
+
+def test_a_transfer_syntax_that_is_no_uid_is_rejected() -> None:
+    data = written(CT[0], ExplicitVRLittleEndian)
+    assert "transfer syntax" in why_rejected(data.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.1000\xc9.1.2.1\0", 1))
