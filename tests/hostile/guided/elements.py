@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 _LONG = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"))
 _UNDEFINED = 0xFFFFFFFF
-_ITEM, _ITEM_END, _SEQUENCE_END = 0xE000FFFE, 0xE00DFFFE, 0xE0DDFFFE
+_ITEM = 0xE000FFFE
 _HEAD = struct.Struct("<HH2s")
 _VRS = (b"UI", b"DS", b"IS", b"CS", b"LO", b"PN", b"US", b"FD", b"SQ", b"UN", b"OB", b"DA", b"AT", b"UT", b"SH", b"OW")
 _VALUES = (

@@ -1,6 +1,5 @@
 """What the search starts from: real objects, units, identifiers, texts and requests, of each kind a few."""
 
-import io
 import json
 import struct
 import zlib
@@ -192,7 +191,7 @@ def _table() -> Iterable[bytes]:
     book = Workbook()
     book.active.append(["patient_id", "death"])
     book.active.append(["4711", 2024])
-    buffer = io.BytesIO()
+    buffer = BytesIO()
     book.save(buffer)
     yield buffer.getvalue()
 
