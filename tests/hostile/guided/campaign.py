@@ -79,6 +79,8 @@ def search(target: Target, folder: Path, effort: Effort, *, seed: int, corpus: P
             f"-max_total_time={max(1, round(left))}",
             f"-max_len={target.most_bytes}",
             f"-timeout={_SLOWEST_S}",
+            # what takes long on the clock alone is told of a busy machine
+            f"-report_slow_units={_SLOWEST_S}",
             f"-rss_limit_mb={_MOST_MB}",
             f"-seed={seed + round_}",
             "-use_value_profile=1",
@@ -110,15 +112,20 @@ def again(target: Target, folder: Path, file: Path) -> str:
     copy = folder / "again.bin"
     copy.write_bytes(file.read_bytes())
     (folder / "own" / target.name).mkdir(parents=True, exist_ok=True)
-    done = _run(target, folder, "--reduce", str(copy))
+    try:
+        done = _run(target, folder, "--reduce", str(copy), limit_s=10 * _SLOWEST_S)
+    except subprocess.TimeoutExpired:
+        return f"it does not come to an end within {10 * _SLOWEST_S} s\n"
     if done.returncode:
         return done.stderr
     told = copy.with_suffix(".txt")
     return told.read_text("utf-8") if copy.exists() else ""
 
 
-def _run(target: Target, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+def _run(target: Target, folder: Path, *more: str, limit_s: float | None = None) -> subprocess.CompletedProcess[str]:
     own = folder / "own" / target.name
     command = ["-m", "tests.hostile.guided.process", target.name, "--own", str(own), "--shared", str(folder / "shared")]
     arguments: Sequence[str] = [sys.executable, "-W", "ignore", *command, *more]
-    return subprocess.run(arguments, cwd=_ROOT, capture_output=True, text=True, errors="replace", check=False)
+    return subprocess.run(
+        arguments, cwd=_ROOT, capture_output=True, text=True, errors="replace", check=False, timeout=limit_s
+    )
