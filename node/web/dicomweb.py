@@ -233,10 +233,11 @@ class DicomWeb:
         try:
             dataset = dcmread(self._path(asked[0].file))
             value = dataset[int(request.path_params["tag"], 16)].value
+            # a sequence is decoded when it is written out
+            data = value if isinstance(value, bytes) else str(value).encode()
         except READ_FAULTS:
             return _missing()
         self._read(request, whole=False)
-        data = value if isinstance(value, bytes) else str(value).encode()
         boundary = new_boundary()
         return _multipart(
             "application/octet-stream", boundary, encoded(boundary, [("application/octet-stream", (data,))])

@@ -17,7 +17,7 @@ from tests.hostile.guided.seeds import seeds_of
 from tests.hostile.mutations import mutated
 
 _MOST_S = 60
-_PLANTED_RUNS = 100_000
+_PLANTED_RUNS = 60_000
 
 
 @pytest.fixture(scope="module")

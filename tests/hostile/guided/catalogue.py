@@ -59,9 +59,9 @@ TARGETS = {
         Target("header", "objects:header", _HEADER, elements=True, quick_runs=1500),
         Target("oracle", "objects:oracle", (*_HEADER, *_LIBRARIES), elements=True, quick_runs=700),
         Target("deflated", "objects:deflated", _HEADER, quick_runs=1000),
-        Target("segmentation", "objects:segmentation", _CASE, elements=True, quick_runs=60),
-        Target("structures", "objects:structures", _CASE, elements=True, quick_runs=150),
-        Target("image", "objects:image", _CASE, elements=True, quick_runs=100),
+        Target("segmentation", "objects:segmentation", _CASE, elements=True, quick_runs=40),
+        Target("structures", "objects:structures", _CASE, elements=True, quick_runs=100),
+        Target("image", "objects:image", _CASE, elements=True, quick_runs=60),
         Target(
             "report",
             "objects:report",
@@ -81,7 +81,7 @@ TARGETS = {
             quick_runs=300,
         ),
         Target("bundle", "texts:bundle", ("pipelines.clinical.fhir", "pipelines.domain.scan_date"), quick_runs=1000),
-        Target("users", "network:users", ("node.adapters.users",), most_bytes=1024, quick_runs=300),
+        Target("users", "network:users", ("node.adapters.users",), most_bytes=1024, quick_runs=150),
         Target(
             "request",
             "network:request",
@@ -99,7 +99,7 @@ TARGETS = {
             "acceptance",
             "network:acceptance",
             ("node.adapters.store_client", "node.adapters.upper_layer", "pynetdicom.pdu", "pynetdicom.pdu_items"),
-            quick_runs=600,
+            quick_runs=300,
         ),
         Target(
             "response", "network:response", (*_STORING, "node.adapters.store_client"), most_bytes=1024, quick_runs=800
@@ -109,7 +109,7 @@ TARGETS = {
             "network:query",
             ("node.adapters.matching", "node.adapters.steps", "pynetdicom.dsutils", *_LIBRARIES),
             most_bytes=2048,
-            quick_runs=300,
+            quick_runs=150,
         ),
         Target(
             "answer",
@@ -118,7 +118,7 @@ TARGETS = {
             most_bytes=2048,
             quick_runs=200,
         ),
-        Target("stow", "web:stow", ("node.web", "python_multipart", *_HEADER), quick_runs=600),
+        Target("stow", "web:stow", ("node.web", "python_multipart", *_HEADER), quick_runs=300),
         Target("search", "web:search", ("node.web", "node.adapters.matching"), most_bytes=512, quick_runs=250),
         Target(
             "metadata",

@@ -193,3 +193,11 @@ def test_an_instance_by_stow_and_by_c_store_is_one_file(filled: TestClient, inst
     again = store(filled, as_bytes(instances[0]))
     assert again.status_code == 200
     assert "00081196" not in again.json()["00081199"]["Value"][0]
+
+
+def test_a_sequence_with_a_damaged_item_is_no_bulk_data(client: TestClient, instances: list[Dataset]) -> None:
+    seg = instances[3]
+    data = as_bytes(seg).replace(b"\x08\0\x50\x11UI", b"\x08\0\x50\x11UA")
+    assert store(client, data).status_code == 200
+    assert client.get(url_of(seg, "bulkdata", "00081115")).status_code == 404
+    assert client.get(url_of(seg, "bulkdata", "00080060")).status_code == 200
