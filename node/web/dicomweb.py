@@ -339,7 +339,7 @@ def _query(request: Request) -> tuple[Dataset, int, int]:
         try:
             tag = tag_for_keyword(name) or int(name, 16)
             query.add_new(tag, dictionary_VR(tag), [] if dictionary_VR(tag) == "SQ" else value)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, OverflowError, TypeError):
             continue
     limit = min(_number(request.query_params.get("limit"), _MOST_RESULTS), 10_000)
     return query, limit, _number(request.query_params.get("offset"), 0)

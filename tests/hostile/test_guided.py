@@ -17,7 +17,7 @@ from tests.hostile.guided.seeds import seeds_of
 from tests.hostile.mutations import mutated
 
 _MOST_S = 60
-_PLANTED_RUNS = 60_000
+_PLANTED_RUNS = 40_000
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_a_fault_behind_two_comparisons_is_found_and_made_small(folder: Path) ->
     outcome = search(PLANTED, folder, Effort(_MOST_S, _PLANTED_RUNS), seed=3)
     (found,) = outcome.findings
     assert "PlantedFault" in found.with_suffix(".txt").read_text("utf-8")
-    assert found.stat().st_size == 12
+    assert found.stat().st_size == 8
     assert "PlantedFault" in again(PLANTED, folder, found)
     assert again(PLANTED, folder, folder / "words") == ""
 
@@ -66,7 +66,7 @@ def test_chance_alone_does_not_find_that_fault(tmp_path: Path) -> None:
     for _ in range(_PLANTED_RUNS):
         read(mutated(seed, dice))
     with pytest.raises(PlantedFault):
-        read(bytes.fromhex("8a511f7a 5eed0ff51e57a11e"))
+        read(bytes.fromhex("8a511f7a 5eed1e57"))
 
 
 def test_elements_are_changed_so_that_the_file_stays_well_formed() -> None:

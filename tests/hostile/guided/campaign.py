@@ -83,7 +83,6 @@ def search(target: Target, folder: Path, effort: Effort, *, seed: int, corpus: P
             f"-report_slow_units={_SLOWEST_S}",
             f"-rss_limit_mb={_MOST_MB}",
             f"-seed={seed + round_}",
-            "-use_value_profile=1",
             "-len_control=0",
             *([f"-runs={effort.runs - executions}"] if effort.runs else ()),
         ]

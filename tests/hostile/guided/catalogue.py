@@ -50,7 +50,7 @@ class Target:
         return read
 
 
-PLANTED = Target("planted", "planted:planted", ("tests.hostile.guided.planted",))
+PLANTED = Target("planted", "planted:planted", ("tests.hostile.guided.planted",), most_bytes=16)
 """A parser with a fault in it, by which it is proved that faults are found."""
 
 TARGETS = {

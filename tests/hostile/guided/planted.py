@@ -11,10 +11,10 @@ class PlantedFault(Exception):
 
 def planted(own: Path, shared: Path) -> Read:
     def read(data: bytes) -> None:
-        if len(data) < 12 or data[:4] != b"\x8aQ\x1fz":
+        if len(data) < 8 or data[:4] != b"\x8aQ\x1fz":
             return
-        # of all 2**64 continuations, one
-        if int.from_bytes(data[4:12], "big") == 0x5EED_0FF5_1E57_A11E:
+        # of all 2**32 continuations, one
+        if data[4:8] == b"\x5e\xed\x1e\x57":
             raise PlantedFault
 
     return read

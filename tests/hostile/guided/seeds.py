@@ -351,7 +351,7 @@ def _users() -> Iterable[bytes]:
 
 
 def _planted() -> Iterable[bytes]:
-    yield bytes(12)
+    yield bytes(8)
 
 
 _SEEDS: dict[str, Callable[[], Iterable[bytes]]] = {

@@ -116,6 +116,7 @@ def test_studies_series_and_instances_are_found(filled: TestClient, instances: l
         ({"PatientID": "*", "offset": "1"}, 0),
         ({"includefield": "all", "fuzzymatching": "true"}, 1),
         ({"nonsense": "x", "12": "y"}, 1),
+        ({"FFFFFFFFF": "longer than any tag"}, 1),
     ],
 )
 def test_a_search_goes_by_attributes_and_pages(filled: TestClient, parameters: dict[str, str], count: int) -> None:
