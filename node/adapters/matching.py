@@ -39,7 +39,8 @@ def _matches_element(key: DataElement, held: DataElement | None) -> bool:
         asked = [item for item in key.value if len(item)]
         if not asked:
             return True
-        return held is not None and any(matches(item, of) for item in asked for of in held.value)
+        held_items = [] if held is None or held.VR != "SQ" else held.value
+        return any(matches(item, of) for item in asked for of in held_items)
     if key.is_empty:
         return True
     if held is None or held.is_empty:

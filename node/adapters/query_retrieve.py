@@ -8,6 +8,7 @@ from pydicom import Dataset
 from pynetdicom import _config, evt
 
 from node.adapters.association import Context, PeerAddress, associate, close
+from node.adapters.identifiers import readable
 from node.adapters.incoming import part10
 from node.logs import Log
 from node.ports import FoundSeries, FoundStudy, PatientIdentity, Retrieved, Sender
@@ -181,7 +182,7 @@ class QueryRetrieveScu:
             for answer, identifier in association.send_c_find(keys, STUDY_ROOT_FIND):
                 status = answer.get("Status")
                 if status in _PENDING and identifier is not None:
-                    found.append(identifier)
+                    found.append(readable(identifier))
                 if len(found) >= _MOST_ANSWERS:
                     close(association, lost=True)
                     detail = f"{peer} answers with more than {_MOST_ANSWERS} matches."

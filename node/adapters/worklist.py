@@ -6,6 +6,7 @@ from pydicom import Dataset
 from pynetdicom import _config
 
 from node.adapters.association import Context, PeerAddress, associate, close
+from node.adapters.identifiers import readable
 from node.ports import PatientIdentity
 from pipelines.domain.order import Order
 from pipelines.domain.reasons import Rejected
@@ -52,7 +53,7 @@ class WorklistScu:
             for answer, item in association.send_c_find(keys, MODALITY_WORKLIST):
                 status = answer.get("Status")
                 if status in _PENDING and item is not None:
-                    found.append(item)
+                    found.append(readable(item))
         except RuntimeError:  # the association is gone
             status = None
         close(association, lost=status is None)

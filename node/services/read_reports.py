@@ -5,7 +5,6 @@ from io import BytesIO
 from typing import Final
 
 from pydicom import dcmread
-from pydicom.errors import InvalidDicomError
 
 from node.errors import TransientError
 from node.following import DecisionBook, Origin, Reassessor, Report
@@ -14,6 +13,7 @@ from node.ports import Clock, Spool
 from pipelines.clinical.reports import ReadReport, read_report
 from pipelines.domain.identifiers import SopInstanceUID
 from pipelines.domain.reasons import Rejected
+from pipelines.imaging.damaged import READ_FAULTS
 
 _AT_ONCE: Final = 500
 """More than are ever without their file at the same time, which come first each time."""
@@ -22,8 +22,6 @@ _FEWEST_TRIES: Final = 10
 """Tries within `_PATIENCE` after which a report that cannot be read from the disk is given up."""
 _READER: Final = "reader"
 """Who decided: a report names a person, and names of people are not kept."""
-_UNREADABLE: Final = (InvalidDicomError, EOFError, ValueError, AttributeError, KeyError, TypeError)
-"""What pydicom raises over a damaged data set."""
 
 
 class ReportReader:
@@ -84,6 +82,6 @@ def _given_up(report: Report, fault: TransientError) -> ReadReport:
 def _read(data: bytes, report: Report) -> ReadReport:
     try:
         return read_report(dcmread(BytesIO(data)))
-    except _UNREADABLE:
+    except READ_FAULTS:
         detail = f"Report {report.sop_instance} cannot be decoded."
         return ReadReport(notes=(Rejected("RSP-006", detail, "Send it again; if it stays so, tell its maker."),))

@@ -22,7 +22,6 @@ from node.ports import Sender, StoredFile
 from node.services.receive import COERCION, SUCCESS, Announced, Receiver
 from node.web.headers import (
     INSTANCE_KEYWORDS,
-    READ_FAULTS,
     SERIES_KEYWORDS,
     STUDY_KEYWORDS,
     Headers,
@@ -31,6 +30,7 @@ from node.web.headers import (
 )
 from node.web.multipart import BadMultipart, encoded, new_boundary, parts
 from pipelines.domain.reasons import Rejected
+from pipelines.imaging.damaged import READ_FAULTS
 from pipelines.imaging.header import parse_ref
 
 _JSON: Final = "application/dicom+json"
@@ -233,10 +233,11 @@ class DicomWeb:
         try:
             dataset = dcmread(self._path(asked[0].file))
             value = dataset[int(request.path_params["tag"], 16)].value
+            # a sequence is decoded when it is written out
+            data = value if isinstance(value, bytes) else str(value).encode()
         except READ_FAULTS:
             return _missing()
         self._read(request, whole=False)
-        data = value if isinstance(value, bytes) else str(value).encode()
         boundary = new_boundary()
         return _multipart(
             "application/octet-stream", boundary, encoded(boundary, [("application/octet-stream", (data,))])
@@ -338,7 +339,7 @@ def _query(request: Request) -> tuple[Dataset, int, int]:
         try:
             tag = tag_for_keyword(name) or int(name, 16)
             query.add_new(tag, dictionary_VR(tag), [] if dictionary_VR(tag) == "SQ" else value)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, OverflowError, TypeError):
             continue
     limit = min(_number(request.query_params.get("limit"), _MOST_RESULTS), 10_000)
     return query, limit, _number(request.query_params.get("offset"), 0)

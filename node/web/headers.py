@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from pydicom import DataElement, Dataset, dcmread
-from pydicom.errors import InvalidDicomError
 
 _BULKY: Final = 4096
 """Bytes from which on a value is fetched on its own."""
@@ -80,7 +79,3 @@ def as_json(dataset: Dataset, bulk_uri: Callable[[DataElement], str]) -> dict[st
     if "00080005" in found:
         found["00080005"] = {"vr": "CS", "Value": ["ISO_IR 192"]}
     return found
-
-
-READ_FAULTS: Final = (OSError, InvalidDicomError, EOFError, ValueError, AttributeError, KeyError)
-"""What reading a damaged or missing file raises."""

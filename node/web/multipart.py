@@ -48,19 +48,19 @@ async def parts(content_type: str, body: AsyncIterator[bytes]) -> AsyncIterator[
         nonlocal ended
         ended = True
 
-    parser = MultipartParser(
-        boundary,
-        {
-            "on_part_begin": begin,
-            "on_header_field": lambda data, start, stop: name.extend(data[start:stop]),
-            "on_header_value": lambda data, start, stop: value.extend(data[start:stop]),
-            "on_header_end": header_end,
-            "on_part_data": lambda data, start, stop: present.body.extend(data[start:stop]),
-            "on_part_end": lambda: done.append(present),
-            "on_end": end,
-        },
-    )
     try:
+        parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": begin,
+                "on_header_field": lambda data, start, stop: name.extend(data[start:stop]),
+                "on_header_value": lambda data, start, stop: value.extend(data[start:stop]),
+                "on_header_end": header_end,
+                "on_part_data": lambda data, start, stop: present.body.extend(data[start:stop]),
+                "on_part_end": lambda: done.append(present),
+                "on_end": end,
+            },
+        )
         async for chunk in body:
             parser.write(chunk)
             while done:

@@ -2,12 +2,10 @@
 
 import csv
 import io
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
 
 from pipelines.cohort.dictionary import Cell, Column
 from pipelines.domain.reasons import Rejected
@@ -46,13 +44,13 @@ def read_workbook(data: bytes, sheet: str | None = None) -> RawTable | Rejected:
     """
     try:
         book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError):
+        names = {name.strip().lower(): name for name in book.sheetnames}
+        if sheet is not None and sheet not in names:
+            return _unreadable(f"has no sheet `{sheet}`")
+        chosen = book[names[sheet]] if sheet is not None else book.worksheets[0]
+        rows = [tuple(row) for row in chosen.iter_rows(values_only=True)]
+    except Exception:  # archives and documents within them break in many ways, all with one meaning
         return _unreadable("is no .xlsx workbook")
-    names = {name.strip().lower(): name for name in book.sheetnames}
-    if sheet is not None and sheet not in names:
-        return _unreadable(f"has no sheet `{sheet}`")
-    chosen = book[names[sheet]] if sheet is not None else book.worksheets[0]
-    rows = [tuple(row) for row in chosen.iter_rows(values_only=True)]
     return RawTable(rows[0], tuple(rows[1:])) if rows else _unreadable("is empty")
 
 
@@ -60,7 +58,7 @@ def sheets(data: bytes) -> tuple[str, ...]:
     """Names of the sheets in lower case; none when it is no workbook."""
     try:
         book = load_workbook(io.BytesIO(data), read_only=True)
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError):
+    except Exception:  # as above
         return ()
     return tuple(name.strip().lower() for name in book.sheetnames)
 

@@ -9,6 +9,7 @@ from pydicom import Dataset
 
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.volume import SliceRef
+from pipelines.imaging.damaged import READ_FAULTS
 from pipelines.imaging.frames import ACQUISITION_NAMES, KERNEL, CtFrame
 from pipelines.imaging.geometry import Stack, Tolerances, parallel, stack
 
@@ -48,7 +49,7 @@ def named_images(segmentation: Dataset) -> NamedImages:
     """
     try:
         return frozenset(_references(segmentation))
-    except (AttributeError, TypeError, ValueError):
+    except READ_FAULTS:
         return frozenset()
 
 

@@ -7,11 +7,11 @@ from pydicom import DataElement, Dataset, config
 from pydicom import Sequence as Items
 from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.dataelem import RawDataElement
-from pydicom.errors import BytesLengthException
 from pydicom.tag import BaseTag, Tag
 from pydicom.valuerep import PersonName
 
 from pipelines.domain.charsets import UTF_8, decode
+from pipelines.imaging.damaged import READ_FAULTS
 
 _TEXT: Final = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 _UNDIVIDED: Final = frozenset({"LT", "ST", "UT"})
@@ -81,7 +81,7 @@ def decoded(
             element = _element(dataset, tag, declared, assume)
         except UnreadableText:
             unreadable.append(keyword_for_tag(tag) or str(tag))
-        except (BytesLengthException, EOFError, NotImplementedError, ValueError):
+        except READ_FAULTS:
             continue
         else:
             made.add(element)

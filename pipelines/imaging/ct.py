@@ -85,9 +85,9 @@ def read_ct(
     ----------
     PS3.3 C.7.6.2 (Image Plane), C.7.6.16 (functional groups), C.8.2.1 (CT Image).
     """
-    pictures = [instance for instance in instances if is_picture(instance)]
-    images = [i for i in instances if not is_localizer(i) and not is_picture(i)]
     try:
+        pictures = [instance for instance in instances if is_picture(instance)]
+        images = [i for i in instances if not is_localizer(i) and not is_picture(i)]
         frames = [frame for instance in images for frame in ct_frames(instance)]
         if not frames:
             return Rejected("CT-005", "The series holds no CT image but localizers.", _OTHER_SERIES)

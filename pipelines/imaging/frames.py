@@ -13,6 +13,7 @@ from pipelines.domain.identifiers import SopClassUID, SopInstanceUID
 from pipelines.domain.instance import Plane
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.volume import SliceRef
+from pipelines.imaging.damaged import READ_FAULTS
 from pipelines.imaging.pixels import StoredFrame, Undecodable, missing_bytes, stored_frame
 
 AIR_HU: Final = -1024
@@ -167,12 +168,23 @@ def ct_frames(instance: Dataset) -> Iterator[CtFrame]:
 
 def is_localizer(source: Dataset) -> bool:
     """True for a scout (Image Type or Frame Type value 3)."""
-    return any("LOCALIZER" in (source.get(keyword) or ()) for keyword in ("ImageType", "FrameType"))
+    try:
+        return any("LOCALIZER" in _texts(source.get(keyword)) for keyword in ("ImageType", "FrameType"))
+    except READ_FAULTS:
+        return False
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    """The values of a coded string, whatever was written in its place."""
+    return (value,) if isinstance(value, str) else tuple(map(str, value)) if isinstance(value, Sequence) else ()
 
 
 def is_picture(instance: Dataset) -> bool:
     """True for a picture in colours, as screen shots of dose reports are."""
-    return int(instance.get("SamplesPerPixel") or 1) != 1
+    try:
+        return int(instance.get("SamplesPerPixel") or 1) != 1
+    except READ_FAULTS as fault:
+        raise UnusableImage("CT-003", instance, "SamplesPerPixel is no number") from fault
 
 
 def _frames(instance: Dataset) -> Iterator[CtFrame]:

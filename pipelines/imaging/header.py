@@ -51,6 +51,7 @@ _LONG_VRS: Final = frozenset(
 _SHORT_VRS: Final = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 _UID: Final = re.compile(rb"[0-9]+(\.[0-9]+)*")
 _VR: Final = re.compile(rb"[A-Z]{2}")
+_CODED_STRINGS: Final = re.compile(rb"[ -~]*")
 
 _REFERENCED_SERIES = 0x00081115
 _REFERENCED_INSTANCE = 0x0008114A
@@ -90,7 +91,13 @@ _TOP_LEVEL: Final = {
     "frame_of_reference": 0x00200052,
     "frames": 0x00280008,
 }
+_VR_OF: Final = {
+    "charset": (b"CS", b"UN", b""),
+    **dict.fromkeys(("sop_class", "sop_instance", "study", "series", "frame_of_reference"), (b"UI", b"UN", b"")),
+}
+"""Of what names an instance, and of what decides how its text is read: others would read the value by its VR."""
 _WANTED_TOP: Final = {tag: name for name, tag in _TOP_LEVEL.items()}
+_CHARACTER_SET = 0x00080005
 _SERIES_INSTANCE_UID = 0x0020000E
 _REFERENCED_SOP_INSTANCE_UID = 0x00081155
 _WANTED: Final = frozenset(_WANTED_TOP) | {_REFERENCED_SOP_INSTANCE_UID}
@@ -115,6 +122,8 @@ class _Element(NamedTuple):
     sequences: tuple[int, ...]
     """Tags of the sequences around the element, outermost first."""
     tag: int
+    vr: bytes
+    """Empty in implicit VR."""
     value: bytes
 
 
@@ -188,7 +197,7 @@ def _file_meta(data: Content) -> FileMeta:
         if element in found:
             found[element] = data[value_at : value_at + length].rstrip(b"\0 ").decode("ascii", "replace")
         position = value_at + length
-    if not found[0x0010]:
+    if not _is_uid(found[0x0010].encode()):
         raise _Malformed("The file meta information names no transfer syntax")
     return FileMeta(SopClassUID(found[0x0002]), SopInstanceUID(found[0x0003]), found[0x0010], position)
 
@@ -247,7 +256,7 @@ def _elements(data: Content, start: int, encoding: _Encoding, *, cut: bool) -> I
                 position = value_at + length
                 tag = group << 16 | element
                 if tag in _WANTED:
-                    yield _Element(here.sequences, tag, data[value_at:position] if length <= 4096 else b"")
+                    yield _Element(here.sequences, tag, vr, data[value_at:position] if length <= 4096 else b"")
                 continue
         group, element = (_TAG_LE if here.encoding.little else _TAG_BE).unpack_from(data, position)
         tag = group << 16 | element
@@ -274,6 +283,8 @@ def _elements(data: Content, start: int, encoding: _Encoding, *, cut: bool) -> I
                 f"{limit - value_at} follow"
             )
         if is_sequence:
+            if tag in _WANTED:
+                raise _Malformed(f"Attribute ({group:04X},{element:04X}) is a sequence at byte {position}")
             if len(stack) >= 2 * MAX_DEPTH:
                 raise _Malformed(f"Sequences are nested deeper than {MAX_DEPTH}")
             inner = _Encoding(implicit=True, little=True) if vr == b"UN" else here.encoding
@@ -287,7 +298,8 @@ def _elements(data: Content, start: int, encoding: _Encoding, *, cut: bool) -> I
             position = _after_fragments(data, value_at, cut=cut)
         else:
             if tag in _WANTED:
-                yield _Element(here.sequences, tag, data[value_at : value_at + length] if length <= 4096 else b"")
+                value = data[value_at : value_at + length] if length <= 4096 else b""
+                yield _Element(here.sequences, tag, b"" if here.encoding.implicit else vr, value)
             position = value_at + length
     raise _Malformed(f"The data set has more than {MAX_ELEMENTS} elements")
 
@@ -330,10 +342,17 @@ def _collect(syntax: str, data: Content, start: int, cut: bool) -> InstanceRef:
     instances: dict[str, None] = {}
     positions: dict[tuple[float, float, float], None] = {}
     rt_frame = b""
-    for sequences, tag, value in _elements(data, start, encoding, cut=cut):
+    for sequences, tag, vr, value in _elements(data, start, encoding, cut=cut):
+        # the readers of an instance look it up wherever it stands, and fail over what is no name
+        if tag == _CHARACTER_SET and (
+            vr not in _VR_OF["charset"] or _CODED_STRINGS.fullmatch(value.rstrip(b"\0 ")) is None
+        ):
+            raise _Malformed("Specific Character Set (0008,0005) is no coded string")
         if not sequences:
             name = _WANTED_TOP.get(tag)
             if name is not None:
+                if vr not in _VR_OF.get(name, (vr,)):
+                    raise _Malformed(f"Attribute ({tag >> 16:04X},{tag & 0xFFFF:04X}) has another value representation")
                 top[name] = value.rstrip(b"\0 ")
         elif tag == _SERIES_INSTANCE_UID and sequences[-1] in (_REFERENCED_SERIES, _RT_REFERENCED_SERIES):
             _keep(series, value)

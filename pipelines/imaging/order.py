@@ -118,8 +118,9 @@ def _coded(one: Code) -> Dataset:
 def _codes(item: Dataset) -> Iterator[Code]:
     for one in item.get("RequestedProcedureCodeSequence") or ():
         value, scheme = _text(one, "CodeValue"), _text(one, "CodingSchemeDesignator")
-        if value and scheme:
-            yield Code(value, scheme, _text(one, "CodeMeaning"))
+        # a code whose value fits nowhere cannot be told in a result; a meaning may be missing
+        if value and scheme and len(value) <= 16:
+            yield Code(value, scheme, _text(one, "CodeMeaning")[:64] or value)
 
 
 def _text(dataset: Dataset, keyword: str) -> str:

@@ -1,6 +1,7 @@
 """The node's own worklist: Unified Procedure Step as SCP (PS3.4 CC), for those who push tasks to it or watch them."""
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -9,11 +10,13 @@ from pydicom.uid import generate_uid
 from pynetdicom import evt
 
 from node.adapters.association import ScpService
+from node.adapters.identifiers import is_readable
 from node.adapters.matching import answer, matches
 from node.adapters.steps.store import ALL_STEPS, MATCHING_STEPS, SqlSteps
 from node.logs import Log
 from node.ports import Clock
 from pipelines.domain.procedure_step import StepRequest, StepState, StepStatus
+from pipelines.imaging.damaged import READ_FAULTS
 
 PUSH: Final = "1.2.840.10008.5.1.4.34.6.1"
 WATCH: Final = "1.2.840.10008.5.1.4.34.6.2"
@@ -26,6 +29,8 @@ _CHANGE_STATE, _REQUEST_CANCEL, _SUBSCRIBE, _UNSUBSCRIBE, _SUSPEND = 1, 2, 3, 4,
 _NO_SUCH_ACTION: Final = 0x0123
 _PENDING: Final = 0xFF00
 _INTERNAL_ERROR: Final = 0x0110
+_CANNOT_UNDERSTAND: Final = 0xC000
+"""Unable to process (PS3.4 table C.4-1)."""
 _REQUESTS: Final = {
     StepState.IN_PROGRESS: StepRequest.CLAIM,
     StepState.COMPLETED: StepRequest.COMPLETE,
@@ -125,7 +130,10 @@ class StepScp:
         return StepStatus.SUCCESS, made
 
     def find(self, event: Any) -> Iterator[tuple[int, Dataset | None]]:
-        query: Dataset = event.identifier
+        query = self._understood(event)
+        if query is None:
+            yield _CANNOT_UNDERSTAND, None
+            return
         address = str(event.assoc.requestor.address)
         self._queried(_caller(event), str(event.request.AffectedSOPClassUID), query, address)
         for uid, held in self._steps.all():
@@ -136,6 +144,15 @@ class StepScp:
                 found = answer(query, held)
                 found.SOPClassUID, found.SOPInstanceUID = PUSH, uid
                 yield _PENDING, found
+
+    def _understood(self, event: Any) -> Dataset | None:
+        """The identifier of a query, decoded to its last element; None when it is none."""
+        with suppress(*READ_FAULTS):
+            query: Dataset = event.identifier
+            if is_readable(query):
+                return query
+        self._log.warning("query_not_understood", ae=_caller(event))
+        return None
 
     def act(self, event: Any) -> tuple[int, Dataset | None]:
         uid = str(event.request.RequestedSOPInstanceUID)

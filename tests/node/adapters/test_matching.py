@@ -65,3 +65,9 @@ def test_the_answer_has_what_was_asked_for_and_leaves_empty_what_is_not_there() 
     assert len(found.ScheduledWorkitemCodeSequence) == 0
     assert "StudyDate" not in found
     assert found.SpecificCharacterSet == "ISO_IR 192"
+
+
+def test_a_sequence_asks_in_vain_for_what_is_no_sequence() -> None:
+    held = Dataset()
+    held.add_new(0x00404025, "LO", "1\\2")
+    assert not matches(step(ScheduledStationNameCodeSequence=[step(CodeValue="1")]), held)

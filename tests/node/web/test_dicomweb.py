@@ -116,6 +116,7 @@ def test_studies_series_and_instances_are_found(filled: TestClient, instances: l
         ({"PatientID": "*", "offset": "1"}, 0),
         ({"includefield": "all", "fuzzymatching": "true"}, 1),
         ({"nonsense": "x", "12": "y"}, 1),
+        ({"FFFFFFFFF": "longer than any tag"}, 1),
     ],
 )
 def test_a_search_goes_by_attributes_and_pages(filled: TestClient, parameters: dict[str, str], count: int) -> None:
@@ -162,12 +163,14 @@ def test_a_study_in_the_address_takes_no_instance_of_another(client: TestClient,
     assert answer.json()["00081198"]["Value"][0]["00081197"]["Value"] == [0xA900]
 
 
-@pytest.mark.parametrize("damage", ["cut", "no boundary", "other kind"])
+@pytest.mark.parametrize("damage", ["cut", "no boundary", "endless boundary", "other kind"])
 def test_a_body_that_is_not_what_it_says_is_refused(client: TestClient, instances: list[Dataset], damage: str) -> None:
     body = body_of(as_bytes(instances[0]))
     kind = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
     if damage == "cut":
         body = body[:-30]
+    elif damage == "endless boundary":
+        kind = f"multipart/related; boundary={BOUNDARY * 100}"
     elif damage == "no boundary":
         kind = "multipart/related"
     else:
@@ -191,3 +194,11 @@ def test_an_instance_by_stow_and_by_c_store_is_one_file(filled: TestClient, inst
     again = store(filled, as_bytes(instances[0]))
     assert again.status_code == 200
     assert "00081196" not in again.json()["00081199"]["Value"][0]
+
+
+def test_a_sequence_with_a_damaged_item_is_no_bulk_data(client: TestClient, instances: list[Dataset]) -> None:
+    seg = instances[3]
+    data = as_bytes(seg).replace(b"\x08\0\x50\x11UI", b"\x08\0\x50\x11UA")
+    assert store(client, data).status_code == 200
+    assert client.get(url_of(seg, "bulkdata", "00081115")).status_code == 404
+    assert client.get(url_of(seg, "bulkdata", "00080060")).status_code == 200

@@ -92,3 +92,16 @@ def test_a_table_that_is_none_is_refused(text: str, problems: list[tuple[int, st
 def test_a_file_that_is_no_workbook_is_told() -> None:
     assert told(read_table(b"PK no", ".xlsx")) == [(1, "1")]
     assert told(read_table(b"\xff\xff\xff", ".csv")) == [(1, "1")]
+
+
+@pytest.mark.parametrize("place", range(0, 4600, 97))
+def test_a_damaged_workbook_is_told_whatever_is_damaged(place: int) -> None:
+    # checksums, compressed streams, XML: each fails in a way of its own
+    book = Workbook()
+    book.active.append(["patient_id", "death"])
+    book.active.append(["4711", 2024])
+    made = io.BytesIO()
+    book.save(made)
+    data = bytearray(made.getvalue())
+    data[place : place + 16] = b"\xff" * 16
+    assert isinstance(read_table(bytes(data), ".xlsx"), ReadTable)

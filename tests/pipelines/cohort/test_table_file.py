@@ -49,3 +49,21 @@ def test_what_is_no_workbook_is_refused() -> None:
 def test_numbers_are_written_short_and_missing_ones_empty() -> None:
     data = write_csv(["a", "b", "c", "d"], [[0.1 + 0.2, None, float("nan"), date(2021, 3, 9)]])
     assert data == b"a,b,c,d\n0.3,,,2021-03-09\n"
+
+
+def test_a_damaged_workbook_is_refused_whatever_is_damaged() -> None:
+    # checksums, compressed streams, XML: each fails in a way of its own
+    book = Workbook()
+    assert book.active is not None
+    book.active.append(["patient", "age"])
+    out = io.BytesIO()
+    book.save(out)
+    refused = 0
+    for place in range(0, len(out.getvalue()), 29):
+        data = bytearray(out.getvalue())
+        data[place : place + 16] = b"\xff" * 16
+        found = read_workbook(bytes(data))
+        refused += isinstance(found, Rejected)
+        assert isinstance(found, Rejected | RawTable)
+        assert isinstance(sheets(bytes(data)), tuple)
+    assert refused > 20

@@ -132,3 +132,17 @@ def test_defects_of_real_series_are_named(shared_data: Path, variant: str, code:
     reason = rejected(read_ct(instances(shared_data / "variants" / variant / "ct")))
     assert reason.code == code
     assert words in reason.detail
+
+
+def test_an_image_with_two_numbers_of_samples_is_refused_with_its_reason() -> None:
+    ct = ct_series(slices=4)
+    ct[1].SamplesPerPixel = [1, 1]
+    reason = rejected(read_ct(ct))
+    assert reason.code == "CT-003"
+    assert str(ct[1].SOPInstanceUID) in reason.detail
+
+
+def test_an_image_type_that_is_no_text_is_none_of_a_localizer() -> None:
+    ct = ct_series(slices=4)
+    ct[1].add_new("ImageType", "US", 7)
+    assert volume_of(read_ct(ct)).hu.shape == (4, 32, 32)

@@ -175,3 +175,63 @@ def test_a_frame_that_lies_nowhere_is_passed_over(position: bytes) -> None:
     assert there in data
     before, after = ref_of(data), ref_of(data.replace(there, position.ljust(len(there))[: len(there)]))
     assert len(after.frame_positions_mm) == len(before.frame_positions_mm) - 1
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr", "other"),
+    [
+        (b"\x08\0\x18\0", b"UI", b"OB"),
+        (b"\x08\0\x16\0", b"UI", b"LO"),
+        (b"\x20\0\x0d\0", b"UI", b"FD"),
+        (b"\x20\0\x0e\0", b"UI", b"SH"),
+        (b"\x08\0\x05\0", b"CS", b"PN"),
+        (b"\x08\0\x05\0", b"CS", b"FD"),
+    ],
+)
+def test_an_identity_in_another_value_representation_is_rejected(tag: bytes, vr: bytes, other: bytes) -> None:
+    # pydicom would give bytes, numbers or an error in place of the UID
+    data = written(CT[0], ExplicitVRLittleEndian)
+    at = data.index(tag + vr, 144 + struct.unpack_from("<I", data, 140)[0])
+    length = data[at + 6 : at + 8]
+    # the longer head of OB counts its length in four bytes
+    head = tag + other + (b"\0\0" + length + b"\0\0" if other == b"OB" else length)
+    why = "no coded string" if vr == b"CS" else "has another value representation"
+    assert why in why_rejected(data[:at] + head + data[at + 8 :])
+
+
+def test_uids_of_unknown_value_representation_are_taken_as_uids() -> None:
+    data = written(CT[0], ExplicitVRLittleEndian)
+    tag = b"\x20\0\x0e\0"
+    at = data.index(tag + b"UI")
+    unknown = data[:at] + tag + b"UN\0\0" + data[at + 6 : at + 8] + b"\0\0" + data[at + 8 :]
+    assert ref_of(unknown).key.series == CT[0].SeriesInstanceUID
+    assert dcmread(BytesIO(unknown)).SeriesInstanceUID == CT[0].SeriesInstanceUID
+
+
+def test_a_character_set_that_is_no_coded_string_is_rejected() -> None:
+    # Python looks the name up, and fails on the zero
+    data = written(CT[0], ExplicitVRLittleEndian)
+    at = data.index(b"\x08\0\x05\0CS") + 8
+    assert "(0008,0005)" in why_rejected(data[:at] + b"ISO\0" + data[at + 4 :])
+
+
+def test_a_character_set_of_an_item_is_looked_at_too() -> None:
+    copy = dcmread(BytesIO(written(SEG, ExplicitVRLittleEndian)))
+    copy.SegmentSequence[0].SpecificCharacterSet = "GB18030"
+    data = written(copy, ExplicitVRLittleEndian)
+    ref_of(data)
+    at = data.rindex(b"\x08\0\x05\0CS") + 8
+    assert "(0008,0005)" in why_rejected(data[:at] + b"GB\x0018030" + data[at + 8 :])
+
+
+def test_a_sequence_in_place_of_a_character_set_is_rejected() -> None:
+    data = written(CT[0], ExplicitVRLittleEndian)
+    at = data.index(b"\x08\0\x05\0CS")
+    end = at + 8 + data[at + 6]
+    sequence = b"\x08\0\x05\0SQ\0\0\x08\0\0\0" + b"\xfe\xff\x00\xe0\0\0\0\0"
+    assert "(0008,0005) is a sequence" in why_rejected(data[:at] + sequence + data[end:])
+
+
+def test_a_transfer_syntax_that_is_no_uid_is_rejected() -> None:
+    data = written(CT[0], ExplicitVRLittleEndian)
+    assert "transfer syntax" in why_rejected(data.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.1000\xc9.1.2.1\0", 1))

@@ -1,12 +1,15 @@
 """The node's worklist as a pushing PACS, a pulling performer and a watching viewer see it, over real associations."""
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
 
 import pytest
 from pydicom import Dataset
+from pynetdicom.dimse_primitives import C_FIND
 
 from node.adapters.association import PeerAddress
 from node.adapters.steps.boards import send_event
@@ -258,3 +261,33 @@ def test_an_unknown_action_is_refused(worklist: Worklist) -> None:
         create(association, new_step())
         status, _ = association.send_n_action(None, 9, PUSH, UID, meta_uid=PUSH)
     assert status.Status == 0x0123
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x08\0\x05\0\x04\0\0\0IS\0O",  # a character set with a zero
+        b"\x28\0\x10\0\x03\0\0\0abc",  # three bytes of a number of two
+        b"\x40\0\x00\x01\x04\0\0\0abcd",  # a sequence of something else than items
+    ],
+)
+def test_a_query_that_cannot_be_decoded_is_answered_and_the_association_lives_on(
+    worklist: Worklist, data: bytes
+) -> None:
+    request = C_FIND()
+    request.MessageID, request.AffectedSOPClassUID, request.Priority = 1, QUERY, 2
+    request.Identifier = BytesIO(data)
+    with worklist.called() as association:
+        create(association, new_step())
+        context = next(one for one in association.accepted_contexts if one.abstract_syntax == QUERY)
+        association._reactor_checkpoint.clear()
+        while not association._is_paused:
+            time.sleep(0.001)
+        association.dimse.send_msg(request, context.context_id)
+        _, response = association.dimse.get_msg(block=True)
+        association._reactor_checkpoint.set()
+        assert response.Status == 0xC000
+        assert [status.Status for status, _ in association.send_c_find(item(PatientID="P-1"), QUERY)] == [
+            0xFF00,
+            0x0000,
+        ]
