@@ -1,7 +1,7 @@
 """The fast engine: PyRadiomics' features of a lesion from kernels of our own."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from pipelines.domain.reasons import Rejected
 from pipelines.domain.volume import Volume
 from pipelines.extraction import native
 from pipelines.extraction.gaussian import laplacian, laplacian_exists, smoothed
+from pipelines.extraction.jobs import Mapper
 from pipelines.extraction.limits import Unsupported, too_small
 from pipelines.extraction.marching_cubes import cube_table
 from pipelines.extraction.names import feature_names
@@ -34,9 +35,6 @@ Images = Callable[[], Iterator[tuple[str, NDArray[np.generic]]]]
 """Makes images one after the other: name and values within the lesion's box, in the type that PyRadiomics has."""
 
 Job = Callable[[], Found | Unsupported]
-
-Mapper = Callable[[Callable[[Job], Found | Unsupported], Iterable[Job]], Iterable[Found | Unsupported]]
-"""Calls a function for each job, as `map` does; results come in the order of the jobs."""
 
 
 def supports(ct: Volume, lesion: Lesion, settings: ExtractionSettings) -> str | None:
@@ -130,7 +128,8 @@ def _measured(
     jobs = [partial(of_images, images) for images in _images(resampled, box, settings)]
     found: Found = {}
     # what takes longest comes first
-    for part in mapper(_run, [*reversed(jobs), of_shape]):
+    ordered: list[Job] = [*reversed(jobs), of_shape]
+    for part in mapper(_run, ordered):
         if isinstance(part, Unsupported):
             return part
         found.update(part)

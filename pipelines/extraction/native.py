@@ -92,9 +92,9 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "gldm_features": (ctypes.c_int, (i64, i, r, f64)),
         "cube_kinds": (None, (u8, i, i, i, i64, i64)),
         "widest": (r, (i64, i, f64)),
-        "firstorder_maps": (ctypes.c_int, (u16, f64, i, i, i64, i, ctypes.c_int, i, r, f64)),
-        "glcm_maps": (ctypes.c_int, (u16, i, i, i64, i, ctypes.c_int, i, f64, u16)),
-        "size_maps": (ctypes.c_int, (u16, i, i, i64, i, ctypes.c_int, i, ctypes.c_int, f64)),
+        "intensity_maps": (ctypes.c_int, (u16, f64, i, i, i64, i, i, ctypes.c_int, i, r, u8, f64, i)),
+        "cooccurrence_maps": (ctypes.c_int, (u16, i, i, i64, i, i, ctypes.c_int, i, u8, f64, i, u16)),
+        "thing_maps": (ctypes.c_int, (u16, i, i, i64, i, i, ctypes.c_int, i, ctypes.c_int, u8, f64, i)),
         "widest_in_planes": (r, (u8, i, i, i, ctypes.c_int, f64, i64, i64)),
     }
 
@@ -531,8 +531,34 @@ def cubes_of(levels: NDArray[np.uint16], radius: int) -> Cubes:
     return Cubes(levels, radius, np.flatnonzero(levels).astype(np.int64), int(levels.max()))
 
 
-def firstorder_maps(cubes: Cubes, values: NDArray[np.float64], part: slice, *, shift: float) -> NDArray[np.float64]:
-    """The 17 first-order features around the voxels `part` of a lesion, in the order of the kernels.
+class Columns(NamedTuple):
+    """Where a kernel writes its features of some voxels of a lesion.
+
+    Attributes
+    ----------
+    part
+        The numbers of the voxels.
+    wanted
+        1 for each feature of the class that is asked for, in the order of the kernels.
+    features
+        Shape (wanted features, voxels of the lesion).
+    """
+
+    part: slice
+    wanted: NDArray[np.uint8]
+    features: NDArray[np.float64]
+
+
+def _checked(cubes: Cubes, to: Columns, known: int) -> tuple[int, int]:
+    """First and one past the last voxel."""
+    fits = to.features.shape == (np.count_nonzero(to.wanted), cubes.centres.size) and to.wanted.shape == (known,)
+    if not fits or not 0 <= to.part.start <= to.part.stop <= cubes.centres.size:
+        raise ValueError("maps need a row for each wanted feature, and a column for each voxel")
+    return to.part.start, to.part.stop
+
+
+def firstorder_maps(cubes: Cubes, values: NDArray[np.float64], to: Columns, *, shift: float) -> None:
+    """Write those of the 17 first-order features around voxels of a lesion that are wanted.
 
     Parameters
     ----------
@@ -541,62 +567,68 @@ def firstorder_maps(cubes: Cubes, values: NDArray[np.float64], part: slice, *, s
     """
     if values.shape != cubes.levels.shape:
         raise ValueError("levels and values differ in shape")
-    centres = cubes.centres[part]
-    features = np.empty((centres.size, FIRSTORDER_VALUES))
     rows, columns = cubes.levels.shape[1:]
     _enough_memory(
-        _library().firstorder_maps(
+        _library().intensity_maps(
             cubes.levels,
             values,
             rows,
             columns,
-            centres,
-            centres.size,
+            cubes.centres,
+            *_checked(cubes, to, FIRSTORDER_VALUES),
             cubes.radius,
             cubes.level_count,
             shift,
-            features,
+            to.wanted,
+            to.features,
+            cubes.centres.size,
         )
     )
-    return features
 
 
-def glcm_maps(cubes: Cubes, part: slice) -> tuple[NDArray[np.float64], NDArray[np.uint16]]:
-    """The 22 co-occurrence features around the voxels `part`, and which of the thirteen directions hold a pair.
+def glcm_maps(cubes: Cubes, to: Columns, directions: NDArray[np.uint16]) -> None:
+    """Write those of the 22 co-occurrence features around voxels of a lesion that are wanted.
 
-    Returns
-    -------
-    features, directions
-        Shape (voxels, 22); one bit for each direction.
+    Parameters
+    ----------
+    directions
+        For each voxel of the lesion: gets one bit for each of the thirteen directions that hold a pair.
     """
-    centres = cubes.centres[part]
-    features = np.empty((centres.size, GLCM_VALUES))
-    directions = np.empty(centres.size, dtype=np.uint16)
+    if directions.shape != cubes.centres.shape:
+        raise ValueError("every voxel has its directions")
     rows, columns = cubes.levels.shape[1:]
     _enough_memory(
-        _library().glcm_maps(
-            cubes.levels, rows, columns, centres, centres.size, cubes.radius, cubes.level_count, features, directions
-        )
-    )
-    return features, directions
-
-
-def size_maps(cubes: Cubes, part: slice, kind: str) -> NDArray[np.float64]:
-    """The 16 features of runs, zones or dependences (`kind` of `SIZE_MAPS`) around the voxels `part`."""
-    centres = cubes.centres[part]
-    features = np.empty((centres.size, SIZE_VALUES))
-    rows, columns = cubes.levels.shape[1:]
-    _enough_memory(
-        _library().size_maps(
+        _library().cooccurrence_maps(
             cubes.levels,
             rows,
             columns,
-            centres,
-            centres.size,
+            cubes.centres,
+            *_checked(cubes, to, GLCM_VALUES),
+            cubes.radius,
+            cubes.level_count,
+            to.wanted,
+            to.features,
+            cubes.centres.size,
+            directions,
+        )
+    )
+
+
+def size_maps(cubes: Cubes, kind: str, to: Columns) -> None:
+    """Write those of the 16 features of runs, zones or dependences (`kind` of `SIZE_MAPS`) that are wanted."""
+    rows, columns = cubes.levels.shape[1:]
+    _enough_memory(
+        _library().thing_maps(
+            cubes.levels,
+            rows,
+            columns,
+            cubes.centres,
+            *_checked(cubes, to, SIZE_VALUES),
             cubes.radius,
             cubes.level_count,
             SIZE_MAPS.index(kind),
-            features,
+            to.wanted,
+            to.features,
+            cubes.centres.size,
         )
     )
-    return features
