@@ -172,9 +172,7 @@ def _laplacian(
     yield ImageValues(f"log-sigma-{str(sigma_mm).replace('.', '-')}-mm-3D", workspace.values, filtered.dtype)
 
 
-def _sub_bands(
-    image: NDArray[np.generic], first: str, region: Region, workspace: Workspace
-) -> Iterator[ImageValues]:
+def _sub_bands(image: NDArray[np.generic], first: str, region: Region, workspace: Workspace) -> Iterator[ImageValues]:
     found = workspace.values, workspace.more_values
     real = np.dtype(np.float32 if image.dtype == np.float32 else np.float64)
     for pair in sub_band_values(image, region.box, region.runs, first, found):

@@ -86,7 +86,7 @@ def workspace_for(region: Region) -> Workspace:
         np.empty(count),
         np.empty(count),
         {},
-        (np.empty(count, np.uint32), np.empty(count, np.uint32), np.empty(count, np.uint32))
+        (np.empty(count, np.uint32), np.empty(count, np.uint32), np.empty(count, np.uint32)),
     )
 
 
