@@ -22,8 +22,8 @@ from pipelines.domain.verification import Verification
 from pipelines.domain.volume import CtVolume
 from pipelines.extraction.engine import TOLERANCE, Engine, extract, feature_maps
 from pipelines.extraction.equivalence import plain_settings
-from pipelines.extraction.jobs import Mapper
 from pipelines.extraction.ibsi import measure as ibsi
+from pipelines.extraction.jobs import Mapper
 from pipelines.extraction.limits import Unsupported
 from pipelines.extraction.names import feature_names
 from pipelines.extraction.oracle import software

@@ -34,8 +34,8 @@ class Region:
     count
         Of the voxels.
     runs
-        Voxels in a row without a gap, in the order of the array, shape (runs, 3): flat index of the first in the box and
-        in a frame, and how many.
+        Voxels in a row without a gap, in the order of the array, shape (runs, 3): flat index of the first in the box,
+        that in a frame, and how many.
     stride
         Length of a row of a frame.
     rows

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from pipelines.extraction import native
 from pipelines.extraction.marching_cubes import CubeTable
 
-
 # of the largest eigenvalue: below this share, the smallest one is computed as PyRadiomics does
 _FLAT: Final = 1e-3
 
