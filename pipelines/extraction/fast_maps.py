@@ -48,8 +48,8 @@ _KNOWN: Final[dict[str, frozenset[str | None]]] = {
 # how many voxels PyRadiomics computes at once: it shows in JointAverage
 _BATCH: Final = 1000
 _MOST_LEVELS: Final = 2000
-# voxels of a job: few enough for threads to end together
-_BLOCK: Final = 1 << 12
+JOB_VOXELS: Final = 1 << 11
+"""Voxels of a job: few enough for threads to end together."""
 
 Values = dict[str, NDArray[np.float64]]
 
@@ -225,8 +225,8 @@ def _cubes(
 
 
 def _parts(count: int) -> Iterator[slice]:
-    for first in range(0, count, _BLOCK):
-        yield slice(first, min(first + _BLOCK, count))
+    for first in range(0, count, JOB_VOXELS):
+        yield slice(first, min(first + JOB_VOXELS, count))
 
 
 def _leave_out_empty_directions(average: NDArray[np.float64], directions: NDArray[np.uint16]) -> None:
