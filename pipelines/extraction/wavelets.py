@@ -30,8 +30,8 @@ HIGH_TAPS: Final = (
 _LARGEST, _LARGEST_IN_SINGLE_PRECISION = 0.8525720202116004, 0.852571964263916
 
 
-def sub_bands(image: NDArray[np.generic], box: Box, first: str = "LH") -> Iterator[tuple[str, NDArray[np.floating]]]:
-    """Name (wavelet-LLL to -HHH) and values within `box` of each sub-band of `image` that begins with one of `first`.
+def sub_bands(image: NDArray[np.generic], box: Box) -> Iterator[tuple[str, NDArray[np.floating]]]:
+    """Name (wavelet-LLL to -HHH) and values within `box` of each sub-band of `image`.
 
     The first letter is the band along columns, the second along rows, the third along slices, as in PyRadiomics. The
     transform is periodic; an axis of odd length is continued by one voxel, its first. Single precision stays single,
@@ -49,10 +49,10 @@ def sub_bands(image: NDArray[np.generic], box: Box, first: str = "LH") -> Iterat
 
     # one band of each axis at a time, and none that is no longer needed: they are the largest things in memory
     around: NDArray[np.floating] | None = _around(image, box, np.float32 if single else np.float64)
-    for number, x in enumerate(first, start=1):
+    for x in "LH":
         assert around is not None
         along_columns = band(around, 2, x)
-        if number == len(first):
+        if x == "H":
             around = None
         for y in "LH":
             along_rows = band(along_columns, 1, y)
