@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -10,8 +11,8 @@ import sys
 import sysconfig
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,15 +44,26 @@ def tool(name: str, package: str) -> str:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of loopback that nobody listens on.
+
+    It is none that Linux gives to connections on their way out (32768 and up): one of those may be taken before the
+    server that is meant for it has started, and who knocks at one on loopback until somebody answers may reach himself.
+    """
+    for port in random.SystemRandom().sample(range(10_000, 32_768), 100):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                continue
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    pytest.fail("no port of loopback is free")
 
 
-def wait_for(what: str, ready: Callable[[], Any], *, timeout_s: float = 180.0) -> Any:
-    """First true answer of `ready`; fails the test when there is none in time.
+def wait_for(what: str, ready: Callable[[], Any], *, timeout_s: float = 180.0, every_s: float = 0.1) -> Any:
+    """First true answer of `ready`, asked every `every_s` seconds; fails the test when there is none in time.
 
     Whoever gives a limit makes it three times what an idle machine may need, because a busy one needs that.
     """
@@ -60,7 +72,7 @@ def wait_for(what: str, ready: Callable[[], Any], *, timeout_s: float = 180.0) -
         answer = ready()
         if answer:
             return answer
-        time.sleep(0.1)
+        time.sleep(every_s)
     pytest.fail(f"{what} did not happen within {timeout_s:g} s")
 
 
@@ -339,13 +351,22 @@ def dcmtk(*command: str) -> None:
 
 
 def kill_tree(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL a process and all its descendants at once, as a power cut would."""
-    for pid in [*descendants(process.pid), process.pid]:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+    """SIGKILL a process and all its descendants at once, as a power cut would.
+
+    They are stopped before: one that still ran would start those again that it sees die.
+    """
+    tree: set[int] = set()
+    while more := {process.pid, *descendants(process.pid)} - tree:
+        _signal_all(more, signal.SIGSTOP)
+        tree |= more
+    _signal_all(tree, signal.SIGKILL)
     process.wait()
+
+
+def _signal_all(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def descendants(pid: int) -> list[int]:

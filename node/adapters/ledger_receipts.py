@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from node.adapters import clinical_schema as c
 from node.adapters import ledger_schema as t
 from node.adapters.receipt_statements import InFile, OnServer, ReceiptStatements
+from node.adapters.turns import Turns
 from node.ports import Receipt, Sender, StoredFile
 from pipelines.domain.instance import InstanceRef
 from pipelines.domain.sop_classes import CT_IMAGES, READER_REPORTS, SEGMENTATIONS
@@ -21,6 +22,8 @@ from pipelines.domain.sop_classes import CT_IMAGES, READER_REPORTS, SEGMENTATION
 _KNOWN: Final = select(t.instance.c.sop_instance, t.instance.c.sha256).where(
     t.instance.c.sop_instance.in_(bindparam("instances", expanding=True))
 )
+
+_PATIENCE_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class Receipts:
         # otherwise, which takes longer than the transaction
         self._keep_connection = engine.dialect.name == "sqlite"
         self._kept: tuple[int, Connection] | None = None
+        self._turns = Turns(f"{engine.url.database}-receipts", patience_s=_PATIENCE_S)
         self._statements: ReceiptStatements = InFile() if self._keep_connection else OnServer()
         make: Any = sqlite.insert if self._keep_connection else postgresql.insert
         self._insert_report = make(c.reader_report).on_conflict_do_nothing()
@@ -79,7 +83,7 @@ class Receipts:
             self._kept = (os.getpid(), self._engine.connect())
         connection = self._kept[1]
         try:
-            with connection.begin():
+            with self._turns.mine(), connection.begin():
                 yield connection
         except BaseException:
             self._kept = None

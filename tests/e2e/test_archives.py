@@ -17,6 +17,7 @@ from pipelines.domain.case_state import CaseState
 from pipelines.domain.sop_classes import RESULT_CLASSES, STORAGE_COMMITMENT
 from tests.dicom import as_bytes, ct_series, seg_of, write_files
 from tests.node.adapters.test_worklist import write_order
+from tests.node.client import associate
 from tests.tools import Orthanc, RunningNode, free_port, kill_tree, node, orthanc, wait_for, wlmscpfs, write_config
 
 pytestmark = pytest.mark.e2e
@@ -165,9 +166,13 @@ def test_a_report_that_comes_after_a_power_cut_is_taken(tmp_path: Path) -> None:
 
 def report_to(port: int, request: Dataset) -> int:
     """Report everything that `request` names as kept, on an association of its own; the status of the answer."""
-    ae = AE("PACS")
-    ae.add_requested_context(STORAGE_COMMITMENT)
-    association = ae.associate("127.0.0.1", port, ae_title="PULMONODE")
+
+    def let_in() -> Any:
+        association = associate(port, [(STORAGE_COMMITMENT, None)], calling="PACS")
+        return association if association.is_established else None
+
+    # as an archive does, which has to tell it once: a node that has just started may not let it in at the first call
+    association = wait_for("an association", let_in)
     status, _ = association.send_n_event_report(request, 1, STORAGE_COMMITMENT, INSTANCE)
     association.release()
     return int(status.Status)

@@ -164,30 +164,30 @@ def cohort(folder: Path, count: int) -> Path:
 
 
 def test_a_run_that_was_killed_goes_on_and_gives_the_same_bytes(tmp_path: Path) -> None:
-    data = cohort(tmp_path / "data", 12)
+    data = cohort(tmp_path / "data", 40)
     whole, killed = tmp_path / "whole.csv", tmp_path / "killed.csv"
     assert extract(data, "-o", whole, "--jobs", 1).exit_code == 0
 
     journal = tmp_path / "killed.csv.journal"
     process = subprocess.Popen(command(data, "-o", killed, "--jobs", 2), cwd=ROOT, stderr=subprocess.DEVNULL)
-    wait_for("the first lesions", lambda: journal.is_file() and journal.read_bytes().count(b"\n") >= 4)
+    wait_for("the first lesions", lambda: journal.is_file() and journal.read_bytes().count(b"\n") >= 4, every_s=0.002)
     process.kill()
     process.wait()
     before = journal.read_bytes()
-    assert 4 <= before.count(b"\n") < 13
+    assert 4 <= before.count(b"\n") < 41
     with journal.open("ab") as file:
         file.write(b'{"key": "half a li')
 
     done = extract(data, "-o", killed, "--jobs", 2)
     assert done.exit_code == 0, done.stderr
     assert journal.read_bytes().startswith(before)
-    assert journal.read_bytes().count(b"\n") == 13
+    assert journal.read_bytes().count(b"\n") == 41
     assert killed.read_bytes() == whole.read_bytes()
     assert not (tmp_path / "killed.errors.csv").exists()
 
 
 def test_the_workers_of_a_killed_run_do_not_live_on(tmp_path: Path) -> None:
-    data = cohort(tmp_path / "data", 12)
+    data = cohort(tmp_path / "data", 40)
     process = subprocess.Popen(
         command(data, "-o", tmp_path / "out.csv", "--jobs", 2),
         cwd=ROOT,
@@ -195,7 +195,7 @@ def test_the_workers_of_a_killed_run_do_not_live_on(tmp_path: Path) -> None:
         start_new_session=True,
     )
     journal = tmp_path / "out.csv.journal"
-    wait_for("the first lesion", lambda: journal.is_file() and journal.read_bytes().count(b"\n") >= 2)
+    wait_for("the first lesion", lambda: journal.is_file() and journal.read_bytes().count(b"\n") >= 2, every_s=0.002)
     process.kill()
     process.wait()
     wait_for("the end of all workers", lambda: not members(process.pid))
@@ -216,7 +216,7 @@ def members(session: int) -> list[int]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_writes_what_is_done(number: signal.Signals, tmp_path: Path) -> None:
-    data = cohort(tmp_path / "data", 12)
+    data = cohort(tmp_path / "data", 40)
     out = tmp_path / "out.csv"
     process = subprocess.Popen(
         command(data, "-o", out, "--jobs", 2),
@@ -226,7 +226,7 @@ def test_an_interrupted_run_writes_what_is_done(number: signal.Signals, tmp_path
         start_new_session=True,
     )
     journal = tmp_path / "out.csv.journal"
-    wait_for("the first lesion", lambda: journal.is_file() and journal.read_bytes().count(b"\n") >= 3)
+    wait_for("the first lesion", lambda: journal.is_file() and journal.read_bytes().count(b"\n") >= 3, every_s=0.002)
     # as a terminal does it, to all processes at once; SIGTERM comes to the command alone
     if number == signal.SIGINT:
         os.killpg(process.pid, number)
@@ -237,9 +237,9 @@ def test_an_interrupted_run_writes_what_is_done(number: signal.Signals, tmp_path
     assert "Interrupted" in said
     assert "Traceback" not in said
     done = rows_of(out)
-    assert 2 <= len(done) < 12
+    assert 2 <= len(done) < 40
     assert extract(data, "-o", out).exit_code == 0
-    assert len(rows_of(out)) == 12
+    assert len(rows_of(out)) == 40
 
 
 def test_a_run_measures_again_what_has_changed_and_nothing_else(tmp_path: Path) -> None:

@@ -1,0 +1,80 @@
+"""Two real processes that want the same thing all the time."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from node.adapters.turns import Turns
+from tests.tools import wait_for
+
+_TAKE_TURNS = """
+import sys, time
+from node.adapters.turns import Turns
+turns, name, count, hold = Turns(sys.argv[1], patience_s=60), sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
+with open(sys.argv[1] + ".log", "ab", buffering=0) as log:
+    for _ in range(count):
+        with turns.mine():
+            log.write(f"+{name}".encode())
+            time.sleep(hold)
+            log.write(f"-{name}".encode())
+"""
+
+
+def taker(path: Path, name: str, count: int, hold_s: float) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([sys.executable, "-c", _TAKE_TURNS, str(path), name, str(count), str(hold_s)])
+
+
+def test_who_waits_comes_before_who_comes_back_and_never_both_at_once(tmp_path: Path) -> None:
+    path, log = tmp_path / "turns", tmp_path / "turns.log"
+    a = taker(path, "a", 200, 0.02)
+    wait_for("the first turns", lambda: log.exists() and log.stat().st_size >= 40, every_s=0.01)
+    b = taker(path, "b", 25, 0.02)
+    assert b.wait(60) == 0
+    assert a.wait(60) == 0
+    said = log.read_text()
+    assert said.replace("+a-a", "").replace("+b-b", "") == ""
+    order = said.replace("+a-a", "a").replace("+b-b", "b")
+    both = order[order.index("b") : order.rindex("b") + 1]
+    # one after the other, but where a busy machine lets one of them come late to the gate
+    assert both.count("a") < 4 * both.count("b")
+
+
+def test_a_process_that_dies_gives_up_its_turn(tmp_path: Path) -> None:
+    path = tmp_path / "turns"
+    holder = taker(path, "a", 1, 600)
+    log = tmp_path / "turns.log"
+    wait_for("its turn", lambda: log.exists() and log.read_bytes() == b"+a")
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    began = time.monotonic()
+    with Turns(str(path), patience_s=60).mine():
+        assert time.monotonic() - began < 30
+
+
+def test_who_has_waited_in_vain_goes_on_without(tmp_path: Path) -> None:
+    path = tmp_path / "turns"
+    holder = taker(path, "a", 1, 600)
+    log = tmp_path / "turns.log"
+    try:
+        wait_for("its turn", lambda: log.exists() and log.read_bytes() == b"+a")
+        mine = Turns(str(path), patience_s=0.3)
+        for _ in range(2):
+            began = time.monotonic()
+            with mine.mine():
+                assert time.monotonic() - began >= 0.3
+    finally:
+        os.kill(holder.pid, signal.SIGKILL)
+        holder.wait()
+
+
+def test_files_are_let_go_of_with_the_turns(tmp_path: Path) -> None:
+    before = sum(1 for _ in Path("/proc/self/fd").iterdir())
+    for number in range(3):
+        turns = Turns(str(tmp_path / f"t{number}"), patience_s=1)
+        with turns.mine():
+            pass
+        del turns
+    assert sum(1 for _ in Path("/proc/self/fd").iterdir()) == before
