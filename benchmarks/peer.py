@@ -8,6 +8,7 @@ before the first lesion does not count.
 """
 
 import json
+import math
 import os
 import resource
 import statistics
@@ -35,18 +36,29 @@ def pictologics(hu: Any, mask: Any, spacing: tuple[float, float, float]) -> Call
     filters: list[dict[str, Any] | None] = [None]
     filters += [{"type": "log", "sigma_mm": float(sigma)} for sigma in range(1, 6)]
     filters += [{"type": "wavelet", "wavelet": "coif1", "level": 1, "decomposition": band} for band in BANDS]
-    run = RadiomicsPipeline(load_standard=False)
-    for number, parameters in enumerate(filters):
-        steps: list[dict[str, Any]] = [
-            {"step": "resample", "params": {"new_spacing": (1.0, 1.0, 1.0), "interpolation": "cubic"}}
-        ]
-        if parameters is not None:
-            steps.append({"step": "filter", "params": parameters})
-        # it wants to be told where the first bin begins; PyRadiomics finds that in each image
-        steps.append({"step": "discretise", "params": {"method": "FBS", "bin_width": 25.0, "min_val": -1000.0}})
-        families = FAMILIES + (["morphology"] if parameters is None else [])
-        steps.append({"step": "extract_features", "params": {"families": families}})
-        run.add_config(f"image{number}", steps)
+
+    def pipeline(first_edges: list[float], families: list[str]) -> Any:
+        run = RadiomicsPipeline(load_standard=False)
+        for number, (parameters, first_edge) in enumerate(zip(filters, first_edges, strict=True)):
+            steps: list[dict[str, Any]] = [
+                {"step": "resample", "params": {"new_spacing": (1.0, 1.0, 1.0), "interpolation": "cubic"}}
+            ]
+            if parameters is not None:
+                steps.append({"step": "filter", "params": parameters})
+            binning = {"method": "FBS", "bin_width": 25.0, "min_val": first_edge}
+            steps.append({"step": "discretise", "params": binning})
+            more = ["morphology"] if parameters is None and families == FAMILIES else []
+            steps.append({"step": "extract_features", "params": {"families": families + more}})
+            run.add_config(f"image{number}", steps)
+        return run
+
+    # it wants to be told where the first bin begins, which PyRadiomics finds in each image: a run that does not count
+    looked = pipeline([0.0] * len(filters), ["intensity"]).run(image, lesion)
+    least = [
+        next(float(value) for name, value in found.items() if name.startswith("minimum_intensity"))
+        for found in looked.values()
+    ]
+    run = pipeline([25.0 * math.floor(value / 25.0) for value in least], FAMILIES)
     return lambda: run.run(image, lesion)
 
 

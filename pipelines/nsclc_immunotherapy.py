@@ -22,8 +22,8 @@ from pipelines.domain.verification import Verification
 from pipelines.domain.volume import CtVolume
 from pipelines.extraction.engine import TOLERANCE, Engine, extract, feature_maps
 from pipelines.extraction.equivalence import plain_settings
-from pipelines.extraction.fast import Mapper
 from pipelines.extraction.ibsi import measure as ibsi
+from pipelines.extraction.jobs import Mapper
 from pipelines.extraction.limits import Unsupported
 from pipelines.extraction.names import feature_names
 from pipelines.extraction.oracle import software
@@ -234,7 +234,7 @@ def _measure(
     for measured in lesions:
         if isinstance(measured.features, Rejected) or not fitting:
             continue
-        made, remarks = _maps(case.ct, measured.lesion, fitting, extraction, engine, map_settings.kernel_radius_voxels)
+        made, remarks = _maps(case.ct, measured.lesion, fitting, engines, map_settings.kernel_radius_voxels)
         maps += made
         notes += remarks
     scored = _scored(scoring, case, lesions)
@@ -256,10 +256,18 @@ def _scored(scoring: Scoring, case: Case, lesions: Sequence[MeasuredLesion]) -> 
 
 
 def _maps(
-    ct: CtVolume, lesion: Lesion, features: Sequence[str], extraction: ExtractionSettings, engine: Engine, radius: int
+    ct: CtVolume, lesion: Lesion, features: Sequence[str], engines: Engines, radius: int
 ) -> tuple[list[FeatureMap], list[Rejected]]:
     """The maps of one lesion, and what a reader should know of them."""
-    mapping = feature_maps(ct, lesion, features, extraction, kernel_radius_voxels=radius, engine=engine)
+    mapping = feature_maps(
+        ct,
+        lesion,
+        features,
+        engines.settings,
+        kernel_radius_voxels=radius,
+        engine=engines.engine,
+        mapper=engines.mapper,
+    )
     remarks = [outcome for outcome in mapping.outcomes if isinstance(outcome, Rejected)]
     remarks += [
         Rejected("ROI-004", f"PyRadiomics mapped {', '.join(named)} of segment {lesion.number}: {reason}.", "Nothing.")

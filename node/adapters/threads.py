@@ -5,8 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipelines.extraction.fast import Found, Job, Mapper
-    from pipelines.extraction.limits import Unsupported
+    from pipelines.extraction.jobs import FoundT, JobT, Mapper
 
 
 def mapper(threads: int) -> "Mapper":
@@ -17,7 +16,7 @@ def mapper(threads: int) -> "Mapper":
     if threads == 1:
         return map
 
-    def in_threads(work: "Callable[[Job], Found | Unsupported]", jobs: "Iterable[Job]") -> "list[Found | Unsupported]":
+    def in_threads(work: "Callable[[JobT], FoundT]", jobs: "Iterable[JobT]", /) -> "list[FoundT]":
         with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(work, jobs))
 

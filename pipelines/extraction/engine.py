@@ -12,6 +12,7 @@ from pipelines.domain.volume import Volume
 from pipelines.extraction import fast, fast_maps, oracle
 from pipelines.extraction.equivalence import plain_settings
 from pipelines.extraction.ibsi import measure as ibsi
+from pipelines.extraction.jobs import Mapper
 from pipelines.extraction.limits import Unsupported
 from pipelines.extraction.names import feature_names
 from pipelines.extraction.settings import ExtractionSettings
@@ -49,7 +50,7 @@ def extract(
     *,
     engine: Engine = "fast",
     tolerance: float = TOLERANCE,
-    mapper: fast.Mapper = map,
+    mapper: Mapper = map,
 ) -> Extraction:
     """Compute all features of `lesion`; the numbers do not depend on `engine`, but for rounding in the ninth digit.
 
@@ -79,7 +80,7 @@ def extract(
 
 
 def _fast(
-    ct: Volume, lesion: Lesion, settings: ExtractionSettings, mapper: fast.Mapper
+    ct: Volume, lesion: Lesion, settings: ExtractionSettings, mapper: Mapper
 ) -> FeatureVector | Rejected | Unsupported:
     plain = plain_settings(settings)
     if isinstance(plain, Unsupported):
@@ -115,8 +116,15 @@ def feature_maps(
     *,
     kernel_radius_voxels: int = 1,
     engine: Engine = "fast",
+    mapper: Mapper = map,
 ) -> Mapping:
-    """Compute `features` around every voxel of `lesion`, on the grid of the CT; each class of an image once."""
+    """Compute `features` around every voxel of `lesion`, on the grid of the CT; each class of an image once.
+
+    Parameters
+    ----------
+    mapper
+        Runs the jobs of the fast engine; the maps do not depend on how.
+    """
     by_reason: dict[str, list[str]] = {}
     for feature in features:
         reason = fast_maps.supports(ct, feature, settings, kernel_radius_voxels) if engine != "pyradiomics" else None
@@ -126,7 +134,9 @@ def feature_maps(
     for reason, group in by_reason.items():
         made: tuple[FeatureMap, ...] | Rejected | Unsupported = Unsupported(reason)
         if engine != "pyradiomics" and not reason:
-            made = fast_maps.feature_maps(ct, lesion, group, settings, kernel_radius_voxels=kernel_radius_voxels)
+            made = fast_maps.feature_maps(
+                ct, lesion, group, settings, kernel_radius_voxels=kernel_radius_voxels, mapper=mapper
+            )
         if isinstance(made, Unsupported):
             if engine != "pyradiomics":
                 reasons.append((tuple(group), made.reason))

@@ -1,7 +1,7 @@
 """The fast engine: PyRadiomics' features of a lesion from kernels of our own."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
@@ -14,29 +14,27 @@ from pipelines.domain.reasons import Rejected
 from pipelines.domain.volume import Volume
 from pipelines.extraction import native
 from pipelines.extraction.gaussian import laplacian, laplacian_exists, smoothed
+from pipelines.extraction.jobs import Mapper
 from pipelines.extraction.limits import Unsupported, too_small
 from pipelines.extraction.marching_cubes import cube_table
 from pipelines.extraction.names import feature_names
 from pipelines.extraction.native import Box
-from pipelines.extraction.region import Workspace, region_of, workspace_for
+from pipelines.extraction.region import Region, Workspace, region_of, workspace_for
 from pipelines.extraction.resampling import Resampled, resample
 from pipelines.extraction.settings import ExtractionSettings
 from pipelines.extraction.shape import shape_features
-from pipelines.extraction.textures import image_features, near_an_edge
-from pipelines.extraction.wavelets import sub_bands
+from pipelines.extraction.textures import ImageValues, image_features, near_an_edge
+from pipelines.extraction.wavelets import sub_band_values
 
 Voxel = TypeVar("Voxel", bound=np.generic)
 
 Found = dict[str, float]
 """Features by name."""
 
-Images = Callable[[], Iterator[tuple[str, NDArray[np.generic]]]]
-"""Makes images one after the other: name and values within the lesion's box, in the type that PyRadiomics has."""
+Images = Callable[[Region, Workspace], Iterator[ImageValues]]
+"""Makes images one after the other; the memory of one may be that of the next."""
 
 Job = Callable[[], Found | Unsupported]
-
-Mapper = Callable[[Callable[[Job], Found | Unsupported], Iterable[Job]], Iterable[Found | Unsupported]]
-"""Calls a function for each job, as `map` does; results come in the order of the jobs."""
 
 
 def supports(ct: Volume, lesion: Lesion, settings: ExtractionSettings) -> str | None:
@@ -115,22 +113,21 @@ def _measured(
         except IndexError:
             workspace = workspace_for(region)
         found = {}
-        for image_type, image in images():
-            if resampled.noisy and near_an_edge(image.reshape(-1)[region.within_box], settings.bin_width_hu):
+        for image in images(region, workspace):
+            if resampled.noisy and near_an_edge(image.values, settings.bin_width_hu):
                 return Unsupported("double-precision HU lie at the edge of a grey level")
             features = image_features(image, region, workspace, settings, math.prod(reversed(spacing)))
             if isinstance(features, Unsupported):
                 return features
-            found.update({f"{image_type}_{name}": value for name, value in features.items()})
-            # before the next one is made
-            del image
+            found.update({f"{image.image_type}_{name}": value for name, value in features.items()})
         spare.append(workspace)
         return found
 
     jobs = [partial(of_images, images) for images in _images(resampled, box, settings)]
     found: Found = {}
     # what takes longest comes first
-    for part in mapper(_run, [*reversed(jobs), of_shape]):
+    ordered: list[Job] = [*reversed(jobs), of_shape]
+    for part in mapper(_run, ordered):
         if isinstance(part, Unsupported):
             return part
         found.update(part)
@@ -146,22 +143,41 @@ def _run(job: Job) -> Found | Unsupported:
 
 
 def _images(resampled: Resampled, box: Box, settings: ExtractionSettings) -> Iterator[Images]:
-    """Makers of the images within `box`, some of which share their beginnings."""
+    """Makers of the images of a lesion within `box`, some of which share their beginnings."""
     image, spacing = resampled.image, resampled.spacing_mm
-    yield lambda: iter([("original", _within(image, box))])
+    yield partial(_original, image)
     real = _real(image) if settings.log_sigmas_mm else None
     for sigma in settings.log_sigmas_mm:
         if real is not None and laplacian_exists(image.shape, spacing, sigma):
-            yield partial(_laplacian, real, spacing, sigma, box)
+            yield partial(_laplacian, real, spacing, sigma)
     if settings.wavelet:
         for first in "LH":
-            yield partial(sub_bands, image, box, first)
+            yield partial(_sub_bands, image, first)
+
+
+def _original(image: NDArray[np.generic], region: Region, workspace: Workspace) -> Iterator[ImageValues]:
+    native.gather(_within(image, region.box), region.runs, workspace.values)
+    yield ImageValues("original", workspace.values, image.dtype)
 
 
 def _laplacian(
-    image: NDArray[np.floating], spacing_mm: tuple[float, float, float], sigma_mm: float, box: Box
-) -> Iterator[tuple[str, NDArray[np.generic]]]:
-    yield f"log-sigma-{str(sigma_mm).replace('.', '-')}-mm-3D", laplacian(image, spacing_mm, sigma_mm, box)
+    image: NDArray[np.floating],
+    spacing_mm: tuple[float, float, float],
+    sigma_mm: float,
+    region: Region,
+    workspace: Workspace,
+) -> Iterator[ImageValues]:
+    filtered = laplacian(image, spacing_mm, sigma_mm, region.box)
+    native.gather(filtered, region.runs, workspace.values)
+    yield ImageValues(f"log-sigma-{str(sigma_mm).replace('.', '-')}-mm-3D", workspace.values, filtered.dtype)
+
+
+def _sub_bands(image: NDArray[np.generic], first: str, region: Region, workspace: Workspace) -> Iterator[ImageValues]:
+    found = workspace.values, workspace.more_values
+    real = np.dtype(np.float32 if image.dtype == np.float32 else np.float64)
+    for pair in sub_band_values(image, region.box, region.runs, first, found):
+        for name, values in zip(pair, found, strict=True):
+            yield ImageValues(name, values, real)
 
 
 def _real(image: NDArray[np.generic]) -> NDArray[np.floating]:

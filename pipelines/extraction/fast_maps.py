@@ -11,6 +11,7 @@ from pipelines.domain.features import FeatureMap
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.volume import Volume
 from pipelines.extraction import native
+from pipelines.extraction.jobs import Mapper
 from pipelines.extraction.limits import Unsupported, too_small
 from pipelines.extraction.map_images import MapImage, filtered_images, original_image
 from pipelines.extraction.names import image_types
@@ -38,6 +39,7 @@ _FIRSTORDER: Final = (
     "Uniformity",
     "Variance",
 )
+_NAMES: Final[dict[str, tuple[str | None, ...]]] = {"firstorder": _FIRSTORDER, "glcm": GLCM_FEATURES, **SIZE_FEATURES}
 _KNOWN: Final[dict[str, frozenset[str | None]]] = {
     "firstorder": frozenset({*_FIRSTORDER, "TotalEnergy"}),
     "glcm": frozenset({*GLCM_FEATURES, "SumAverage"}),
@@ -46,8 +48,8 @@ _KNOWN: Final[dict[str, frozenset[str | None]]] = {
 # how many voxels PyRadiomics computes at once: it shows in JointAverage
 _BATCH: Final = 1000
 _MOST_LEVELS: Final = 2000
-# voxels whose features of a class are in memory at once, whether they are wanted or not
-_BLOCK: Final = 1 << 15
+JOB_VOXELS: Final = 1 << 11
+"""Voxels of a job: few enough for threads to end together."""
 
 Values = dict[str, NDArray[np.float64]]
 
@@ -79,16 +81,24 @@ def feature_maps(
     settings: ExtractionSettings,
     *,
     kernel_radius_voxels: int = 1,
+    mapper: Mapper = map,
 ) -> tuple[FeatureMap, ...] | Rejected | Unsupported:
     """Compute `features` in a cube around every voxel of `lesion`, on the grid of the CT.
 
     All features of a class on one image cost as much as one. Those of the original image are computed on the CT as it
     is; those of a filtered image on the resampled grid of the profile, where each voxel of the CT shows the nearest.
+
+    Parameters
+    ----------
+    mapper
+        Runs the jobs for parts of the lesion; one that runs them in several threads gives the same maps sooner, because
+        the kernels do not hold Python's lock.
     """
-    found = voxel_values(ct, lesion, features, settings, kernel_radius_voxels=kernel_radius_voxels)
+    found = voxel_values(ct, lesion, features, settings, kernel_radius_voxels=kernel_radius_voxels, mapper=mapper)
     if isinstance(found, Rejected | Unsupported):
         return found
-    return tuple(feature_map(lesion, feature, found[feature], kernel_radius_voxels) for feature in features)
+    places = np.flatnonzero(lesion.mask.voxels)
+    return tuple(feature_map(lesion, feature, found[feature], kernel_radius_voxels, places) for feature in features)
 
 
 def voxel_values(
@@ -98,6 +108,7 @@ def voxel_values(
     settings: ExtractionSettings,
     *,
     kernel_radius_voxels: int = 1,
+    mapper: Mapper = map,
 ) -> Values | Rejected | Unsupported:
     """The values of `feature_maps` for each voxel of the lesion, in the order of the array; NaN where there is none.
 
@@ -120,10 +131,11 @@ def voxel_values(
         return images
     found: Values = {}
     for image_type, names in wanted.items():
-        values = _image_values(images[image_type], names, settings, kernel_radius_voxels)
+        image = images[image_type]
+        values = _image_values(image, names, settings, kernel_radius_voxels, mapper)
         if isinstance(values, Unsupported):
             return values
-        shown = images[image_type].shown
+        shown = slice(None) if image.shown is None else image.shown
         found |= {f"{image_type}_{name}": values[name][shown] for name in names}
     return found
 
@@ -143,10 +155,10 @@ def _images(
 
 
 def _image_values(
-    image: MapImage, wanted: Sequence[str], settings: ExtractionSettings, radius: int
+    image: MapImage, wanted: Sequence[str], settings: ExtractionSettings, radius: int, mapper: Mapper
 ) -> Values | Unsupported:
     """Values of `wanted` (`class_Feature`) around each voxel of `image`."""
-    found: Values = {name: np.empty(image.values.size) for name in wanted}
+    count = image.values.size
     families = {name.split("_")[0] for name in wanted}
     textures = _cubes(image, image.values, settings, radius)
     # PyRadiomics bins single-precision images in double precision here, and in single precision for textures
@@ -157,26 +169,46 @@ def _image_values(
         return textures
     if isinstance(plain, Unsupported):
         return plain
-    directions = np.zeros(image.values.size, dtype=np.uint16)
+    directions = np.zeros(count, dtype=np.uint16)
     framed = np.zeros(textures.levels.shape)
     framed.reshape(-1)[textures.centres] = as_double
-    for part in _parts(image.values.size):
-        if "firstorder" in families:
-            columns = native.firstorder_maps(plain, framed, part, shift=settings.voxel_array_shift_hu)
-            _keep(found, part, "firstorder", _FIRSTORDER, columns)
-            if "firstorder_TotalEnergy" in found:
-                energy = columns[:, _FIRSTORDER.index("Energy")]
-                found["firstorder_TotalEnergy"][part] = energy * image.voxel_mm3
-        if "glcm" in families:
-            columns, directions[part] = native.glcm_maps(textures, part)
-            _keep(found, part, "glcm", GLCM_FEATURES, columns)
-            if "glcm_SumAverage" in found:
-                found["glcm_SumAverage"][part] = 2.0 * columns[:, GLCM_FEATURES.index("JointAverage")]
-        for family in families & set(native.SIZE_MAPS):
-            _keep(found, part, family, SIZE_FEATURES[family], native.size_maps(textures, part, family))
-    if "glcm_JointAverage" in found:
+    needed = {family: _needed(family, wanted) for family in families}
+    rows = {family: np.empty((int(marks.sum()), count)) for family, marks in needed.items()}
+
+    def run(job: tuple[str, slice]) -> None:
+        family, part = job
+        to = native.Columns(part, needed[family], rows[family])
+        if family == "firstorder":
+            native.firstorder_maps(plain, framed, to, shift=settings.voxel_array_shift_hu)
+        elif family == "glcm":
+            native.glcm_maps(textures, to, directions)
+        else:
+            native.size_maps(textures, family, to)
+
+    # the class that takes longest comes first; what is asked for twice is computed once
+    for _ in mapper(run, [(family, part) for family in sorted(families, reverse=True) for part in _parts(count)]):
+        pass
+    found: Values = {
+        f"{family}_{name}": row
+        for family, marks in needed.items()
+        for name, row in zip(
+            (name for name, mark in zip(_NAMES[family], marks, strict=True) if mark), rows[family], strict=True
+        )
+    }
+    if "glcm_SumAverage" in wanted:
+        found["glcm_SumAverage"] = 2.0 * found["glcm_JointAverage"]
+    if "firstorder_TotalEnergy" in wanted:
+        found["firstorder_TotalEnergy"] = found["firstorder_Energy"] * image.voxel_mm3
+    if "glcm_JointAverage" in wanted:
         _leave_out_empty_directions(found["glcm_JointAverage"], directions)
     return found
+
+
+def _needed(family: str, wanted: Sequence[str]) -> NDArray[np.uint8]:
+    """Mark the features of a class that `wanted` (`class_Feature`) are made of, in the order of the kernels."""
+    from_others = {"glcm_SumAverage": "glcm_JointAverage", "firstorder_TotalEnergy": "firstorder_Energy"}
+    computed = {from_others.get(name, name) for name in wanted}
+    return np.array([f"{family}_{name}" in computed for name in _NAMES[family]], dtype=np.uint8)
 
 
 def _cubes(
@@ -193,14 +225,8 @@ def _cubes(
 
 
 def _parts(count: int) -> Iterator[slice]:
-    for first in range(0, count, _BLOCK):
-        yield slice(first, min(first + _BLOCK, count))
-
-
-def _keep(found: Values, part: slice, family: str, names: Sequence[str | None], columns: NDArray[np.float64]) -> None:
-    for column, name in enumerate(names):
-        if f"{family}_{name}" in found:
-            found[f"{family}_{name}"][part] = columns[:, column]
+    for first in range(0, count, JOB_VOXELS):
+        yield slice(first, min(first + JOB_VOXELS, count))
 
 
 def _leave_out_empty_directions(average: NDArray[np.float64], directions: NDArray[np.uint16]) -> None:

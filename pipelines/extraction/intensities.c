@@ -6,10 +6,10 @@
 #include <string.h>
 
 /* Number of ascending `edges`, about `width` apart, that `value` reaches; it lies between the first and the last. */
-static INLINE index_t level_of(double value, const double *edges, index_t edge_count, double width)
+static INLINE index_t level_of(double value, const double *edges, index_t edge_count, double per_width)
 {
     const index_t top = edge_count - 2;
-    index_t k = (index_t)((value - edges[0]) / width);
+    index_t k = (index_t)((value - edges[0]) * per_width);
     k = k < 0 ? 0 : k > top ? top : k;
     while (k > 0 && value < edges[k])
         k--;
@@ -27,27 +27,25 @@ void grey_levels(const double *restrict values, index_t count, const double *res
                  double width, uint16_t *restrict levels)
 {
     for (index_t i = 0; i < count; i++)
-        levels[i] = (uint16_t)level_of(values[i], edges, edge_count, width);
+        levels[i] = (uint16_t)level_of(values[i], edges, edge_count, 1.0 / width);
 }
 
 /*
- * The voxels of the region: `values` of those of `image` that `within` counts, and the smallest and the largest.
+ * The voxels of the region: `values` of those of `image` in the `runs`, one after the other.
  *
- * Comparisons instead of fmin, which compilers do not use vector registers for.
+ * runs  (run_count, 3): where each run begins in the image and in a frame, and how long it is.
  */
 #define GATHER(NAME, REAL)                                                                                           \
-    void NAME(const REAL *restrict image, const uint32_t *restrict within, index_t count, double *restrict values,   \
-              double *restrict extremes)                                                                             \
+    HOT void NAME(const REAL *restrict image, const int64_t *restrict runs, index_t run_count,                       \
+                  double *restrict values)                                                                           \
     {                                                                                                                \
-        double least = image[within[0]], most = least;                                                               \
-        for (index_t i = 0; i < count; i++) {                                                                        \
-            const double value = image[within[i]];                                                                   \
-            least = value < least ? value : least;                                                                   \
-            most = value > most ? value : most;                                                                      \
-            values[i] = value;                                                                                       \
+        for (index_t r = 0; r < run_count; r++) {                                                                    \
+            const REAL *from = image + runs[3 * r];                                                                  \
+            const index_t length = runs[3 * r + 2];                                                                  \
+            for (index_t i = 0; i < length; i++)                                                                     \
+                values[i] = from[i];                                                                                 \
+            values += length;                                                                                        \
         }                                                                                                            \
-        extremes[0] = least;                                                                                         \
-        extremes[1] = most;                                                                                          \
     }
 
 GATHER(gather_int16, int16_t)
@@ -59,18 +57,31 @@ GATHER(gather_float64, double)
 /*
  * Write the grey level of each value to its place in a frame, and count the levels.
  *
- * within  the places, as many as values.
- * voxels  zeroed, room for all levels.
+ * runs    as for GATHER.
+ * voxels  zeroed, room for all levels. Four tables take turns, because an increment of the same number has to wait for
+ *         the one before.
  */
 #define PLACE_LEVELS(NAME, LEVEL)                                                                                    \
-    void NAME(const double *restrict values, index_t count, const double *restrict edges, index_t edge_count,        \
-              double width, const uint32_t *restrict within, LEVEL *restrict frame, int64_t *restrict voxels)        \
+    int NAME(const double *restrict values, const double *restrict edges, index_t edge_count, double width,          \
+             const int64_t *restrict runs, index_t run_count, LEVEL *restrict frame, int64_t *restrict voxels)       \
     {                                                                                                                \
-        for (index_t i = 0; i < count; i++) {                                                                        \
-            const index_t level = level_of(values[i], edges, edge_count, width);                                     \
-            frame[within[i]] = (LEVEL)level;                                                                         \
-            voxels[level]++;                                                                                         \
+        uint32_t *tables = calloc((size_t)(4 * edge_count), sizeof *tables);                                         \
+        if (!tables)                                                                                                 \
+            return -1;                                                                                               \
+        for (index_t r = 0; r < run_count; r++) {                                                                    \
+            LEVEL *to = frame + runs[3 * r + 1];                                                                     \
+            const index_t length = runs[3 * r + 2];                                                                  \
+            for (index_t i = 0; i < length; i++) {                                                                   \
+                const index_t level = level_of(values[i], edges, edge_count, 1.0 / width);                           \
+                to[i] = (LEVEL)level;                                                                                \
+                tables[(i & 3) * edge_count + level]++;                                                              \
+            }                                                                                                        \
+            values += length;                                                                                        \
         }                                                                                                            \
+        for (index_t k = 0; k < 4 * edge_count; k++)                                                                 \
+            voxels[k % edge_count] += tables[k];                                                                     \
+        free(tables);                                                                                                \
+        return 0;                                                                                                    \
     }
 
 PLACE_LEVELS(place_levels_u8, uint8_t)
@@ -96,9 +107,35 @@ enum { LANES = 4 };
 static INLINE void load_lanes(const double *values, index_t left, lanes_t *v, bits_t *there)
 {
     const bits_t place = {0, 1, 2, 3};
-    memset(v, 0, sizeof *v);
-    memcpy(v, values, sizeof *values * (size_t)(left < LANES ? left : LANES));
     *there = place < left;
+    if (left >= LANES) {
+        memcpy(v, values, sizeof *v);
+        return;
+    }
+    memset(v, 0, sizeof *v);
+    memcpy(v, values, sizeof *values * (size_t)left);
+}
+
+/* The smallest and the largest of `count` values, at least one. */
+HOT void extremes(const double *restrict values, index_t count, double *restrict found)
+{
+    lanes_t least, most;
+
+    for (int k = 0; k < LANES; k++)
+        least[k] = most[k] = values[0];
+    for (index_t i = 0; i < count; i += LANES) {
+        lanes_t v;
+        bits_t there;
+        load_lanes(values + i, count - i, &v, &there);
+        const bits_t less = there & (v < least), more = there & (v > most);
+        least = (lanes_t)(((bits_t)v & less) | ((bits_t)least & ~less));
+        most = (lanes_t)(((bits_t)v & more) | ((bits_t)most & ~more));
+    }
+    found[0] = found[1] = values[0];
+    for (int k = 0; k < LANES; k++) {
+        found[0] = least[k] < found[0] ? least[k] : found[0];
+        found[1] = most[k] > found[1] ? most[k] : found[1];
+    }
 }
 
 /*
@@ -180,32 +217,48 @@ static double select_rank(double *values, index_t count, index_t rank)
     return values[rank];
 }
 
-enum { BUCKETS = 4096 };
+enum { BUCKETS = 2048 };
 
 /* Bucket of a value between `least` and the largest: monotonous, whatever the rounding. */
-static index_t bucket_of(double value, double least, double scale)
+static INLINE int32_t bucket_of(double value, double least, double scale)
 {
-    const index_t bucket = (index_t)((value - least) * scale);
-    return bucket < 0 ? 0 : bucket > BUCKETS - 1 ? BUCKETS - 1 : bucket;
+    const int32_t bucket = (int32_t)((value - least) * scale);
+    return bucket > BUCKETS - 1 ? BUCKETS - 1 : bucket;
+}
+
+/* Buckets of `count` values, counted: two tables take turns, see PLACE_LEVELS. */
+HOT static void count_buckets(const double *restrict values, index_t count, double least, double scale,
+                              uint16_t *restrict buckets, index_t *restrict counts)
+{
+    uint32_t tables[2][BUCKETS] = {{0}};
+
+    for (index_t i = 0; i < count; i++)
+        buckets[i] = (uint16_t)bucket_of(values[i], least, scale);
+    for (index_t i = 0; i < count; i++)
+        tables[i & 1][buckets[i]]++;
+    for (int b = 0; b < BUCKETS; b++)
+        counts[b] = (index_t)tables[0][b] + tables[1][b];
 }
 
 /*
  * The values at ascending `ranks` of the ascending order of `values`, which lie between `least` and `most`.
  *
- * One pass counts how many values fall into each of 4096 equal buckets, another collects the buckets that hold a rank.
+ * One pass counts how many values fall into each of 2048 equal buckets, another collects the buckets that hold a rank.
  */
 int order_statistics(const double *restrict values, index_t count, double least, double most,
                      const index_t *restrict ranks, index_t rank_count, double *restrict found)
 {
     const double scale = most > least ? BUCKETS / (most - least) : 0.0;
     index_t *below = calloc(2 * BUCKETS + 1, sizeof *below), *fill = below + BUCKETS + 1;
+    uint16_t *buckets = malloc(sizeof *buckets * (size_t)count);
     double *collected = NULL;
     index_t kept = 0;
 
-    if (!below)
+    if (!below || !buckets) {
+        free(below), free(buckets);
         return -1;
-    for (index_t i = 0; i < count; i++)
-        below[bucket_of(values[i], least, scale) + 1]++;
+    }
+    count_buckets(values, count, least, scale, buckets, below + 1);
     for (index_t b = 0; b < BUCKETS; b++)
         below[b + 1] += below[b];
     for (index_t b = 0, r = 0; b < BUCKETS; b++) {
@@ -219,20 +272,18 @@ int order_statistics(const double *restrict values, index_t count, double least,
     }
     collected = malloc(sizeof *collected * (size_t)(kept + 1));
     if (!collected) {
-        free(below);
+        free(below), free(buckets);
         return -1;
     }
-    for (index_t i = 0; i < count; i++) {
-        const index_t b = bucket_of(values[i], least, scale);
-        if (fill[b] >= 0)
-            collected[fill[b]++] = values[i];
-    }
+    for (index_t i = 0; i < count; i++)
+        if (fill[buckets[i]] >= 0)
+            collected[fill[buckets[i]]++] = values[i];
     for (index_t r = 0, b = 0; r < rank_count; r++) {
         while (ranks[r] >= below[b + 1])
             b++;
         const index_t size = below[b + 1] - below[b];
         found[r] = select_rank(collected + fill[b] - size, size, ranks[r] - below[b]);
     }
-    free(below), free(collected);
+    free(below), free(buckets), free(collected);
     return 0;
 }

@@ -29,12 +29,12 @@ class MapImage:
     values
         Of the voxels of `mask` in the order of the array, in the type in which PyRadiomics has the image.
     shown
-        For each voxel of the lesion on the CT the number of the voxel of `mask` that it shows.
+        For each voxel of the lesion on the CT the number of the voxel of `mask` that it shows; None for its own.
     """
 
     mask: NDArray[np.bool_]
     values: NDArray[np.generic]
-    shown: NDArray[np.intp]
+    shown: NDArray[np.intp] | None
     voxel_mm3: float
 
 
@@ -42,7 +42,7 @@ def original_image(ct: Volume, lesion: Lesion) -> MapImage:
     """The CT on its own grid, without resampling and without smoothing."""
     mask = lesion.mask.voxels
     values = ct.hu[lesion.mask.box][mask]
-    return MapImage(mask, values, np.arange(values.size), ct.grid.voxel_mm3)
+    return MapImage(mask, values, None, ct.grid.voxel_mm3)
 
 
 def filtered_images(

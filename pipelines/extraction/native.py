@@ -60,6 +60,7 @@ class _ArrayOf:
 
 def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
     u8, u16, u32, i64 = _ArrayOf(np.uint8), _ArrayOf(np.uint16), _ArrayOf(np.uint32), _ArrayOf(np.int64)
+    i32 = _ArrayOf(np.int32)
     f32, f64 = _ArrayOf(np.float32), _ArrayOf(np.float64)
     i, r = _INT, _REAL
     return {
@@ -74,10 +75,13 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "laplacian_f64": (ctypes.c_int, (f64, i, i, i, i64, f64, f64, f32)),
         "wavelet_band_f32": (None, (f32, i, i, i, f32, ctypes.c_int, f32)),
         "wavelet_band_f64": (None, (f64, i, i, i, f64, ctypes.c_int, f64)),
+        "wavelet_values_f32": (ctypes.c_int, (f32, i, i, i, f32, i32, i64, i, f64, f64)),
+        "wavelet_values_f64": (ctypes.c_int, (f64, i, i, i, f64, i32, i64, i, f64, f64)),
         "grey_levels": (None, (f64, i, f64, i, r, u16)),
-        **{f"gather_{name}": (None, (_ArrayOf(getattr(np, name)), u32, i, f64, f64)) for name in VOXEL_TYPES},
-        "place_levels_u8": (None, (f64, i, f64, i, r, u32, u8, i64)),
-        "place_levels_u16": (None, (f64, i, f64, i, r, u32, u16, i64)),
+        **{f"gather_{name}": (None, (_ArrayOf(getattr(np, name)), i64, i, f64)) for name in VOXEL_TYPES},
+        "extremes": (None, (f64, i, f64)),
+        "place_levels_u8": (ctypes.c_int, (f64, f64, i, r, i64, i, u8, i64)),
+        "place_levels_u16": (ctypes.c_int, (f64, f64, i, r, i64, i, u16, i64)),
         "moments": (None, (f64, i, r, r, r, r, f64)),
         "absolute_within": (r, (f64, i, r, r, r)),
         "order_statistics": (ctypes.c_int, (f64, i, r, r, i64, i, f64)),
@@ -92,9 +96,9 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "gldm_features": (ctypes.c_int, (i64, i, r, f64)),
         "cube_kinds": (None, (u8, i, i, i, i64, i64)),
         "widest": (r, (i64, i, f64)),
-        "firstorder_maps": (ctypes.c_int, (u16, f64, i, i, i64, i, ctypes.c_int, i, r, f64)),
-        "glcm_maps": (ctypes.c_int, (u16, i, i, i64, i, ctypes.c_int, i, f64, u16)),
-        "size_maps": (ctypes.c_int, (u16, i, i, i64, i, ctypes.c_int, i, ctypes.c_int, f64)),
+        "intensity_maps": (ctypes.c_int, (u16, f64, i, i, i64, i, i, ctypes.c_int, i, r, u8, f64, i)),
+        "cooccurrence_maps": (ctypes.c_int, (u16, i, i, i64, i, i, ctypes.c_int, i, u8, f64, i, u16)),
+        "thing_maps": (ctypes.c_int, (u16, i, i, i64, i, i, ctypes.c_int, i, ctypes.c_int, u8, f64, i)),
         "widest_in_planes": (r, (u8, i, i, i, ctypes.c_int, f64, i64, i64)),
     }
 
@@ -281,6 +285,38 @@ def wavelet_band(
     return band
 
 
+def wavelet_values(
+    image: NDArray[np.floating],
+    taps: Sequence[Sequence[float]],
+    runs: NDArray[np.int64],
+    found: tuple[NDArray[np.float64], NDArray[np.float64]],
+    *,
+    to_the_end: tuple[bool, bool, bool],
+) -> None:
+    """The voxels of a lesion in two sub-bands of `image` (float32 or float64), which is five larger than its box.
+
+    Parameters
+    ----------
+    taps
+        Six each: along columns, along rows, of the first and of the second sub-band along slices.
+    runs
+        Of the lesion in the box.
+    found
+        Gets the values in both sub-bands.
+    to_the_end
+        For slices, rows and columns; see `wavelet_band`.
+    """
+    kept = [size - TAPS + 1 for size in image.shape]
+    if min(kept) < 1 or [len(part) for part in taps] != [TAPS] * 4 or found[0].shape != found[1].shape:
+        raise ValueError("wavelet sub-bands need four times six taps, and as many voxels")
+    count = _checked_runs(runs, found[0].size, math.prod(kept))
+    work = {"float32": _library().wavelet_values_f32, "float64": _library().wavelet_values_f64}[
+        image.dtype.type.__name__
+    ]
+    ends = np.array(to_the_end, dtype=np.int32)
+    _enough_memory(work(image, *image.shape, np.array(taps, image.dtype), ends, runs, count, *found))
+
+
 def grey_levels(
     values: NDArray[np.float64], edges: NDArray[np.float64], width: float, levels: NDArray[np.uint16]
 ) -> None:
@@ -290,35 +326,47 @@ def grey_levels(
     _library().grey_levels(values, values.size, edges, edges.size, width, levels)
 
 
-def gather(image: NDArray[np.generic], within: NDArray[np.uint32], values: NDArray[np.float64]) -> tuple[float, float]:
-    """Copy the voxels of `image` (C-ordered, one of `VOXEL_TYPES`) with the flat indices `within` to `values`.
+def _checked_runs(runs: NDArray[np.int64], count: int, box_size: int, frame_size: int | None = None) -> int:
+    """The number of `runs` (first voxel in the box, in a frame, length), which ascend and hold `count` voxels."""
+    if runs.ndim != 2 or runs.shape[1] != 3 or not len(runs):
+        raise ValueError("runs have a beginning in the box, one in a frame, and a length")
+    begin, framed, length = runs[-1].tolist()
+    if begin + length > box_size or (frame_size is not None and framed + length > frame_size):
+        raise ValueError("the runs of a lesion do not lie within its box and its frame")
+    if int(runs[:, 2].sum()) != count:
+        raise ValueError("the runs of a lesion do not hold its voxels")
+    return len(runs)
 
-    Returns
-    -------
-    float, float
-        The smallest and the largest of them.
-    """
-    if within.size == 0 or within.shape != values.shape or int(within[-1]) >= image.size:
-        raise ValueError("voxels are gathered in ascending order from within an image")
-    extremes = np.empty(2)
-    getattr(_library(), f"gather_{image.dtype.type.__name__}")(image, within, within.size, values, extremes)
-    return float(extremes[0]), float(extremes[1])
+
+def gather(image: NDArray[np.generic], runs: NDArray[np.int64], values: NDArray[np.float64]) -> None:
+    """Copy the voxels of `image` (C-ordered, one of `VOXEL_TYPES`) in ascending `runs` to `values`."""
+    count = _checked_runs(runs, values.size, image.size)
+    getattr(_library(), f"gather_{image.dtype.type.__name__}")(image, runs, count, values)
+
+
+def extremes(values: NDArray[np.float64]) -> tuple[float, float]:
+    """The smallest and the largest of `values`, of which there is at least one."""
+    if not values.size:
+        raise ValueError("nothing has no extremes")
+    found = np.empty(2)
+    _library().extremes(values, values.size, found)
+    return float(found[0]), float(found[1])
 
 
 def place_levels(
     values: NDArray[np.float64],
     edges: NDArray[np.float64],
     width: float,
-    within: NDArray[np.uint32],
+    runs: NDArray[np.int64],
     frame: NDArray[np.unsignedinteger],
 ) -> NDArray[np.int64]:
-    """Write grey levels (see `grey_levels`) to the indices `within` of `frame`; how many have each level from 0."""
-    fits = 2 <= edges.size < 2 ** (8 * frame.itemsize)
-    if not fits or within.shape != values.shape or (within.size and int(within[-1]) >= frame.size):
-        raise ValueError("grey levels need a place each, and at least two edges")
+    """Write grey levels (see `grey_levels`) to the `runs` in `frame`; how many have each level from 0."""
+    if not 2 <= edges.size < 2 ** (8 * frame.itemsize):
+        raise ValueError("grey levels need at least two edges, and a type that holds them")
+    count = _checked_runs(runs, values.size, frame.size, frame.size)
     voxels = np.zeros(edges.size, dtype=np.int64)
     place = _library().place_levels_u8 if frame.dtype == np.uint8 else _library().place_levels_u16
-    place(values, values.size, edges, edges.size, width, within, frame, voxels)
+    _enough_memory(place(values, edges, edges.size, width, runs, count, frame, voxels))
     return voxels[: int(voxels.nonzero()[0][-1]) + 1]
 
 
@@ -531,8 +579,34 @@ def cubes_of(levels: NDArray[np.uint16], radius: int) -> Cubes:
     return Cubes(levels, radius, np.flatnonzero(levels).astype(np.int64), int(levels.max()))
 
 
-def firstorder_maps(cubes: Cubes, values: NDArray[np.float64], part: slice, *, shift: float) -> NDArray[np.float64]:
-    """The 17 first-order features around the voxels `part` of a lesion, in the order of the kernels.
+class Columns(NamedTuple):
+    """Where a kernel writes its features of some voxels of a lesion.
+
+    Attributes
+    ----------
+    part
+        The numbers of the voxels.
+    wanted
+        1 for each feature of the class that is asked for, in the order of the kernels.
+    features
+        Shape (wanted features, voxels of the lesion).
+    """
+
+    part: slice
+    wanted: NDArray[np.uint8]
+    features: NDArray[np.float64]
+
+
+def _checked(cubes: Cubes, to: Columns, known: int) -> tuple[int, int]:
+    """First and one past the last voxel."""
+    fits = to.features.shape == (np.count_nonzero(to.wanted), cubes.centres.size) and to.wanted.shape == (known,)
+    if not fits or not 0 <= to.part.start <= to.part.stop <= cubes.centres.size:
+        raise ValueError("maps need a row for each wanted feature, and a column for each voxel")
+    return to.part.start, to.part.stop
+
+
+def firstorder_maps(cubes: Cubes, values: NDArray[np.float64], to: Columns, *, shift: float) -> None:
+    """Write those of the 17 first-order features around voxels of a lesion that are wanted.
 
     Parameters
     ----------
@@ -541,62 +615,68 @@ def firstorder_maps(cubes: Cubes, values: NDArray[np.float64], part: slice, *, s
     """
     if values.shape != cubes.levels.shape:
         raise ValueError("levels and values differ in shape")
-    centres = cubes.centres[part]
-    features = np.empty((centres.size, FIRSTORDER_VALUES))
     rows, columns = cubes.levels.shape[1:]
     _enough_memory(
-        _library().firstorder_maps(
+        _library().intensity_maps(
             cubes.levels,
             values,
             rows,
             columns,
-            centres,
-            centres.size,
+            cubes.centres,
+            *_checked(cubes, to, FIRSTORDER_VALUES),
             cubes.radius,
             cubes.level_count,
             shift,
-            features,
+            to.wanted,
+            to.features,
+            cubes.centres.size,
         )
     )
-    return features
 
 
-def glcm_maps(cubes: Cubes, part: slice) -> tuple[NDArray[np.float64], NDArray[np.uint16]]:
-    """The 22 co-occurrence features around the voxels `part`, and which of the thirteen directions hold a pair.
+def glcm_maps(cubes: Cubes, to: Columns, directions: NDArray[np.uint16]) -> None:
+    """Write those of the 22 co-occurrence features around voxels of a lesion that are wanted.
 
-    Returns
-    -------
-    features, directions
-        Shape (voxels, 22); one bit for each direction.
+    Parameters
+    ----------
+    directions
+        For each voxel of the lesion: gets one bit for each of the thirteen directions that hold a pair.
     """
-    centres = cubes.centres[part]
-    features = np.empty((centres.size, GLCM_VALUES))
-    directions = np.empty(centres.size, dtype=np.uint16)
+    if directions.shape != cubes.centres.shape:
+        raise ValueError("every voxel has its directions")
     rows, columns = cubes.levels.shape[1:]
     _enough_memory(
-        _library().glcm_maps(
-            cubes.levels, rows, columns, centres, centres.size, cubes.radius, cubes.level_count, features, directions
-        )
-    )
-    return features, directions
-
-
-def size_maps(cubes: Cubes, part: slice, kind: str) -> NDArray[np.float64]:
-    """The 16 features of runs, zones or dependences (`kind` of `SIZE_MAPS`) around the voxels `part`."""
-    centres = cubes.centres[part]
-    features = np.empty((centres.size, SIZE_VALUES))
-    rows, columns = cubes.levels.shape[1:]
-    _enough_memory(
-        _library().size_maps(
+        _library().cooccurrence_maps(
             cubes.levels,
             rows,
             columns,
-            centres,
-            centres.size,
+            cubes.centres,
+            *_checked(cubes, to, GLCM_VALUES),
+            cubes.radius,
+            cubes.level_count,
+            to.wanted,
+            to.features,
+            cubes.centres.size,
+            directions,
+        )
+    )
+
+
+def size_maps(cubes: Cubes, kind: str, to: Columns) -> None:
+    """Write those of the 16 features of runs, zones or dependences (`kind` of `SIZE_MAPS`) that are wanted."""
+    rows, columns = cubes.levels.shape[1:]
+    _enough_memory(
+        _library().thing_maps(
+            cubes.levels,
+            rows,
+            columns,
+            cubes.centres,
+            *_checked(cubes, to, SIZE_VALUES),
             cubes.radius,
             cubes.level_count,
             SIZE_MAPS.index(kind),
-            features,
+            to.wanted,
+            to.features,
+            cubes.centres.size,
         )
     )
-    return features

@@ -112,7 +112,8 @@ def feature_maps(
     found = voxel_values(ct, lesion, features, settings, kernel_radius_voxels=kernel_radius_voxels)
     if isinstance(found, Rejected):
         return found
-    return tuple(feature_map(lesion, feature, found[feature], kernel_radius_voxels) for feature in features)
+    places = np.flatnonzero(lesion.mask.voxels)
+    return tuple(feature_map(lesion, feature, found[feature], kernel_radius_voxels, places) for feature in features)
 
 
 def voxel_values(

@@ -9,10 +9,18 @@ from pipelines.domain.features import FeatureMap
 from pipelines.extraction.resampling import Positions
 
 
-def feature_map(lesion: Lesion, feature: str, values: NDArray[np.float64], radius: int) -> FeatureMap:
-    """The `values` of the voxels of `lesion`, in the order of the array, as a map; 0 in place of NaN."""
+def feature_map(
+    lesion: Lesion, feature: str, values: NDArray[np.float64], radius: int, places: NDArray[np.intp]
+) -> FeatureMap:
+    """The `values` of the voxels of `lesion`, in the order of the array, as a map; 0 in place of NaN.
+
+    Parameters
+    ----------
+    places
+        Flat indices of these voxels within the mask, which all maps of a lesion share.
+    """
     whole = np.zeros(lesion.mask.voxels.shape, dtype=np.float32)
-    whole[lesion.mask.voxels] = np.nan_to_num(values)
+    whole.reshape(-1)[places] = np.nan_to_num(values)
     return FeatureMap(feature, lesion.number, radius, lesion.mask.offset, whole)
 
 

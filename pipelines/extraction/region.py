@@ -31,10 +31,11 @@ class Region:
         Where the box lies in the resampled image.
     shape
         Of the box.
-    within_box
-        Flat index of each voxel in the box, in the order of the array.
-    within_frame
-        Flat index of each voxel in a frame.
+    count
+        Of the voxels.
+    runs
+        Voxels in a row without a gap, in the order of the array, shape (runs, 3): flat index of the first in the box,
+        that in a frame, and how many.
     stride
         Length of a row of a frame.
     rows
@@ -45,25 +46,21 @@ class Region:
 
     box: Box
     shape: tuple[int, int, int]
-    within_box: NDArray[np.uint32]
-    within_frame: NDArray[np.uint32]
+    count: int
+    runs: NDArray[np.int64]
     stride: int
     rows: tuple[NDArray[np.int64], NDArray[np.int64]]
     lined: NDArray[np.uint8]
 
-    @property
-    def count(self) -> int:
-        return self.within_box.size
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Workspace:
-    """Memory for one image of a lesion at a time.
+    """Memory for one image of a lesion at a time, and for the values of one more.
 
     Attributes
     ----------
-    values
-        Of the image, one for each voxel of the lesion.
+    values, more_values
+        Of two images, one for each voxel of the lesion.
     frames
         Volumes with a border of zeros for the grey levels, by their type; zero outside the lesion.
     zones
@@ -71,6 +68,7 @@ class Workspace:
     """
 
     values: NDArray[np.float64]
+    more_values: NDArray[np.float64]
     frames: dict[type[np.uint8] | type[np.uint16], NDArray[np.unsignedinteger]]
     zones: tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint32]]
 
@@ -85,7 +83,10 @@ def workspace_for(region: Region) -> Workspace:
     """A workspace of the size of a region."""
     count = region.count
     return Workspace(
-        np.empty(count), {}, (np.empty(count, np.uint32), np.empty(count, np.uint32), np.empty(count, np.uint32))
+        np.empty(count),
+        np.empty(count),
+        {},
+        (np.empty(count, np.uint32), np.empty(count, np.uint32), np.empty(count, np.uint32)),
     )
 
 
@@ -94,30 +95,43 @@ def region_of(mask: NDArray[np.bool_], box: Box) -> Region:
     slices, rows, columns = mask.shape
     stride = -(-(columns + 2) // _ALIGNED) * _ALIGNED
     frame_shape = (slices + 2, rows + 2, stride)
-    z, y, x = np.nonzero(mask)
     occupied = mask.any(axis=2)
     first = np.zeros(frame_shape[:2], dtype=np.int64)
     stop = np.zeros(frame_shape[:2], dtype=np.int64)
     first[1:-1, 1:-1] = np.where(occupied, mask.argmax(axis=2) + 1, 0)
     stop[1:-1, 1:-1] = np.where(occupied, columns - mask[:, :, ::-1].argmax(axis=2) + 1, 0)
+    runs = _runs(mask, frame_shape)
     return Region(
         box=box,
         shape=(slices, rows, columns),
-        within_box=((z * rows + y) * columns + x).astype(np.uint32),
-        within_frame=(((z + 1) * frame_shape[1] + y + 1) * stride + x + 1).astype(np.uint32),
+        count=int(runs[:, 2].sum()),
+        runs=runs,
         stride=stride,
         rows=(first, stop),
-        lined=_lined(mask, (z, y, x)),
+        lined=_lined(mask),
     )
 
 
-def _lined(mask: NDArray[np.bool_], voxels: tuple[NDArray[np.intp], ...]) -> NDArray[np.uint8]:
+def _runs(mask: NDArray[np.bool_], frame_shape: tuple[int, int, int]) -> NDArray[np.int64]:
+    slices, rows, columns = mask.shape
+    # each row between two voxels outside: the places where it enters the lesion and leaves it take turns
+    bordered = np.zeros((slices * rows, columns + 2), dtype=np.bool_)
+    bordered[:, 1:-1] = mask.reshape(slices * rows, columns)
+    row, column = np.divmod(np.flatnonzero(bordered[:, 1:] != bordered[:, :-1]), columns + 1)
+    row, begin, end = row[::2], column[::2], column[1::2]
+    z, y = np.divmod(row, rows)
+    framed = ((z + 1) * frame_shape[1] + y + 1) * frame_shape[2] + begin + 1
+    return np.ascontiguousarray(np.stack([row * columns + begin, framed, end - begin], axis=1), dtype=np.int64)
+
+
+def _lined(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Mark the directions in which some line holds two voxels, whether or not they touch.
 
     PyRadiomics leaves a direction without such a line out of the run lengths.
     """
     if _surrounded(mask):
         return np.ones(len(STEPS), dtype=np.uint8)
+    voxels = np.nonzero(mask)
     return np.array([_touching(mask, step) or _on_one_line(voxels, step) for step in STEPS], dtype=np.uint8)
 
 

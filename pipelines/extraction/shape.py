@@ -1,12 +1,16 @@
 """The fourteen shape features of a lesion's mask."""
 
 from math import nan, pi, sqrt
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.extraction import native
 from pipelines.extraction.marching_cubes import CubeTable
+
+# of the largest eigenvalue: below this share, the smallest one is computed as PyRadiomics does
+_FLAT: Final = 1e-3
 
 
 def shape_features(
@@ -77,13 +81,46 @@ def _diameters(padded: NDArray[np.uint8], spacing_mm: tuple[float, float, float]
 def _eigenvalues(padded: NDArray[np.uint8], spacing_mm: tuple[float, float, float]) -> tuple[float, float, float]:
     """Ascending eigenvalues of the covariance of the voxels' positions.
 
-    In PyRadiomics' own steps: in a flat lesion the smallest is rounding noise, of which it takes the root.
+    In PyRadiomics' own steps where the smallest may be rounding noise, of which it takes the root: in a flat lesion.
     """
+    least, minor, major = _ascending(_covariance(padded) * np.outer(spacing_mm, spacing_mm))
+    if least > _FLAT * major:
+        return least, minor, major
     coordinates = np.argwhere(padded) * np.array(spacing_mm, dtype=np.float64)[None, :]
     coordinates -= np.mean(coordinates, axis=0)
     coordinates /= np.sqrt(len(coordinates))
-    values = np.linalg.eigvals(np.dot(coordinates.T.copy(), coordinates))
+    return _ascending(np.dot(coordinates.T.copy(), coordinates))
+
+
+def _ascending(covariance: NDArray[np.float64]) -> tuple[float, float, float]:
+    values = np.linalg.eigvals(covariance)
     values[(values < 0) & (values > -1e-10)] = 0
     values.sort()
     least, minor, major = (float(value) for value in values)
     return least, minor, major
+
+
+def _covariance(padded: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Of the voxels' indices, from whole numbers: how many voxels lie behind each other along each axis."""
+    projections = [padded.sum(axis=axis, dtype=np.int32) for axis in range(3)]
+    count = int(projections[0].sum())
+
+    def mean_of_product(one: int, other: int) -> tuple[int, int, int]:
+        # seen along the third axis, or along any that is neither of two alike
+        along = next(axis for axis in (2, 1, 0) if axis not in (one, other))
+        seen = projections[along].astype(np.int64)
+        axes = [axis for axis in range(3) if axis != along]
+        index = {axis: np.arange(size) for axis, size in zip(axes, seen.shape, strict=True)}
+        sums = {axis: seen.sum(axis=1 - place) for place, axis in enumerate(axes)}
+        if one == other:
+            product = int((sums[one] * index[one] ** 2).sum())
+        else:
+            product = int(index[axes[0]] @ seen @ index[axes[1]])
+        return product, int(sums[one] @ index[one]), int(sums[other] @ index[other])
+
+    covariance = np.empty((3, 3))
+    for one in range(3):
+        for other in range(3):
+            product, of_one, of_other = mean_of_product(one, other)
+            covariance[one, other] = (count * product - of_one * of_other) / count**2
+    return covariance

@@ -1,6 +1,6 @@
 """First-order and texture features of one image of a lesion."""
 
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +102,22 @@ _MOST_LEVELS: Final = 2000
 _NEAR_AN_EDGE: Final = 1e-9
 
 
+class ImageValues(NamedTuple):
+    """One image of a lesion.
+
+    Attributes
+    ----------
+    values
+        Of the voxels of the lesion, in the order of the array.
+    dtype
+        In which PyRadiomics has the image.
+    """
+
+    image_type: str
+    values: NDArray[np.float64]
+    dtype: np.dtype[Any]
+
+
 def bin_edges(values: NDArray[np.generic], width: float) -> NDArray[np.float64]:
     """Edges of the grey levels as `radiomics.imageoperations.getBinEdges` computes them, in the type of `values`.
 
@@ -113,31 +129,25 @@ def bin_edges(values: NDArray[np.generic], width: float) -> NDArray[np.float64]:
     return np.arange(least - (least % width), most + 2 * width, width).astype(np.float64)
 
 
-def near_an_edge(values: NDArray[np.generic], width: float) -> bool:
+def near_an_edge(values: NDArray[np.float64], width: float) -> bool:
     """True when a value lies so close to the edge of a grey level that rounding may have put it on the other side."""
     edges = bin_edges(values, width)
-    places = (values.astype(np.float64) - edges[0]) / width
+    places = (values - edges[0]) / width
     return bool((np.abs(places - np.rint(places)) < _NEAR_AN_EDGE).any())
 
 
 def image_features(
-    image: NDArray[np.generic], region: Region, workspace: Workspace, settings: ExtractionSettings, voxel_mm3: float
+    image: ImageValues, region: Region, workspace: Workspace, settings: ExtractionSettings, voxel_mm3: float
 ) -> dict[str, float] | Unsupported:
-    """The 86 features of one image by class and name, such as `glcm_Contrast`.
-
-    Parameters
-    ----------
-    image
-        Cropped to the box of `region`, in the type in which PyRadiomics has it.
-    """
-    values = workspace.values
-    extremes = native.gather(image, region.within_box, values)
+    """The 86 features of one image by class and name, such as `glcm_Contrast`."""
+    values = image.values
+    extremes = native.extremes(values)
     # in the type of the image, on which the edges depend; they are made from the extremes only
     edges = bin_edges(np.array(extremes).astype(image.dtype), settings.bin_width_hu)
     if edges.size - 1 > _MOST_LEVELS:
         return Unsupported(f"there are more than {_MOST_LEVELS} grey levels")
     frame = workspace.frame(region, native.level_type(edges.size, max(region.shape)))
-    histogram = native.place_levels(values, edges, settings.bin_width_hu, region.within_frame, frame)
+    histogram = native.place_levels(values, edges, settings.bin_width_hu, region.runs, frame)
     families = {
         "firstorder": firstorder_features(
             values, extremes, histogram, shift=settings.voxel_array_shift_hu, voxel_mm3=voxel_mm3

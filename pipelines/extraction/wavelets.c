@@ -1,6 +1,8 @@
 /* Stationary wavelet transform. */
 #include "kernels.h"
 
+#include <stdlib.h>
+
 enum { TAPS = 6 };
 
 /*
@@ -40,3 +42,74 @@ enum { TAPS = 6 };
 
 WAVELET_BAND(wavelet_band_f64, double)
 WAVELET_BAND(wavelet_band_f32, float)
+
+/* One slice of a volume (rows, columns), filtered along columns, then rows; five shorter along both. */
+#define WAVELET_SLICE(NAME, BAND, REAL)                                                                              \
+    static INLINE void NAME(const REAL *restrict in, index_t rows, index_t columns, const REAL *taps_along_columns,  \
+                            const REAL *taps_along_rows, const int *to_the_end, REAL *restrict half,                 \
+                            REAL *restrict out)                                                                      \
+    {                                                                                                                \
+        BAND(in, rows, columns, 1, taps_along_columns, to_the_end[2], half);                                         \
+        BAND(half, 1, rows, columns - TAPS + 1, taps_along_rows, to_the_end[1], out);                                \
+    }
+
+WAVELET_SLICE(wavelet_slice_f64, wavelet_band_f64, double)
+WAVELET_SLICE(wavelet_slice_f32, wavelet_band_f32, float)
+
+/*
+ * The voxels of a region in two sub-bands that share their bands along columns and rows, the low and the high one along
+ * slices: as `wavelet_band` along columns, rows and slices gives them, but slice by slice, so that six of them stay in
+ * the cache, and for the region only.
+ *
+ * taps        (4, TAPS): along columns, along rows, low and high along slices.
+ * to_the_end  along slices, rows, columns; see `wavelet_band`.
+ * runs        as for `gather` of the box, which is TAPS - 1 shorter than the volume.
+ * low, high   a number for each voxel of the region.
+ */
+#define WAVELET_VALUES(NAME, SLICE, REAL)                                                                            \
+    HOT int NAME(const REAL *restrict in, index_t slices, index_t rows, index_t columns, const REAL *taps,           \
+                 const int *to_the_end, const int64_t *restrict runs, index_t run_count, double *restrict low,       \
+                 double *restrict high)                                                                              \
+    {                                                                                                                \
+        const index_t plane = (rows - TAPS + 1) * (columns - TAPS + 1), kept = slices - TAPS + 1;                    \
+        REAL *half = malloc(sizeof *half * (size_t)(rows * columns + TAPS * plane)), *ring = half + rows * columns;  \
+        index_t r = 0;                                                                                               \
+        if (!half)                                                                                                   \
+            return -1;                                                                                               \
+        for (index_t z = 0; z < slices; z++) {                                                                       \
+            const index_t o = z - TAPS + 1;                                                                          \
+            /* the samples of tap j; in the order in which they are added up */                                      \
+            const REAL *from[TAPS];                                                                                  \
+            REAL a[TAPS], b[TAPS];                                                                                   \
+            SLICE(in + z * rows * columns, rows, columns, taps, taps + TAPS, to_the_end, half,                       \
+                  ring + z % TAPS * plane);                                                                          \
+            if (o < 0)                                                                                               \
+                continue;                                                                                            \
+            for (int k = 0; k < TAPS; k++) {                                                                         \
+                const int j = to_the_end[0] && o == kept - 1 && k < TAPS / 2 ? TAPS / 2 - 1 - k : k;                 \
+                from[k] = ring + (z - j) % TAPS * plane;                                                             \
+                a[k] = taps[2 * TAPS + j];                                                                           \
+                b[k] = taps[3 * TAPS + j];                                                                           \
+            }                                                                                                        \
+            for (; r < run_count && runs[3 * r] < (o + 1) * plane; r++) {                                            \
+                const index_t at = runs[3 * r] - o * plane, length = runs[3 * r + 2];                                \
+                for (index_t i = 0; i < length; i++) {                                                               \
+                    REAL l = 0, h = 0;                                                                               \
+                    for (int k = 0; k < TAPS; k++) {                                                                 \
+                        const REAL v = from[k][at + i];                                                              \
+                        l += a[k] * v;                                                                               \
+                        h += b[k] * v;                                                                               \
+                    }                                                                                                \
+                    low[i] = l;                                                                                      \
+                    high[i] = h;                                                                                     \
+                }                                                                                                    \
+                low += length;                                                                                       \
+                high += length;                                                                                      \
+            }                                                                                                        \
+        }                                                                                                            \
+        free(half);                                                                                                  \
+        return 0;                                                                                                    \
+    }
+
+WAVELET_VALUES(wavelet_values_f64, wavelet_slice_f64, double)
+WAVELET_VALUES(wavelet_values_f32, wavelet_slice_f32, float)

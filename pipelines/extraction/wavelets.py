@@ -30,8 +30,8 @@ HIGH_TAPS: Final = (
 _LARGEST, _LARGEST_IN_SINGLE_PRECISION = 0.8525720202116004, 0.852571964263916
 
 
-def sub_bands(image: NDArray[np.generic], box: Box, first: str = "LH") -> Iterator[tuple[str, NDArray[np.floating]]]:
-    """Name (wavelet-LLL to -HHH) and values within `box` of each sub-band of `image` that begins with one of `first`.
+def sub_bands(image: NDArray[np.generic], box: Box) -> Iterator[tuple[str, NDArray[np.floating]]]:
+    """Name (wavelet-LLL to -HHH) and values within `box` of each sub-band of `image`.
 
     The first letter is the band along columns, the second along rows, the third along slices, as in PyRadiomics. The
     transform is periodic; an axis of odd length is continued by one voxel, its first. Single precision stays single,
@@ -45,16 +45,14 @@ def sub_bands(image: NDArray[np.generic], box: Box, first: str = "LH") -> Iterat
     taps = {"L": _single(LOW_TAPS), "H": _single(HIGH_TAPS)} if single else {"L": LOW_TAPS, "H": HIGH_TAPS}
 
     def band(volume: NDArray[np.floating], axis: int, letter: str) -> NDArray[np.floating]:
-        # the last voxel of an axis of odd length is not the last of the period
-        to_the_end = box[axis][1] == image.shape[axis] and image.shape[axis] % 2 == 0
-        return native.wavelet_band(volume, axis, taps[letter], to_the_end=to_the_end)
+        return native.wavelet_band(volume, axis, taps[letter], to_the_end=_at_the_end(box, image.shape, axis))
 
     # one band of each axis at a time, and none that is no longer needed: they are the largest things in memory
     around: NDArray[np.floating] | None = _around(image, box, np.float32 if single else np.float64)
-    for number, x in enumerate(first, start=1):
+    for x in "LH":
         assert around is not None
         along_columns = band(around, 2, x)
-        if number == len(first):
+        if x == "H":
             around = None
         for y in "LH":
             along_rows = band(along_columns, 1, y)
@@ -63,10 +61,44 @@ def sub_bands(image: NDArray[np.generic], box: Box, first: str = "LH") -> Iterat
             del along_rows
 
 
+def sub_band_values(
+    image: NDArray[np.generic],
+    box: Box,
+    runs: NDArray[np.int64],
+    first: str,
+    found: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> Iterator[tuple[str, str]]:
+    """Write to `found` the values of the voxels in `runs` of `box` in two of the `sub_bands` at a time: their names.
+
+    Parameters
+    ----------
+    first
+        The letter that the sub-bands begin with.
+    """
+    single = image.dtype == np.float32
+    low, high = (_single(LOW_TAPS), _single(HIGH_TAPS)) if single else (LOW_TAPS, HIGH_TAPS)
+    taps = {"L": low, "H": high}
+    a, b, c = (_at_the_end(box, image.shape, axis) for axis in range(3))
+    around = _around(image, box, np.float32 if single else np.float64)
+    for y in "LH":
+        native.wavelet_values(around, (taps[first], taps[y], low, high), runs, found, to_the_end=(a, b, c))
+        yield f"wavelet-{first}{y}L", f"wavelet-{first}{y}H"
+
+
+def _at_the_end(box: Box, shape: tuple[int, ...], axis: int) -> bool:
+    """Whether the box ends where the period does; the last voxel of an axis of odd length is not the last of that."""
+    return box[axis][1] == shape[axis] and shape[axis] % 2 == 0
+
+
 def _around(image: NDArray[np.generic], box: Box, real: type[np.floating]) -> NDArray[np.floating]:
     """The voxels that the bands within `box` are made of."""
     for axis, (first, stop) in enumerate(box):
-        image = np.take(image, _support(first, stop, image.shape[axis]), axis=axis)
+        support = _support(first, stop, image.shape[axis])
+        if support[-1] - support[0] == support.size - 1:
+            # in one piece: no need for a copy
+            image = image[(slice(None),) * axis + (slice(int(support[0]), int(support[-1]) + 1),)]
+        else:
+            image = np.take(image, support, axis=axis)
     return np.ascontiguousarray(image, dtype=real)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from node.adapters.threads import mapper
 from pipelines.domain.features import FeatureVector
-from pipelines.extraction import fast
+from pipelines.extraction import fast, fast_maps
 from pipelines.extraction.limits import Unsupported
 from pipelines.extraction.settings import load_profile
 from tests.lesions import KINDS
@@ -20,6 +20,18 @@ def test_two_threads_give_the_same_numbers_to_the_last_bit() -> None:
         assert isinstance(alone, FeatureVector)
         assert isinstance(together, FeatureVector)
         assert alone.values.tobytes() == together.values.tobytes()
+
+
+def test_maps_in_threads_are_those_of_one_thread_to_the_last_bit() -> None:
+    settings = load_profile("recommended")
+    names = [f"original_{name}" for name in ("firstorder_Median", "glcm_Imc1", "glcm_JointAverage", "glrlm_RunEntropy")]
+    drawn = KINDS["border"](np.random.default_rng(1))
+    assert drawn.lesion.mask.count > fast_maps.JOB_VOXELS, "a lesion of a single job shows nothing"
+    alone = fast_maps.voxel_values(drawn.ct, drawn.lesion, names, settings)
+    together = fast_maps.voxel_values(drawn.ct, drawn.lesion, names, settings, mapper=mapper(3))
+    assert isinstance(alone, dict)
+    assert isinstance(together, dict)
+    assert [alone[name].tobytes() for name in names] == [together[name].tobytes() for name in names]
 
 
 def test_jobs_run_at_the_same_time_and_results_come_in_their_order() -> None:

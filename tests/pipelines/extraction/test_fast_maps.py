@@ -235,7 +235,7 @@ def test_features_in_blocks_are_those_of_the_whole(monkeypatch: pytest.MonkeyPat
         "original_glcm_SumAverage",
     ]
     whole = voxel_values(drawn.ct, drawn.lesion, features, SETTINGS)
-    monkeypatch.setattr(fast_maps, "_BLOCK", 333)
+    monkeypatch.setattr(fast_maps, "JOB_VOXELS", 333)
     parts = voxel_values(drawn.ct, drawn.lesion, features, SETTINGS)
     assert isinstance(whole, dict)
     assert isinstance(parts, dict)

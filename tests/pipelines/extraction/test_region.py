@@ -31,7 +31,15 @@ def test_levels_land_on_the_voxels_of_the_lesion() -> None:
     region = region_of(mask, ((0, 3), (0, 4), (0, 5)))
     for dtype in (np.uint8, np.uint16):
         frame = workspace_for(region).frame(region, dtype)
-        frame.reshape(-1)[region.within_frame] = 1
+        for _, begin, length in region.runs.tolist():
+            frame.reshape(-1)[begin : begin + length] = 1
         assert frame.dtype == dtype
         assert np.array_equal(frame[1:-1, 1:-1, 1:6] == 1, mask)
         assert frame.sum() == region.count == mask.sum()
+
+
+def test_runs_name_the_voxels_of_the_lesion_in_the_order_of_the_array() -> None:
+    mask = np.random.default_rng(2).random((3, 4, 5)) > 0.4
+    region = region_of(mask, ((0, 3), (0, 4), (0, 5)))
+    named = [begin + step for begin, _, length in region.runs.tolist() for step in range(length)]
+    assert named == np.flatnonzero(mask).tolist()

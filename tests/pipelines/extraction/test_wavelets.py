@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import pywt
 
-from pipelines.extraction.wavelets import HIGH_TAPS, LOW_TAPS, sub_bands
+from pipelines.extraction.region import region_of
+from pipelines.extraction.wavelets import HIGH_TAPS, LOW_TAPS, sub_band_values, sub_bands
 
 
 def test_the_taps_are_those_of_pywavelets() -> None:
@@ -30,3 +31,20 @@ def test_a_band_of_a_part_is_the_part_of_the_band() -> None:
     whole = dict(sub_bands(image, ((0, 12), (0, 13), (0, 14))))
     for name, band in sub_bands(image, ((3, 12), (4, 9), (0, 5))):
         assert np.array_equal(band, whole[name][3:12, 4:9, 0:5])
+
+
+@pytest.mark.parametrize("dtype", ["int16", "float32", "float64"])
+def test_the_values_of_a_lesion_are_those_of_the_whole_sub_bands(dtype: str) -> None:
+    rng = np.random.default_rng(5)
+    image = rng.normal(0.0, 300.0, (12, 13, 14)).astype(dtype)
+    # in the middle, and where two axes end with the period and one does not
+    for box in (((3, 9), (4, 9), (2, 8)), ((5, 12), (6, 13), (7, 14))):
+        mask = rng.random([stop - first for first, stop in box]) > 0.5
+        region = region_of(mask, box)
+        found = np.empty(region.count), np.empty(region.count)
+        bands = dict(sub_bands(image, box))
+        for first in "LH":
+            for pair in sub_band_values(image, box, region.runs, first, found):
+                for name, values in zip(pair, found, strict=True):
+                    assert np.array_equal(values, bands.pop(name)[mask].astype(np.float64))
+        assert not bands
