@@ -29,9 +29,10 @@ from node.web.headers import (
     attributes,
 )
 from node.web.multipart import BadMultipart, encoded, new_boundary, parts
+from pipelines.domain.instance import InstanceRef
 from pipelines.domain.reasons import Rejected
 from pipelines.imaging.damaged import READ_FAULTS
-from pipelines.imaging.header import parse_ref
+from pipelines.imaging.header import file_meta, parse_ref
 
 _JSON: Final = "application/dicom+json"
 _MOST_RESULTS: Final = 200
@@ -268,18 +269,18 @@ class DicomWeb:
 
     def _store(self, data: bytes, only: str | None, address: str) -> tuple[bool, Dataset]:
         item = Dataset()
-        ref = parse_ref(data)
-        if isinstance(ref, Rejected):
-            self._log.warning("instance_refused", code=ref.code, reason=ref.detail, address=address)
+        read = _read(data)
+        if isinstance(read, Rejected):
+            self._log.warning("instance_refused", code=read.code, reason=read.detail, address=address)
             item.FailureReason = 0xC000
             return False, item
+        ref, dataset = read
         item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = ref.sop_class, ref.sop_instance
         if only is not None and ref.key.study != only:
             item.FailureReason = 0xA900
             return False, item
-        start = _dataset_start(data)
         announced = Announced(ref.sop_class, ref.sop_instance)
-        file = part10(announced, ref.transfer_syntax, data[start:])
+        file = part10(announced, ref.transfer_syntax, dataset)
         status = self._receiver.receive(file, announced, Sender("STOW-RS", ""))
         if status not in (SUCCESS, COERCION):
             item.FailureReason = status
@@ -413,9 +414,13 @@ def _image(transfer_syntax: str) -> str:
     }.get(transfer_syntax, "application/octet-stream")
 
 
-def _dataset_start(data: bytes) -> int:
-    """Where the data set of a Part 10 file begins; the group length counts what follows it (PS3.10 7.1)."""
-    return 144 + int.from_bytes(data[140:144], "little")
+def _read(data: bytes) -> tuple[InstanceRef, bytes] | Rejected:
+    """What a Part 10 file is, and its data set, whatever its file meta information says of its own length."""
+    meta = file_meta(data)
+    if isinstance(meta, Rejected):
+        return meta
+    ref = parse_ref(data)
+    return ref if isinstance(ref, Rejected) else (ref, data[meta.end :])
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

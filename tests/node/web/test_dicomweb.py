@@ -196,6 +196,20 @@ def test_an_instance_by_stow_and_by_c_store_is_one_file(filled: TestClient, inst
     assert "00081196" not in again.json()["00081199"]["Value"][0]
 
 
+def test_file_meta_information_that_lies_about_its_length_costs_nothing(
+    client: TestClient, instances: list[Dataset]
+) -> None:
+    file = as_bytes(instances[0])
+    without, wrong = file[:132] + file[144:], file[:140] + b"\xff\xff\0\0" + file[144:]
+    for data in (without, wrong, file):
+        answer = store(client, data)
+        assert answer.status_code == 200
+        # the same file each time, or the second would be a conflict
+        assert "00081196" not in answer.json()["00081199"]["Value"][0]
+    (kept,) = parts_of(client.get(url_of(instances[0])))
+    assert dataset_of(kept) == dataset_of(file)
+
+
 def test_a_sequence_with_a_damaged_item_is_no_bulk_data(client: TestClient, instances: list[Dataset]) -> None:
     seg = instances[3]
     data = as_bytes(seg).replace(b"\x08\0\x50\x11UI", b"\x08\0\x50\x11UA")
