@@ -6,7 +6,6 @@ import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 _LOOK_EVERY_S: Final = 0.0002
@@ -38,33 +37,38 @@ class Turns:
     @contextmanager
     def mine(self) -> Iterator[None]:
         """Do what is inside when the turn has come."""
-        gate, turn = self._files()
-        give_up_at = time.monotonic() + self._patience_s
-        came = False
-        if _locked(gate, give_up_at):
-            try:
-                came = _locked(turn, give_up_at)
-            finally:
-                fcntl.flock(gate, fcntl.LOCK_UN)
+        held = self._wait()
         try:
             yield
         finally:
-            if came:
-                fcntl.flock(turn, fcntl.LOCK_UN)
+            if held is not None:
+                fcntl.flock(held, fcntl.LOCK_UN)
+
+    def _wait(self) -> int | None:
+        """What has to be let go of after the turn; None when it did not come."""
+        try:
+            gate, turn = self._files()
+        except OSError:
+            return None
+        give_up_at = time.monotonic() + self._patience_s
+        if not _locked(gate, give_up_at):
+            return None
+        try:
+            return turn if _locked(turn, give_up_at) else None
+        finally:
+            fcntl.flock(gate, fcntl.LOCK_UN)
 
     def _files(self) -> tuple[int, int]:
         # a forked process would share the locks of this one, and let go of them
         if self._opened is None or self._opened[0] != os.getpid():
-            gate, turn = (_opened(f"{self._path}-{name}") for name in ("gate", "turn"))
+            gate, turn = (self._open(name) for name in ("gate", "turn"))
             self._opened = (os.getpid(), gate, turn)
-            for descriptor in (gate, turn):
-                weakref.finalize(self, os.close, descriptor)
         return self._opened[1:]
 
-
-def _opened(path: str) -> int:
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    def _open(self, name: str) -> int:
+        descriptor = os.open(f"{self._path}-{name}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        weakref.finalize(self, os.close, descriptor)
+        return descriptor
 
 
 def _locked(descriptor: int, give_up_at: float) -> bool:
@@ -76,3 +80,5 @@ def _locked(descriptor: int, give_up_at: float) -> bool:
             if time.monotonic() > give_up_at:
                 return False
             time.sleep(_LOOK_EVERY_S)
+        except OSError:  # a file system without locks
+            return False

@@ -70,6 +70,14 @@ def test_who_has_waited_in_vain_goes_on_without(tmp_path: Path) -> None:
         holder.wait()
 
 
+def test_where_no_files_can_be_made_nobody_waits(tmp_path: Path) -> None:
+    done = []
+    with Turns(str(tmp_path / "missing" / "turns"), patience_s=60).mine():
+        done.append(True)
+    assert done
+    assert not list(tmp_path.iterdir())
+
+
 def test_files_are_let_go_of_with_the_turns(tmp_path: Path) -> None:
     before = sum(1 for _ in Path("/proc/self/fd").iterdir())
     for number in range(3):
