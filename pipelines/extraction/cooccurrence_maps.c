@@ -62,11 +62,11 @@ static INLINE int counted(uint16_t *counter, const bits_t *bits, int64_t *sum)
 static INLINE void count_cells(const pairs_t *p, int kinds, const tallies_t *t, census_t *c)
 {
     const int n = p->count;
-    uint16_t at[MAX_PAIRS];
+    int32_t at[MAX_PAIRS];
 
     for (int k = 0; k < n; k++) {
         const int low = p->one[k] < p->other[k] ? p->one[k] : p->other[k];
-        at[k] = (uint16_t)(low * kinds + p->one[k] + p->other[k] - low);
+        at[k] = low * kinds + p->one[k] + p->other[k] - low;
     }
     for (int k = 0; k < n; k++) {
         const int alike = p->one[k] == p->other[k], times = counted(t->pairs + at[k], t->bits, &c->pair_bits);

@@ -6,6 +6,9 @@ import pytest
 
 from tests.hostile.service import Service, service
 
+collect_ignore = ["file_server.py"]
+"""A program for the system's Python, with a module that the tests' own does not have."""
+
 
 @pytest.fixture(scope="module")
 def running_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:

@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -175,6 +176,30 @@ def test_the_smoothing_of_a_profile_is_in_the_maps_of_filtered_images() -> None:
     # PyRadiomics smooths in double precision here, the fast engine in single precision
     assert found[feature] == pytest.approx(wanted[feature], rel=1e-5)
     assert found[feature] != pytest.approx(plain[feature], rel=1e-3)
+
+
+def test_a_cube_with_more_levels_than_a_byte_counts_is_counted_rightly() -> None:
+    # PyRadiomics would need a gigabyte for each voxel
+    mask = np.zeros((13, 13, 13), dtype=np.bool_)
+    mask[1:12, 1:12, 1:12] = True
+    hu = np.random.default_rng(8).integers(-20000, 20000, mask.shape).astype(np.int16)
+    drawn = Drawn(volume(hu, (1.0, 1.0, 1.0)), lesion_of(mask))
+    energy, probability = "original_glcm_JointEnergy", "original_glcm_MaximumProbability"
+    found = voxel_values(drawn.ct, drawn.lesion, [energy, probability], SETTINGS, kernel_radius_voxels=3)
+    assert isinstance(found, dict)
+    inside = drawn.ct.hu[drawn.lesion.mask.box].astype(np.int64)
+    levels = np.pad((inside - inside.min() // 25 * 25) // 25 + 1, 3)
+    for middle in np.argwhere(np.ones((5, 5, 5))) + 3:
+        assert np.unique(levels[tuple(slice(at, at + 7) for at in middle)]).size > 256
+        shares = [shares_of_cells(pairs) for pairs in pairs_around(levels, middle, 3)]
+        at = np.ravel_multi_index(tuple(middle), inside.shape)
+        assert found[energy][at] == pytest.approx(np.mean([(one**2).sum() for one in shares]), rel=1e-12)
+        assert found[probability][at] == pytest.approx(np.mean([one.max() for one in shares]), rel=1e-12)
+
+
+def shares_of_cells(pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+    cells = Counter(zip(*np.concatenate([pairs, pairs[::-1]], axis=1).tolist(), strict=True))
+    return np.array([*cells.values()]) / cells.total()
 
 
 def test_independent_levels_count_as_no_information() -> None:
