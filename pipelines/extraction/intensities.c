@@ -223,7 +223,7 @@ enum { BUCKETS = 2048 };
 static INLINE int32_t bucket_of(double value, double least, double scale)
 {
     const int32_t bucket = (int32_t)((value - least) * scale);
-    return bucket > BUCKETS - 1 ? BUCKETS - 1 : bucket;
+    return bucket < 0 ? 0 : bucket > BUCKETS - 1 ? BUCKETS - 1 : bucket;
 }
 
 /* Buckets of `count` values, counted: two tables take turns, see PLACE_LEVELS. */

@@ -132,3 +132,11 @@ def test_arrays_of_another_size_are_refused() -> None:
         native.recursive_gaussian(np.zeros((3, 8, 8), np.float32), 0, (0, 3), np.zeros(20))
     with pytest.raises(ValueError, match="border"):
         native.cubes_of(np.ones((5, 5, 5), np.uint16), 1)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-300, 1e-310, 5e-324, 1e308])
+def test_ranks_are_found_in_values_of_any_size(scale: float) -> None:
+    values = np.random.default_rng(3).integers(-150, 150, 5000) * (scale / 100 if scale > 1 else scale)
+    ranks = [0, 500, 2499, 2500, 4500, 4999]
+    found = native.order_statistics(values, float(values.min()), float(values.max()), ranks)
+    assert found == np.sort(values)[ranks].tolist()
