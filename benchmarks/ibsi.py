@@ -217,11 +217,19 @@ def _of(table: Sequence[Row]) -> str:
     return f"{sum(row.passed for row in table)} of {len(table)}"
 
 
-def written(page: str, block: str) -> str:
-    """`page` with the counts between its marks replaced."""
-    return re.sub(
-        r"(<!-- measured: counts -->\n\n).*?(\n\n<!-- end -->)", lambda m: m[1] + block + m[2], page, flags=re.DOTALL
-    )
+def written(page: str, name: str, block: str) -> str:
+    """`page` with what is measured under `name` replaced by `block`, whatever stands there, even nothing.
+
+    Raises
+    ------
+    ValueError
+        If the page has no such place, or several.
+    """
+    place = re.compile(rf"(<!-- measured: {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
+    made, count = place.subn(lambda marks: f"{marks[1]}\n{block}\n\n{marks[2]}", page)
+    if count != 1:
+        raise ValueError(f"the page has {count} places for {name}")
+    return made
 
 
 def main() -> int:
@@ -241,7 +249,7 @@ def main() -> int:
     print(counts(table))
     if given.write:
         CSV.write_text(as_csv(table), "utf-8")
-        PAGE.write_text(written(PAGE.read_text("utf-8"), counts(table)), "utf-8")
+        PAGE.write_text(written(PAGE.read_text("utf-8"), "counts", counts(table)), "utf-8")
     return 0 if all(row.passed for row in table) else 1
 
 

@@ -21,6 +21,7 @@ from pydantic_settings import (
 from node.errors import ConfigError
 from pipelines.domain.outcome import SINGLE_CASE_KINDS, OutputKind
 from pipelines.domain.priority import read_hours
+from pipelines.extraction.ibsi_filters.catalogue import FilterName
 from pipelines.outputs.page.settings import PageFormat, PageLanguage
 
 ENVIRONMENT_PREFIX: Final = "PULMONODE_"
@@ -380,6 +381,11 @@ class ExtractionConfig(_Section):
         ge=0,
         le=10,
         description="Sigma of the smoothing before extraction in mm, in place of the profile's own; 0 switches it off.",
+    )
+    ibsi_filters: tuple[FilterName, ...] = Field(
+        (),
+        description="With the profile ibsi: filters of IBSI-2 (mean, log, laws, gabor, wavelet-llh, wavelet-hhh) whose "
+        "18 intensity statistics are measured too.",
     )
 
 

@@ -134,7 +134,7 @@ def pipeline(
             profile=extraction.profile,
             settings_digest=extraction.digest,
             settings=(*extraction.described(), ("engine", engine if extraction.ibsi is None else "ibsi")),
-            software=software() if extraction.ibsi is None else ibsi.software(),
+            software=software() if extraction.ibsi is None else ibsi.software(extraction.ibsi),
             maps=_described(choice, maps),
             hounsfield=extraction.hounsfield,
         )

@@ -15,14 +15,21 @@ def extraction_settings(settings: Settings) -> ExtractionSettings:
     Raises
     ------
     ConfigError
-        If the parameter file cannot be used, or smoothing is asked of a profile that has none.
+        If the parameter file cannot be used, or smoothing or filters are asked of a profile that has none.
     """
     chosen = settings.extraction
     if chosen.parameters is None:
         try:
-            return load_profile(chosen.profile, gaussian_sigma_mm=chosen.gaussian_sigma_mm)
+            return load_profile(
+                chosen.profile, gaussian_sigma_mm=chosen.gaussian_sigma_mm, ibsi_filters=chosen.ibsi_filters
+            )
         except ValueError as fault:
-            raise ConfigError([f"extraction.gaussian_sigma_mm: {fault}"]) from fault
+            asked = "ibsi_filters" if chosen.ibsi_filters and chosen.profile != "ibsi" else "gaussian_sigma_mm"
+            raise ConfigError([f"extraction.{asked}: {fault}"]) from fault
+    if chosen.ibsi_filters:
+        raise ConfigError(
+            ["extraction.ibsi_filters: belong to the profile ibsi; unset them beside extraction.parameters"]
+        )
     if chosen.gaussian_sigma_mm is not None:
         raise ConfigError(["extraction.gaussian_sigma_mm: belongs to a profile; unset it beside extraction.parameters"])
     return parameter_file(chosen.parameters.expanduser(), "extraction.parameters")

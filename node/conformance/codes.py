@@ -10,8 +10,9 @@ from node.conformance.sample import FURTHER_IMAGES
 from pipelines.domain import coding, feature_codes
 from pipelines.domain.coding import PRIVATE_SCHEME, Code
 from pipelines.domain.feature_codes import CONCEPTS, describe
+from pipelines.extraction.ibsi_filters.catalogue import CATALOGUE
 from pipelines.extraction.names import feature_names, image_types
-from pipelines.extraction.settings import PROFILES
+from pipelines.extraction.settings import PROFILES, load_profile
 from pipelines.outputs.usage import code_uses
 
 SCHEMES = {
@@ -43,7 +44,7 @@ def _of_features() -> Iterator[Code]:
     packaged = (image for settings in PROFILES.values() if settings.ibsi is None for image in image_types(settings))
     for image in (*packaged, *FURTHER_IMAGES):
         yield from (value for _, value in describe(f"{image}_firstorder_Mean").modifiers)
-    for name in feature_names(PROFILES["ibsi"]):
+    for name in feature_names(load_profile("ibsi", ibsi_filters=tuple(CATALOGUE))):
         described = describe(name)
         yield described.concept
         yield from (part for modifier in described.modifiers for part in modifier)

@@ -26,8 +26,9 @@ from pipelines.domain.reasons import Rejected
 from pipelines.domain.score import Contribution, ModelIdentity, Place, ScaledScore, Score, ScoreClass
 from pipelines.domain.sop_classes import CT_IMAGE, ENHANCED_CT_IMAGE, RT_STRUCTURE_SET, SEGMENTATION
 from pipelines.domain.volume import CtVolume, Grid, Mask, SliceRef
+from pipelines.extraction.ibsi_filters.catalogue import CATALOGUE
 from pipelines.extraction.names import feature_names, image_types
-from pipelines.extraction.settings import PROFILES
+from pipelines.extraction.settings import PROFILES, load_profile
 from pipelines.imaging.diameter import diameters
 from pipelines.outputs.parametric_map import map_objects
 
@@ -200,7 +201,7 @@ def _every_feature() -> tuple[str, ...]:
     return (
         *(f"original_{key}" for key in CONCEPTS),
         *(f"{image}_firstorder_Mean" for image in filtered),
-        *feature_names(PROFILES["ibsi"]),
+        *feature_names(load_profile("ibsi", ibsi_filters=tuple(CATALOGUE))),
     )
 
 

@@ -23,6 +23,7 @@ from pipelines.domain.coding import (
     Code,
 )
 from pipelines.domain.ibsi_codes import IBSI, ibsi_concept
+from pipelines.domain.ibsi_filter_codes import FILTER_CODES, FILTERED
 
 IBSI_PREFIX: Final = "ibsi_"
 """Before IBSI's own tag, the name of a feature that is computed as IBSI defines it."""
@@ -259,6 +260,16 @@ def _modifiers(image_type: str) -> tuple[tuple[Code, Code], ...]:
     return tuple(modifiers)
 
 
+def _ibsi_filter(name: str) -> tuple[tuple[Code, Code], ...]:
+    kind, level, band = FILTERED[name]
+    modifiers = [(IMAGE_TRANSFORMATION, FILTER_CODES[kind])]
+    if level:
+        modifiers.append((WAVELET_LEVEL, _level(level)))
+    if band:
+        modifiers.append((WAVELET_SUB_BAND, _own(band, band)))
+    return tuple(modifiers)
+
+
 def _sigma_mm(image_type: str) -> float | None:
     parts = _FILTERED.fullmatch(image_type)
     # log-sigma-2-5-mm-3D is sigma 2.5 mm: PyRadiomics writes the point as a hyphen
@@ -288,9 +299,15 @@ def describe(name: str, *, hounsfield: bool = True) -> FeatureDescription:
     ['WAVELET', 'LLH']
     >>> describe("ibsi_stat_kurt").concept.value
     'IPH6'
+    >>> [value.value for _, value in describe("ibsi_wavelet-llh_stat_kurt").modifiers]
+    ['25BO', 'LEVEL1', 'LLH']
     """
     if name.startswith(IBSI_PREFIX):
-        coded = ibsi_concept(name.removeprefix(IBSI_PREFIX))
+        tag = name.removeprefix(IBSI_PREFIX)
+        image, _, rest = tag.partition("_")
+        if image in FILTERED:
+            return FeatureDescription(name, ibsi_concept(rest).concept, NO_UNITS, _ibsi_filter(image), None)
+        coded = ibsi_concept(tag)
         return FeatureDescription(name, coded.concept, coded.unit, coded.modifiers, None)
     image_type, family, feature = name.rsplit("_", 2)
     concept = CONCEPTS[f"{family}_{feature}"]

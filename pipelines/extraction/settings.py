@@ -1,12 +1,14 @@
 """How features are computed: immutable settings, the packaged profiles and their digest."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Final, Literal
 
 from pipelines.domain.identifiers import digest_of
 from pipelines.extraction.customisation import Customisation
 from pipelines.extraction.ibsi.settings import PRESET, IbsiSettings
+from pipelines.extraction.ibsi_filters.catalogue import FilterName, in_order
 
 Interpolator = Literal["sitkBSpline", "sitkNearestNeighbor", "sitkLinear"]
 
@@ -104,19 +106,27 @@ PROFILES: Final[dict[str, ExtractionSettings]] = {
 """The packaged settings by profile name."""
 
 
-def load_profile(name: str, *, gaussian_sigma_mm: float | None = None) -> ExtractionSettings:
-    """Settings of profile `name`, with another smoothing when `gaussian_sigma_mm` is given.
+def load_profile(
+    name: str, *, gaussian_sigma_mm: float | None = None, ibsi_filters: Sequence[FilterName] = ()
+) -> ExtractionSettings:
+    """Settings of profile `name`, with another smoothing or with filters of IBSI-2 when they are given.
 
     Raises
     ------
     KeyError
         If there is no such profile.
     ValueError
-        If smoothing is asked of a profile that has none.
+        If smoothing, or filters of IBSI-2, are asked of a profile that has none.
     """
     settings = PROFILES[name]
     if settings.ibsi is not None and gaussian_sigma_mm:
         raise ValueError(f"the profile {name} knows no smoothing")
+    if ibsi_filters:
+        if settings.ibsi is None:
+            raise ValueError(f"the profile {name} knows no filters of IBSI-2")
+        filters = in_order(ibsi_filters)
+        profile = f"{name}, filters {' '.join(filters)}"
+        return replace(settings, profile=profile, ibsi=replace(settings.ibsi, profile=profile, filters=filters))
     if gaussian_sigma_mm is None or gaussian_sigma_mm == settings.gaussian_sigma_mm:
         return settings
     return replace(settings, profile=f"{name}, sigma {gaussian_sigma_mm:g} mm", gaussian_sigma_mm=gaussian_sigma_mm)

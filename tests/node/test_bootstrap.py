@@ -136,6 +136,19 @@ def test_the_ibsi_profile_knows_no_smoothing(tmp_path: Path) -> None:
         load_pipeline(settings_with(tmp_path, **chosen, PULMONODE_SCORING__MODEL=""))
 
 
+def test_filters_of_ibsi_belong_to_its_profile(tmp_path: Path) -> None:
+    filters = {"PULMONODE_EXTRACTION__IBSI_FILTERS": '["log"]'}
+    chosen = settings_with(tmp_path, **filters, PULMONODE_EXTRACTION__PROFILE="ibsi")
+    assert "ibsi_log_stat_mean" in feature_names(extraction_settings(chosen))
+    (tmp_path / "params.yaml").write_text("featureClass: {ngtdm: }")
+    parameters = {"PULMONODE_EXTRACTION__PARAMETERS": str(tmp_path / "params.yaml")}
+    for others in ({}, parameters, {"PULMONODE_EXTRACTION__GAUSSIAN_SIGMA_MM": "1"}):
+        with pytest.raises(ConfigError, match=r"extraction\.ibsi_filters"):
+            extraction_settings(settings_with(tmp_path, **filters, **others))
+    with pytest.raises(ConfigError, match="ibsi_filters"):
+        settings_with(tmp_path, PULMONODE_EXTRACTION__IBSI_FILTERS='["sharpen"]')
+
+
 def test_the_tolerances_of_the_ct_geometry_come_from_the_settings(tmp_path: Path) -> None:
     assert tolerances(settings_with(tmp_path)) == TOLERANCES
     coarse = settings_with(

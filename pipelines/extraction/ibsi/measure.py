@@ -11,6 +11,7 @@ from pipelines.domain.reasons import Rejected
 from pipelines.domain.volume import Volume
 from pipelines.extraction.ibsi import cooccurrence, intensity, sizes, tones
 from pipelines.extraction.ibsi.aggregation import by_direction, by_neighbourhood
+from pipelines.extraction.ibsi.filtered import filtered_statistics
 from pipelines.extraction.ibsi.morphology import morphology
 from pipelines.extraction.ibsi.names import feature_names
 from pipelines.extraction.ibsi.neighbourhood import SLICE, Levels, Step
@@ -19,9 +20,10 @@ from pipelines.extraction.ibsi.settings import IbsiSettings
 from pipelines.extraction.limits import too_small
 
 
-def software() -> tuple[tuple[str, str], ...]:
+def software(settings: IbsiSettings) -> tuple[tuple[str, str], ...]:
     """(name, version) of the libraries that the numbers come from."""
-    return tuple((name, metadata.version(name.lower())) for name in ("NumPy", "SciPy"))
+    used = ("NumPy", "SciPy", "PyWavelets") if settings.filters else ("NumPy", "SciPy")
+    return tuple((name, metadata.version(name.lower())) for name in used)
 
 
 def extract(ct: Volume, lesion: Lesion, settings: IbsiSettings) -> FeatureVector | Rejected:
@@ -45,7 +47,7 @@ def extract(ct: Volume, lesion: Lesion, settings: IbsiSettings) -> FeatureVector
             f"Nothing of segment {lesion.number} is left on the interpolated grid within the re-segmentation range.",
             "Check the contour of this lesion, or measure it with another extraction profile.",
         )
-    found = measure(roi, settings)
+    found = measure(roi, settings) | filtered_statistics(ct, lesion.mask, settings)
     names = feature_names(settings)
     return FeatureVector(names, np.array([found.get(name.removeprefix(IBSI_PREFIX), np.nan) for name in names]))
 

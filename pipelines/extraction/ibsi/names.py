@@ -9,7 +9,7 @@ from pipelines.extraction.ibsi.settings import IbsiSettings
 
 @cache
 def feature_names(settings: IbsiSettings) -> tuple[str, ...]:
-    """Full names of all features: IBSI's own tags behind `ibsi_`.
+    """Full names of all features: IBSI's own tags behind `ibsi_` and, for a filtered image, the name of the filter.
 
     Examples
     --------
@@ -17,4 +17,7 @@ def feature_names(settings: IbsiSettings) -> tuple[str, ...]:
     >>> len(feature_names(PRESET)), feature_names(PRESET)[0]
     (210, 'ibsi_morph_volume')
     """
-    return tuple(f"{IBSI_PREFIX}{tag}" for tag in ibsi_tags(settings.dimensions))
+    tags = ibsi_tags(settings.dimensions)
+    statistics = [tag for tag in tags if tag.startswith("stat_")]
+    filtered = (f"{name}_{tag}" for name in settings.filters for tag in statistics)
+    return tuple(f"{IBSI_PREFIX}{tag}" for tag in (*tags, *filtered))

@@ -107,16 +107,16 @@ def wanted_spacing(spacing_mm: Spacing, settings: IbsiSettings) -> Spacing:
     return settings.slice_spacing_mm or slices, pixel or rows, pixel or columns
 
 
-def roi_of(ct: Volume, mask: Mask, settings: IbsiSettings) -> Roi | None:
+def roi_of(ct: Volume, mask: Mask, settings: IbsiSettings, *, margin_mm: float = PEAK_RADIUS_MM) -> Roi | None:
     """The lesion on its interpolated grid; None when no voxel of it is left.
 
-    The image reaches as far around the lesion as the sphere of the local intensity peak does.
+    The image reaches `margin_mm` around the lesion; by default as far as the sphere of the local intensity peak.
     """
     columns_mm, rows_mm, slices_mm = ct.grid.spacing_mm
     spacing = (slices_mm, rows_mm, columns_mm)
     wanted = wanted_spacing(spacing, settings)
     lines = grid_lines(ct.grid.shape, spacing, wanted)
-    margins = [math.ceil(PEAK_RADIUS_MM / step) for step in wanted]
+    margins = [math.ceil(margin_mm / step) for step in wanted]
     a, b, c = (
         line.around(offset - 1, offset + size, margin)
         for line, offset, size, margin in zip(lines, mask.offset, mask.voxels.shape, margins, strict=True)

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Final, Literal
 
 from pipelines.domain.identifiers import digest_of
+from pipelines.extraction.ibsi_filters.catalogue import CATALOGUE, FilterName
+from pipelines.extraction.ibsi_filters.words import described
 
 Dimensions = Literal["2D", "2_5D", "3D"]
 """Texture by slice and averaged, by slice and merged over slices, or in the volume."""
@@ -32,6 +34,9 @@ class FixedBinNumber:
 
 Discretisation = FixedBinSize | FixedBinNumber
 
+FILTERED_SPACING_MM: Final = 1.0
+"""Edge of the voxels that are filtered, as in the configurations B of IBSI-2's second phase."""
+
 
 @dataclass(frozen=True, slots=True)
 class IbsiSettings:
@@ -55,6 +60,8 @@ class IbsiSettings:
         Grey levels of the intensity-volume histogram; None for whole HU.
     dimensions
         How texture features are aggregated.
+    filters
+        Filters of IBSI-2 whose response maps are measured too, in the order of the catalogue.
 
     References
     ----------
@@ -71,12 +78,15 @@ class IbsiSettings:
     ivh_discretisation: Discretisation | None = None
     dimensions: tuple[Dimensions, ...] = ("3D",)
     mask_threshold: float = 0.5
+    filters: tuple[FilterName, ...] = ()
 
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of everything but the profile's name: equal numbers, equal digest."""
         values = {"standard": "IBSI", **asdict(self)}
-        del values["profile"]
+        del values["profile"], values["filters"]
+        if self.filters:
+            values["filters"] = self._filtered()
         return digest_of(json.dumps(values, sort_keys=True))
 
     def described(self) -> tuple[tuple[str, str], ...]:
@@ -95,6 +105,15 @@ class IbsiSettings:
             ("discretisation", str(self.discretisation)),
             ("IVH discretisation", "whole HU" if self.ivh_discretisation is None else str(self.ivh_discretisation)),
             ("texture", ", ".join(self.dimensions).replace("_", ".")),
+            *self._filtered(),
+        )
+
+    def _filtered(self) -> tuple[tuple[str, str], ...]:
+        if not self.filters:
+            return ()
+        return (
+            ("filtered image", f"{FILTERED_SPACING_MM:g} mm, cubic, rounded to whole HU"),
+            *((f"filter {name}", described(CATALOGUE[name])) for name in self.filters),
         )
 
 

@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
+from benchmarks import ibsi2_tables
 from benchmarks.ibsi import CSV, read_csv
+from benchmarks.ibsi2_phantoms import FILTERS
 from benchmarks.ibsi_phantoms import PHANTOM
 from pipelines.base import Pipeline
 from pipelines.domain.case import Case, Findings
 from pipelines.domain.features import FeatureVector
+from pipelines.domain.ibsi_codes import ibsi_concept
+from pipelines.extraction.ibsi_filters.catalogue import CATALOGUE
 from pipelines.extraction.names import feature_names
 from pipelines.extraction.settings import load_profile
 from pipelines.imaging.case import read_case
@@ -23,7 +27,7 @@ from tests.pipelines.outputs import synthetic
 from tests.pipelines.outputs.test_measurement_report import full_name, groups_of, numbers_of
 from tests.pipelines.outputs.tools import dciodvfy_errors, run
 
-PROFILE = load_profile("ibsi")
+PROFILE = load_profile("ibsi", ibsi_filters=tuple(CATALOGUE))
 
 
 @pytest.fixture(scope="module")
@@ -62,19 +66,34 @@ def test_the_report_of_the_ct_phantom_holds_the_reference_values(measured_phanto
     references = [
         row.reference for row in read_csv(CSV.read_text("utf-8")) if row.configuration == "C" and row.reference.code
     ]
-    assert len(numbers) == len(references) == 210
+    assert len(references) == 210
     for reference in references:
         number = numbers[f"ibsi_{reference.tag}"]
         assert reference.met_by(number.MeasuredValueSequence[0].FloatingPointValue), reference.tag
         assert codes(number)[0] == reference.code
     assert codes(numbers["ibsi_cm_joint_entr_3D_comb"]) == ("TU9B", "IAZD")
+    published = ibsi2_tables.published(ibsi2_tables.CSV.read_text("utf-8"))
+    of_filters = [
+        (f"ibsi_{name}_{row.tag}", (ibsi_concept(row.tag).concept.value, CATALOGUE[name].kernel.code), row.value)
+        for name in CATALOGUE
+        for configuration, wanted in FILTERS.items()
+        if wanted == CATALOGUE[name]
+        for row in published[configuration]
+    ]
+    assert len(of_filters) == 6 * 18
+    assert len(numbers) == len(references) + len(of_filters)
+    for feature, both_codes, value in of_filters:
+        found = numbers[feature].MeasuredValueSequence[0].FloatingPointValue
+        assert found == pytest.approx(value, rel=1e-9, abs=0.0), feature
+        assert codes(numbers[feature]) == both_codes
 
 
 def test_the_report_says_how_it_was_measured_and_claims_no_pyradiomics(measured_phantom: Findings) -> None:
     method = measured_phantom.method
     assert dict(method.settings)["engine"] == "ibsi"
     assert dict(method.settings)["re-segmentation range"] == "-1000 to 400 HU"
-    assert [name for name, _ in method.software] == ["NumPy", "SciPy"]
+    assert dict(method.settings)["filter log"].startswith("Laplacian of Gaussian, sigma 1.5 mm")
+    assert [name for name, _ in method.software] == ["NumPy", "SciPy", "PyWavelets"]
 
 
 def test_maps_are_those_of_the_other_profiles(case: Case) -> None:

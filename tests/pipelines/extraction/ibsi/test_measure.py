@@ -1,5 +1,6 @@
 import logging
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import SimpleITK as sitk
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 from scipy import ndimage
 
-from benchmarks.ibsi import CSV, FILES, read_csv, read_references
+from benchmarks.ibsi import CSV, FILES, PAGE, read_csv, read_references, written
 from benchmarks.ibsi_phantoms import CONFIGURATIONS, DIGITAL, PHANTOM, ct_phantom, digital_phantom, measured
 from pipelines.domain.feature_codes import CONCEPTS
 from pipelines.domain.features import FeatureVector
@@ -56,6 +57,32 @@ def test_the_ct_phantom_gives_all_reference_values(configuration: str, count: in
 def test_the_published_table_holds_every_reference_value(configuration: str, shared_data: Path) -> None:
     published = [row.reference for row in PUBLISHED if row.configuration == configuration]
     assert published == read_references(shared_data / "reference_values" / FILES[configuration])
+
+
+def test_the_manual_counts_what_the_published_table_holds() -> None:
+    page = PAGE.read_text("utf-8")
+    block = re.search(r"<!-- measured: counts -->\n(.*?)<!-- end -->", page, re.DOTALL)
+    assert block is not None
+    lines = [line.split(" | ") for line in block[1].strip().splitlines()[2:]]
+    printed = {cells[0].strip("| "): tuple(cells[1:3]) for cells in lines}
+    assert printed == {name: counted(name) for name in CONFIGURATIONS}
+
+
+def counted(configuration: str) -> tuple[str, str]:
+    """Passes of features and of the steps before, as the manual has them."""
+    of = [row for row in PUBLISHED if row.configuration == configuration]
+    features, steps = ([row for row in of if bool(row.reference.code) == coded] for coded in (True, False))
+    texts = [f"{sum(row.passed for row in part)} of {len(part)}" if part else "none" for part in (features, steps)]
+    return texts[0], texts[1]
+
+
+def test_a_place_in_the_manual_is_filled_even_where_it_is_empty() -> None:
+    page = "before\n<!-- measured: counts -->\n{}<!-- end -->\nafter"
+    filled = page.format("\nnew\n\n")
+    for standing in ("", "\n", "\n\n", "\nold\n\n"):
+        assert written(page.format(standing), "counts", "new") == filled
+    with pytest.raises(ValueError, match="0 places"):
+        written(page, "others", "new")
 
 
 def test_the_profile_is_configuration_c() -> None:

@@ -1,0 +1,1 @@
+"""The convolutional filters of IBSI's second chapter (arXiv:2006.05470), in float64 and without PyRadiomics."""
