@@ -240,7 +240,7 @@ def query(own: Path, shared: Path) -> Read:
         cancel_requested=lambda *_: False,
         receivers=(),
     )
-    caller = SimpleNamespace(requestor=SimpleNamespace(ae_title="FUZZ"))
+    caller = SimpleNamespace(requestor=SimpleNamespace(ae_title="FUZZ", address="127.0.0.1"))
 
     class Event:
         """What the handler of a C-FIND request gets; the identifier is decoded when it is asked for."""

@@ -50,7 +50,8 @@ class Door:
         return socket.create_connection(("127.0.0.1", self.port), timeout=10)
 
     def files(self) -> list[Path]:
-        return [path for path in self.folder.rglob("*") if path.is_file()]
+        """All but the name of the spool."""
+        return [path for path in self.folder.rglob("*") if path.is_file() and path != self.folder / "identity"]
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ from pipelines.imaging.assembly import SeriesArrival, pair
 from tests.node.doubles import SetClock
 from tests.node.postgres import empty_database
 from tests.node.refs import SENDER, file_of, image, images, result, segmentation
-from tests.tools import free_port
+from tests.tools import free_port, wait_for
 
 LEASE = timedelta(seconds=60)
 MISSING_CT = Rejected("SEG-001", "The CT has not arrived.", "Send it.")
@@ -807,6 +807,14 @@ def test_the_ledger_goes_on_when_the_server_has_closed_its_connections(postgresq
     assert ledger.collecting() == []
     with open_engine(f"{postgresql_server}/postgres").connect() as other:
         other.exec_driver_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'fresh'")
+        # what is ended ends a moment later
+
+        def ended() -> bool:
+            other.rollback()  # within a transaction the server shows the same list again
+            found = other.exec_driver_sql("SELECT count(*) FROM pg_stat_activity WHERE datname = 'fresh'")
+            return bool(found.scalar() == 0)
+
+        wait_for("the end of the connections", ended)
     assert ledger.collecting() == []
     assert ledger.received(image(), file_of(image()), SENDER, at=SetClock()()) is Receipt.NEW
 
