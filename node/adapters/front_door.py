@@ -337,6 +337,10 @@ class FrontDoor:
             raise ProtocolError(AbortReason.INVALID_PARAMETER, "the request cannot be read") from fault
         if not contexts or not length:
             raise ProtocolError(AbortReason.INVALID_PARAMETER, "the request proposes nothing")
+        if not all(context.abstract_syntax and context.transfer_syntax for context in contexts):
+            raise ProtocolError(
+                AbortReason.INVALID_PARAMETER, "a presentation context without abstract or transfer syntax"
+            )
         return _Asked(unit, primitive, address)
 
     def _refusal(self, asked: _Asked) -> tuple[int, int, int] | None:

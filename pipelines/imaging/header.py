@@ -29,7 +29,7 @@ from pipelines.domain.identifiers import (
     StudyUID,
     patient_key_of,
 )
-from pipelines.domain.instance import MAX_FRAME_POSITIONS, InstanceRef, Plane, References
+from pipelines.domain.instance import MAX_FRAME_POSITIONS, InstanceRef, Plane, References, are_directions
 from pipelines.domain.reasons import Rejected
 
 Content = bytes | mmap
@@ -439,7 +439,7 @@ def _plane(top: dict[str, bytes]) -> Plane | None:
         orientation = [float(part) for part in top.get("orientation", b"").split(b"\\")]
     except ValueError:
         return None
-    if position is None or len(orientation) != 6 or not all(map(math.isfinite, orientation)):
+    if position is None or len(orientation) != 6 or not are_directions(orientation):
         return None
     a, b, c, d, e, f = orientation
     return Plane(position, (a, b, c, d, e, f))

@@ -178,6 +178,19 @@ def test_a_frame_that_lies_nowhere_is_passed_over(position: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    "orientation", ["0\\0\\0\\0\\0\\0", "1\\0\\0\\1\\0\\0", "1e200\\0\\0\\0\\1e200\\0", "nan\\0\\0\\0\\1\\0"]
+)
+def test_a_plane_without_two_directions_is_none(orientation: str) -> None:
+    data = as_bytes(CT[0])
+    at = data.index(b"\x20\0\x37\0DS") + 8
+    length = int.from_bytes(data[at - 2 : at], "little")
+    written = orientation.encode().ljust(len(orientation) + len(orientation) % 2)
+    data = data[: at - 2] + len(written).to_bytes(2, "little") + written + data[at + length :]
+    assert ref_of(as_bytes(CT[0])).plane is not None
+    assert ref_of(data).plane is None
+
+
+@pytest.mark.parametrize(
     ("tag", "vr", "other"),
     [
         (b"\x08\0\x18\0", b"UI", b"OB"),
