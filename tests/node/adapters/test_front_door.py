@@ -144,6 +144,26 @@ def test_what_is_no_request_for_an_association_is_aborted(door: Door, ct: list[D
     assert store_all(door.port, ct) == [0x0000] * 3
 
 
+@pytest.mark.parametrize("place", ["request", "presentation context", "user information"])
+def test_items_that_dicom_does_not_know_yet_are_skipped(door: Door, ct: list[Dataset], place: str) -> None:
+    asked = request()
+    unknown = item(0x7F, b"of a later edition") * 200
+    context_at, user_at = asked.index(bytes((0x20, 0)), 74), asked.index(bytes((0x50, 0)), 74)
+    context, user = asked[context_at + 4 : user_at], asked[user_at + 4 :]
+    if place == "presentation context":
+        context += unknown
+    elif place == "user information":
+        user = unknown + user
+    body = asked[6:context_at] + (unknown if place == "request" else b"") + item(0x20, context) + item(0x50, user)
+    with door.connect() as wire:
+        wire.sendall(struct.pack(">BBI", 1, 0, len(body)) + body)
+        assert answer(wire)[0] == 2
+        sent = message(ct[0])
+        wire.sendall(data_unit((1, 3, command(sent)), (1, 2, sent.dataset)))
+        kind, told = answer(wire)
+        assert (kind, status(told)) == (4, 0x0000)
+
+
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
