@@ -25,14 +25,18 @@ static INLINE void OF_TYPE(cells_of)(const LEVEL *restrict a, const LEVEL *restr
         }
 }
 
-/* The same along a row, where the previous voxel is the neighbour. */
+/*
+ * The same along a row, where the previous voxel is the neighbour. Masks instead of branches: whether a voxel is like the
+ * one before it cannot be foretold.
+ */
 static INLINE void OF_TYPE(cells_in_row)(const LEVEL *a, CELL *cell, index_t count, CELL side, CELL width)
 {
-    CELL number = 1;
+    CELL number = 1, previous = a[-1];
     for (index_t x = 0; x < count; x++) {
-        const int same = (a[x] == a[x - 1]) & (a[x] != 0);
-        number = same ? (CELL)(number + 1) : 1;
-        cell[x] = (CELL)(a[x] * width + (same ? (CELL)(side + number) : a[x - 1]));
+        const CELL level = a[x], same = (CELL)-((level == previous) & (level != 0));
+        number = (CELL)((number & same) + 1);
+        cell[x] = (CELL)(level * width + ((CELL)(side + number) & same) + (previous & (CELL)~same));
+        previous = level;
     }
 }
 
