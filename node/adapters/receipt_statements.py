@@ -106,11 +106,11 @@ def begun(connection: Connection) -> Iterator[None]:
     driver = _driver(connection)
     _run(driver, "BEGIN IMMEDIATE")
     yield
+    # fails when SQLite has undone the transaction meanwhile, where the driver's own method says nothing
+    _run(driver, "COMMIT")
     if connection.in_transaction():
         # what SQLAlchemy takes for a transaction ends with this one
         connection.commit()
-    elif driver.in_transaction:
-        _run(driver, "COMMIT")
 
 
 def _driver(connection: Connection) -> sqlite3.Connection:
