@@ -88,8 +88,8 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "zone_representatives": (None, (u16,)),
         "sweep_u8": (ctypes.c_int, (u8, i, i, i, i64, i64, i, i, i64, u32, u32, u8)),
         "sweep_u16": (ctypes.c_int, (u16, i, i, i, i64, i64, i, i, i64, u32, u32, u16)),
-        "zones_u8": (i, (u8, i, i, i, i64, i64, u16, i64, u32, u32, u32, u32)),
-        "zones_u16": (i, (u16, i, i, i, i64, i64, u16, i64, u32, u32, u32, u32)),
+        "zones_u8": (i, (u8, i, i, i, i64, i64, i, u16, i64, u32, u32, u32, u32)),
+        "zones_u16": (i, (u16, i, i, i, i64, i64, i, u16, i64, u32, u32, u32, u32)),
         "glcm_features": (ctypes.c_int, (u32, i, f64, f64)),
         "glrlm_features": (ctypes.c_int, (u32, u8, i, i, r, f64)),
         "glszm_features": (ctypes.c_int, (u32, u32, i, i, r, f64)),
@@ -465,7 +465,7 @@ def zones(
     Parameters
     ----------
     found
-        Levels and sizes of the zones, and working memory; with room for as many zones as the region has voxels.
+        Levels and sizes of the zones, and working memory; with room for one zone more than the region has voxels.
     """
     first, stop = rows
     if not first.shape == stop.shape == volume.shape[:2] or volume.size >= 2**32:
@@ -474,7 +474,19 @@ def zones(
     labels = np.empty((2, *volume.shape[1:]), dtype=np.uint32)
     find = _library().zones_u8 if volume.dtype == np.uint8 else _library().zones_u16
     levels, sizes, parents = found
-    count = find(volume, *volume.shape, first, stop, _zone_representatives(), counts, labels, parents, levels, sizes)
+    count = find(
+        volume,
+        *volume.shape,
+        first,
+        stop,
+        level_count,
+        _zone_representatives(),
+        counts,
+        labels,
+        parents,
+        levels,
+        sizes,
+    )
     _enough_memory(count)
     return int(count), counts
 
