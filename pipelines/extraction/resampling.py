@@ -204,15 +204,21 @@ def _nearest(
     voxels: NDArray[Voxel], offset: tuple[int, int, int], positions: Positions, shape: tuple[int, int, int]
 ) -> NDArray[Voxel]:
     """Nearest neighbours in a part of the volume that begins at `offset`; 0 outside of the part."""
-    outside = []
-    indices = []
+    found = np.zeros([along.size for along in positions], voxels.dtype)
+    kept, indices = [], []
     for along, start, extent, size in zip(positions, offset, voxels.shape, shape, strict=True):
         index = np.floor(along + 0.5).astype(np.intp) - start
-        outside.append(~_inside(along, size) | (index < 0) | (index >= extent))
-        indices.append(np.clip(index, 0, extent - 1))
+        # positions ascend: those within follow each other
+        within = np.flatnonzero(_inside(along, size) & (index >= 0) & (index < extent))
+        if not within.size:
+            return found
+        kept.append(slice(int(within[0]), int(within[-1]) + 1))
+        indices.append(index[kept[-1]])
     z, y, x = indices
-    found = voxels[z[0] : z[-1] + 1][z - z[0]][:, y][:, :, x]
-    return _blank(found, outside)
+    part = voxels[z[0] : z[-1] + 1, y[0] : y[-1] + 1, x[0] : x[-1] + 1]
+    # much quicker than indexing by arrays
+    found[tuple(kept)] = part.take(x - x[0], axis=2).take(y - y[0], axis=1).take(z - z[0], axis=0)
+    return found
 
 
 def _nearest_by_itk(voxels: NDArray[Voxel], grid: Grid, new: sitk.Image) -> NDArray[Voxel]:
@@ -225,13 +231,6 @@ def _nearest_by_itk(voxels: NDArray[Voxel], grid: Grid, new: sitk.Image) -> NDAr
         sitk.Resample(image, new, sitk.Transform(), sitk.sitkNearestNeighbor)
     )
     return found
-
-
-def _blank(found: NDArray[Voxel], outside: list[NDArray[np.bool_]]) -> NDArray[Voxel]:
-    for axis, beyond in enumerate(outside):
-        if beyond.any():
-            found[(slice(None),) * axis + (beyond,)] = found.dtype.type(0)
-    return np.ascontiguousarray(found)
 
 
 def _spline(ct: Volume, positions: Positions) -> tuple[NDArray[np.generic], int]:
