@@ -243,8 +243,8 @@ def _spline(ct: Volume, positions: Positions) -> tuple[NDArray[np.generic], int]
     hu = ct.hu[box]
     a, b, c = (along - part.start for along, part in zip(positions, box, strict=True))
     if np.issubdtype(hu.dtype, np.integer):
-        image, close = native.spline_samples(hu, (a, b, c), (z, y, x), reach=_NEAR_REACH, margin=_CLOSE_TO_WHOLE_HU)
-        if not close:
-            return image, close
+        quick = native.quick_spline_samples(hu, (a, b, c), (z, y, x), reach=_NEAR_REACH, margin=_CLOSE_TO_WHOLE_HU)
+        if quick is not None:
+            return quick, 0
         return native.spline_samples(hu, (a, b, c), (z, y, x), reach=_SPLINE_REACH, margin=_CLOSE_TO_WHOLE_HU)
     return native.spline_samples(hu, (a, b, c), (z, y, x), reach=_SPLINE_REACH, margin=_CLOSE_TO_ROUNDING)
