@@ -452,13 +452,13 @@ def absolute_within(values: NDArray[np.float64], centre: float, bounds: tuple[fl
     return float(_library().absolute_within(values, values.size, centre, *bounds))
 
 
-def order_statistics(values: NDArray[np.float64], least: float, most: float, ranks: list[int]) -> list[float]:
-    """The values at ascending `ranks` (from 0) of the ascending order of `values`, whose extremes are given."""
+def order_statistics(values: NDArray[np.float64], bounds: tuple[float, float], ranks: list[int]) -> list[float]:
+    """The values at ascending `ranks` (from 0) of the ascending order of `values`: soonest if within narrow `bounds`."""
     if not ranks or ranks[-1] >= values.size or ranks[0] < 0:
         raise ValueError("a rank is a place among the values")
     found = np.empty(len(ranks))
-    _enough_memory(_library().order_statistics(values, values.size, least, most, np.array(ranks), len(ranks), found))
-    return [float(value) for value in found]
+    _enough_memory(_library().order_statistics(values, values.size, *bounds, np.array(ranks), len(ranks), found))
+    return found.tolist()
 
 
 def level_type(level_count: int, longest: int) -> type[np.uint8] | type[np.uint16]:

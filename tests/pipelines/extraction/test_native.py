@@ -138,5 +138,5 @@ def test_arrays_of_another_size_are_refused() -> None:
 def test_ranks_are_found_in_values_of_any_size(scale: float) -> None:
     values = np.random.default_rng(3).integers(-150, 150, 5000) * (scale / 100 if scale > 1 else scale)
     ranks = [0, 500, 2499, 2500, 4500, 4999]
-    found = native.order_statistics(values, float(values.min()), float(values.max()), ranks)
+    found = native.order_statistics(values, (float(values.min()), float(values.max())), ranks)
     assert found == np.sort(values)[ranks].tolist()
