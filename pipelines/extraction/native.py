@@ -453,7 +453,7 @@ def absolute_within(values: NDArray[np.float64], centre: float, bounds: tuple[fl
 
 
 def order_statistics(values: NDArray[np.float64], bounds: tuple[float, float], ranks: list[int]) -> list[float]:
-    """The values at ascending `ranks` (from 0) of the ascending order of `values`: soonest if within narrow `bounds`."""
+    """The values at ascending `ranks` (from 0) of the ascending order of `values`; soonest within narrow `bounds`."""
     if not ranks or ranks[-1] >= values.size or ranks[0] < 0:
         raise ValueError("a rank is a place among the values")
     found = np.empty(len(ranks))

@@ -140,3 +140,24 @@ def test_ranks_are_found_in_values_of_any_size(scale: float) -> None:
     ranks = [0, 500, 2499, 2500, 4500, 4999]
     found = native.order_statistics(values, (float(values.min()), float(values.max())), ranks)
     assert found == np.sort(values)[ranks].tolist()
+
+
+def test_bounds_of_a_search_change_no_rank() -> None:
+    values = np.random.default_rng(4).normal(0.0, 1.0, 5000)
+    ranks = [0, 500, 2500, 4999]
+    for bounds in ((-1.5, 1.5), (0.0, 0.0), (5.0, 6.0), (-1e12, -1e11)):
+        assert native.order_statistics(values, bounds, ranks) == np.sort(values)[ranks].tolist()
+
+
+def test_a_value_at_or_beside_an_edge_has_the_level_that_numpy_gives_it() -> None:
+    # single-precision edges are not whole multiples of the width apart
+    for edges in (np.arange(-1000.3, 1000.0, 25.0), np.arange(1e6 + 0.1, 1e6 + 900, 25.0).astype(np.float32)):
+        edges = edges.astype(np.float64)
+        inner = np.random.default_rng(5).uniform(edges[0], edges[-1], 3000)
+        near = np.concatenate([edges[:-1], np.nextafter(edges[1:], -np.inf), np.nextafter(edges[:-1], np.inf), inner])
+        for dtype in (np.uint8, np.uint16):
+            frame = np.zeros(near.size, dtype)
+            runs = np.array([[0, 0, near.size]])
+            counts = native.place_levels(near, edges, 25.0, runs, frame)
+            assert frame.tolist() == np.digitize(near, edges).tolist()
+            assert counts.tolist() == np.bincount(frame).tolist()
