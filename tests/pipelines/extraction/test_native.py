@@ -161,3 +161,18 @@ def test_a_value_at_or_beside_an_edge_has_the_level_that_numpy_gives_it() -> Non
             counts = native.place_levels(near, edges, 25.0, runs, frame)
             assert frame.tolist() == np.digitize(near, edges).tolist()
             assert counts.tolist() == np.bincount(frame).tolist()
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.int32])
+def test_quick_samples_of_a_part_of_a_volume_equal_the_others(dtype: type[np.integer]) -> None:
+    whole = np.random.default_rng(6).integers(100, 900, (12, 40, 45)).astype(dtype)
+    part = whole[1:, 2:-3, 4:]
+    positions = np.arange(-0.9, 8.0, 0.77), np.arange(10.3, 20.0, 1.31), np.arange(8.2, 42.0, 0.61)
+    inside = positions[0] >= -0.5, positions[1] < 19.0, np.ones(positions[2].size, dtype=np.bool_)
+    quick = native.quick_spline_samples(part, positions, inside, reach=32, margin=1e-8)
+    wanted, close = native.spline_samples(part, positions, inside, reach=32, margin=1e-8)
+    assert close == 0
+    assert quick is not None
+    assert quick.dtype == dtype
+    assert np.array_equal(quick, wanted)
+    assert native.quick_spline_samples(np.full_like(part, 7), positions, inside, reach=32, margin=1e-8) is None
