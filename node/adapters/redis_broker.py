@@ -1,4 +1,4 @@
-"""kombu's Redis transport, which a message that nobody can read does not end."""
+"""The Redis transport of kombu, which a message that nobody can read does not end."""
 
 # kombu's classes have no annotations: this module is where they enter
 # mypy: disable-error-code="no-untyped-call"
