@@ -8,6 +8,7 @@ from pipelines.domain.case import SeriesKey
 from pipelines.domain.identifiers import FrameOfReferenceUID, SeriesUID, SopClassUID, SopInstanceUID
 
 MAX_FRAME_POSITIONS: Final = 2000
+# a direction is a unit vector in print of three digits or more
 _UNIT: Final = 5e-3
 
 

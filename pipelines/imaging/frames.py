@@ -21,7 +21,6 @@ AIR_HU: Final = -1024
 _HIGHEST_HU: Final = 30710
 """The upper end of the extended CT scale; beyond it lies padding, not metal."""
 _RESEND: Final = "Send the CT series again."
-# a direction is a unit vector in print of three digits or more
 WIDEST_MM: Final = 1000.0
 """No voxel of a CT is as wide; beyond, filters in mm have nothing to work on."""
 _MACROS: Final = (
