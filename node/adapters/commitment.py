@@ -9,7 +9,8 @@ from pydicom import Dataset
 from pydicom.uid import UID
 from pynetdicom import evt
 
-from node.adapters.association import Context, PeerAddress, ScpService, associate, close
+from node.adapters.association import Context, PeerAddress, ScpService, associate
+from node.adapters.bounded import BoundedAssociation
 from node.logs import Log
 from node.ports import CommitmentReport, ObjectRef
 from node.services.commit import Custodian
@@ -86,20 +87,20 @@ class CommitmentScu:
         if isinstance(association, Rejected):
             return _without_commitment(association, peer)
         try:
-            status, _ = association.send_n_action(
+            status = association.send_n_action(
                 request_dataset(transaction_uid, objects), _REQUEST, STORAGE_COMMITMENT, INSTANCE
             )
         except RuntimeError:  # the association is gone
             return _no_answer(peer)
         if "Status" not in status:
-            close(association, lost=True)
+            association.close(lost=True)
             return _no_answer(peer)
         if status.Status == _SUCCESS:
             self._hold(association, lambda: reported.is_set() or answered())
-        close(association)
+        association.close()
         return _judged(int(status.Status), peer)
 
-    def _hold(self, association: Any, done: Callable[[], bool]) -> None:
+    def _hold(self, association: BoundedAssociation, done: Callable[[], bool]) -> None:
         until = time.monotonic() + self._hold_s
         while time.monotonic() < until and association.is_established and not done():
             time.sleep(_LOOK_EVERY_S)
@@ -109,15 +110,15 @@ class CommitmentScu:
         if isinstance(association, Rejected):
             return _without_commitment(association, peer)
         fault = send_report(association, report, peer)
-        close(association, lost=fault is not None and fault.code == "NET-005")
+        association.close(lost=fault is not None and fault.code == "NET-005")
         return fault
 
 
-def send_report(association: Any, report: CommitmentReport, peer: str) -> Rejected | None:
+def send_report(association: BoundedAssociation, report: CommitmentReport, peer: str) -> Rejected | None:
     """Send an N-EVENT-REPORT over an open association; the fault when the other side did not take it."""
     kind = _SOME_FAILED if report.denied else _ALL_KEPT
     try:
-        status, _ = association.send_n_event_report(report_dataset(report), kind, STORAGE_COMMITMENT, INSTANCE)
+        status = association.send_n_event_report(report_dataset(report), kind, STORAGE_COMMITMENT, INSTANCE)
     except (RuntimeError, ValueError):  # the association, or its presentation context, is gone
         return _no_answer(peer)
     return _judged(int(status.Status), peer) if "Status" in status else _no_answer(peer)
@@ -162,7 +163,9 @@ def _answer_here(association: Any, custodian: Custodian, requester: str, log: Lo
 
     def answer() -> None:
         try:
-            custodian.answer_now(requester, lambda report: send_report(association, report, requester))
+            custodian.answer_now(
+                requester, lambda report: send_report(BoundedAssociation(association), report, requester)
+            )
         except Exception:
             log.error("commitment_report_failed", traceback=True)
 
