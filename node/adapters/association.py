@@ -151,7 +151,12 @@ def associate(
         association.request()
     if association.is_established:
         association.start()
-        return BoundedAssociation(association)
+        association.forget_what_was_not_proposed()
+        bounded = BoundedAssociation(association)
+        if bounded.accepted:
+            return bounded
+        bounded.close()
+        return nothing_accepted(peer)
     hang_up(association)
     if association.is_rejected:
         answer = association.acceptor.primitive

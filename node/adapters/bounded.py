@@ -198,6 +198,6 @@ class BoundedAssociation:
         """pynetdicom looks for the answer to its request in whatever the peer answers."""
         try:
             yield
-        except AttributeError as fault:
+        except (AttributeError, LookupError) as fault:
             break_off(self._association)
             raise BrokenOff("the peer answered another request") from fault

@@ -80,6 +80,16 @@ class Requestor(Association):
             if not self._ending:
                 super()._serve_request(msg, context_id)
 
+    def forget_what_was_not_proposed(self) -> None:
+        """Take for refused what the peer accepts in no transfer syntax, or in one that it made up.
+
+        It has to choose one of those that are proposed (PS3.8 section 9.3.3.2); pynetdicom believes whatever it says.
+        """
+        proposed = {one.context_id: one.transfer_syntax for one in self.requestor.requested_contexts}
+        for number, context in list(self._accepted_cx.items()):
+            if len(context.transfer_syntax) != 1 or context.transfer_syntax[0] not in proposed.get(number, ()):
+                del self._accepted_cx[number]
+
     def release(self) -> None:
         """Ask for the release, after the answer that is under way: nothing may be sent behind (PS3.8 section 7.2.2)."""
         answered = self._answering.acquire(timeout=self.acse_timeout or _ANSWER_S)

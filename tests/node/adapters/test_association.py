@@ -68,11 +68,10 @@ class Moody:
             self._over.wait(_LIMIT_S)
 
 
-def acceptance() -> bytes:
+def acceptance(syntaxes: Sequence[str] = (EXPLICIT,)) -> bytes:
     """An A-ASSOCIATE-AC that takes all of CLASSES."""
-    taken = b"".join(
-        item(0x21, bytes((2 * number + 1, 0, 0, 0)) + item(0x40, EXPLICIT.encode())) for number in range(len(CLASSES))
-    )
+    spoken = b"".join(item(0x40, one.encode()) for one in syntaxes)
+    taken = b"".join(item(0x21, bytes((2 * number + 1, 0, 0, 0)) + spoken) for number in range(len(CLASSES)))
     user = item(0x50, item(0x51, struct.pack(">I", 16384)) + item(0x52, b"1.2.3"))
     head = struct.pack(">HH16s16s32x", 1, 0, b"PEER".ljust(16), b"PULMONODE".ljust(16))
     return unit(2, head + item(0x10, b"1.2.840.10008.3.1.1.1") + taken + user)
@@ -231,6 +230,12 @@ def test_an_association_ends_though_the_peer_does_not_answer(said: bytes, moody:
 def test_a_peer_that_does_not_take_the_association_is_unreachable(accepts: bytes, moody: Peers) -> None:
     got = in_time(lambda: to(moody(accepts=accepts)))
     assert isinstance(got, Rejected) and got.code == "NET-001"
+
+
+@pytest.mark.parametrize("syntaxes", [(), ("1.2.3",), ("1.2.840.10008.1.2",), ("",)])
+def test_a_peer_that_chooses_what_was_not_proposed_accepts_nothing(syntaxes: tuple[str, ...], moody: Peers) -> None:
+    got = in_time(lambda: to(moody(accepts=acceptance(syntaxes))))
+    assert isinstance(got, Rejected) and got.code == "NET-004"
 
 
 def test_a_peer_that_reads_nothing_is_given_up(moody: Peers) -> None:
