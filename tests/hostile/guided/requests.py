@@ -3,6 +3,7 @@
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from tests.hostile.guided.catalogue import Read
 from tests.hostile.guided.network import strict_log
@@ -18,6 +19,7 @@ def step(own: Path, shared: Path) -> Read:
     from pydicom import Dataset, dcmread
     from pynetdicom.dsutils import decode, encode
     from sqlalchemy import delete
+    from sqlalchemy.event import listens_for
 
     from node.adapters import ledger_schema
     from node.adapters.ledger import open_engine
@@ -28,6 +30,14 @@ def step(own: Path, shared: Path) -> Read:
     from tests.node.doubles import SetClock
 
     engine = open_engine(f"sqlite:///{own / 'ledger.sqlite3'}")
+
+    @listens_for(engine, "connect")
+    def hurry(connection: Any, _: object) -> None:
+        # what is searched for is not whether a power cut costs a step
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA journal_mode = MEMORY")
+
+    engine.dispose()
     steps, clock = SqlSteps(engine), SetClock()
     told: list[StepAccess] = []
     worklist = StepScp(
