@@ -87,6 +87,12 @@ def break_off(association: Any) -> None:
     association.dul.to_user_queue.put(A_P_ABORT())
 
 
+def abort(association: Any) -> None:
+    """End an association at once, whatever it has come to."""
+    with suppress(BrokenOff), watched(association, _GRACE_S):
+        association.abort()
+
+
 def hang_up(association: Any) -> None:
     """Close the connection of an association that is over, which pynetdicom leaves open when its own thread fails."""
     if association.dul.socket is not None:

@@ -51,9 +51,10 @@ class Checkpoint(threading.Event):
         with self._change:
             while not self._open:
                 self._parked = True
-                self._change.wait(timeout)
+                if not self._change.wait(timeout):
+                    break
             self._parked = False
-        return True
+            return self._open
 
 
 class Requestor(Association):

@@ -1,5 +1,7 @@
 """The interleavings in which pynetdicom waits for its own thread without end are forced, and are survived."""
 
+import select
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,7 +12,7 @@ from pynetdicom import AE, evt
 from pynetdicom.association import Association
 
 from node.adapters.association import PeerAddress, associate
-from node.adapters.bounded import BoundedAssociation, BrokenOff, watched
+from node.adapters.bounded import BoundedAssociation, BrokenOff, abort, watched
 from node.adapters.commitment import ASKING, INSTANCE
 from node.adapters.requestor import Checkpoint, Requestor
 from pipelines.domain.sop_classes import STORAGE_COMMITMENT
@@ -245,3 +247,19 @@ def test_what_goes_on_is_not_broken_off(custodian: Custodian) -> None:
         watch.over.wait(0.6)
     assert association.is_established
     association.close()
+
+
+def test_an_association_that_does_not_even_abort_is_ended(custodian: Custodian) -> None:
+    # as one that waits within a unit when the node stops
+    wire, far = socket.socketpair()
+    ae = AE("US")
+    ae.add_requested_context(STORAGE_COMMITMENT)
+    association: Any = ae.associate("127.0.0.1", custodian.port)
+    replaced = association.dul.socket.socket
+    association.dul.socket.socket = wire
+    far.sendall(b"\4\0\0")
+    wait_for("the half of a unit", lambda: not select.select([wire], [], [], 0)[0])
+    assert ends(lambda: abort(association))
+    assert not association.is_established and not association.dul.is_alive()
+    for one in (far, replaced):
+        one.close()
