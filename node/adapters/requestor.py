@@ -1,7 +1,7 @@
-"""pynetdicom's association as the node asks for it, without the ways in which that waits for itself without end.
+"""An association as the node asks for it, without the ways in which pynetdicom waits for itself without end.
 
 A message, and the request for release, are sent while the association's own thread is paused, so that it takes no
-answer away. Version 3.0.4 keeps in one variable whether it is, and several threads write there: the one that answers
+answer away. pynetdicom 3.0.4 keeps in one variable whether it is, and several threads write there: the one that answers
 an N-EVENT-REPORT request says of the association's thread that it runs when it is paused, and whoever asked for the
 pause waits for it for ever. That answer may also come after a request for release, which ends pynetdicom's state
 machine. And once connected, pynetdicom reads and writes without a time limit: a peer that stops within a data unit

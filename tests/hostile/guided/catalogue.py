@@ -123,7 +123,7 @@ TARGETS = {
             "requests:step",
             ("node.adapters.steps", "node.adapters.identifiers", *_CHARSETS, "pynetdicom.dsutils", *_LIBRARIES),
             most_bytes=2048,
-            quick_runs=40,
+            quick_runs=20,
         ),
         Target(
             "commitment",
@@ -144,7 +144,7 @@ TARGETS = {
             "files:parameters",
             ("pipelines.extraction.parameters", "pykwalify", "ruamel.yaml"),
             most_bytes=1024,
-            quick_runs=60,
+            quick_runs=20,
         ),
         Target("printed", "files:printed", ("pipelines.audit", "tomllib"), most_bytes=2048, quick_runs=500),
         Target("training-cohort", "files:cohort", ("pipelines.cohort.folder",), most_bytes=2048, quick_runs=500),
