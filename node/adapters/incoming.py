@@ -1,6 +1,7 @@
 """What makes a file of the data set of a C-STORE request, with nothing of it changed (PS3.10 7.1)."""
 
 import struct
+from functools import lru_cache
 from typing import Final
 
 from node.services.receive import Announced
@@ -21,12 +22,21 @@ def part10_head(announced: Announced, transfer_syntax: str) -> bytes:
             _VERSION,
             _element(0x0002, b"UI", announced.sop_class, b"\0"),
             _element(0x0003, b"UI", announced.sop_instance, b"\0"),
+            _encoding_and_writer(transfer_syntax),
+        )
+    )
+    return _PREAMBLE + _SHORT.pack(0x0002, 0x0000, b"UL", 4) + struct.pack("<I", len(meta)) + meta
+
+
+@lru_cache(maxsize=64)
+def _encoding_and_writer(transfer_syntax: str) -> bytes:
+    return b"".join(
+        (
             _element(0x0010, b"UI", transfer_syntax, b"\0"),
             _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID, b"\0"),
             _element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME, b" "),
         )
     )
-    return _PREAMBLE + _SHORT.pack(0x0002, 0x0000, b"UL", 4) + struct.pack("<I", len(meta)) + meta
 
 
 def part10(announced: Announced, transfer_syntax: str, dataset: bytes) -> bytes:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from node.adapters import clinical_schema as c
 from node.adapters import ledger_schema as t
-from node.adapters.receipt_statements import InFile, OnServer, ReceiptStatements
+from node.adapters.receipt_statements import InFile, OnServer, ReceiptStatements, begun
 from node.adapters.turns import Turns
 from node.ports import Receipt, Sender, StoredFile
 from pipelines.domain.instance import InstanceRef
@@ -80,10 +80,10 @@ class Receipts:
             return
         # a process that was forked from this one must not touch its connection
         if self._kept is None or self._kept[0] != os.getpid():
-            self._kept = (os.getpid(), self._engine.connect())
+            self._kept = (os.getpid(), self._engine.connect().execution_options(isolation_level="AUTOCOMMIT"))
         connection = self._kept[1]
         try:
-            with self._turns.mine(), connection.begin():
+            with self._turns.mine(), begun(connection):
                 yield connection
         except BaseException:
             self._kept = None

@@ -9,6 +9,7 @@ import fcntl
 import os
 import threading
 import time
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -115,7 +116,7 @@ class MeterFiles:
             _add(self._mine().counters, _key(what, tuple(labels.items())), number)
 
     def _time(self, stage: str, seconds: float) -> None:
-        bucket = next(limit for limit in _BUCKETS_S if seconds <= limit)
+        bucket = _BUCKETS_S[bisect_left(_BUCKETS_S, seconds)]
         with self._mutex:
             slot = self._mine()
             if stage not in slot.stages:
@@ -164,6 +165,7 @@ def _key(what: tuple[str, str], labels: tuple[tuple[str, str], ...], suffix: str
     return key
 
 
+@lru_cache(maxsize=256)
 def _bucket_key(stage: str, limit: float) -> str:
     return _key(_SECONDS, (("stage", stage), ("le", _LIMIT(limit))), "_bucket")
 

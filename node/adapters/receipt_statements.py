@@ -6,10 +6,11 @@ put together once by it and handed to the driver.
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, Protocol, cast
 
-from sqlalchemy import Connection, Dialect, Select, bindparam, delete, or_, select
+from sqlalchemy import JSON, Connection, Dialect, Select, bindparam, delete, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import ClauseElement, ColumnElement
@@ -87,6 +88,42 @@ class InFile:
         return {row[0] for one in series for row in self._concerned.run(connection, {"series": one})}
 
 
+@contextmanager
+def begun(connection: Connection) -> Iterator[None]:
+    """A transaction in a file that the driver begins and ends, for SQLAlchemy takes longer for that than the driver.
+
+    Parameters
+    ----------
+    connection
+        In autocommit: what SQLAlchemy runs on it begins nothing of its own, and so belongs to this transaction. When
+        something is raised here it has to be closed, which undoes what was done.
+
+    Raises
+    ------
+    DBAPIError
+        As SQLAlchemy raises it.
+    """
+    driver = _driver(connection)
+    _run(driver, "BEGIN IMMEDIATE")
+    yield
+    # fails when SQLite has undone the transaction meanwhile, where the driver's own method says nothing
+    _run(driver, "COMMIT")
+    if connection.in_transaction():
+        # what SQLAlchemy takes for a transaction ends with this one
+        connection.commit()
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    return cast("sqlite3.Connection", connection.connection.driver_connection)
+
+
+def _run(driver: sqlite3.Connection, text: str, row: Sequence[object] = ()) -> sqlite3.Cursor:
+    try:
+        return driver.execute(text, row)
+    except sqlite3.Error as fault:
+        raise DBAPIError.instance(text, None, fault, sqlite3.Error, hide_parameters=True) from fault
+
+
 class _Prepared:
     """A statement as the driver takes it, with what turns values into the driver's."""
 
@@ -96,18 +133,31 @@ class _Prepared:
         self._fixed: dict[str, object] = {
             name: bind.value for name, bind in compiled.binds.items() if not bind.required
         }
-        self._values = [
-            (name, compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect))
-            for name in compiled.positiontup
-        ]
+        self._values = [(name, _turning(compiled.binds[name].type, dialect)) for name in compiled.positiontup]
 
     def run(self, connection: Connection, values: InstanceRow) -> sqlite3.Cursor:
         """Run it in the transaction of `connection`; raises what SQLAlchemy would."""
-        driver: Any = connection.connection.driver_connection
         given = {**self._fixed, **values}
-        row = [given[name] if turned is None else turned(given[name]) for name, turned in self._values]
-        try:
-            cursor: sqlite3.Cursor = driver.execute(self._text, row)
-        except sqlite3.Error as fault:
-            raise DBAPIError.instance(self._text, None, fault, sqlite3.Error, hide_parameters=True) from fault
-        return cursor
+        row = [given[name] if turn is None else turn(given[name]) for name, turn in self._values]
+        return _run(_driver(connection), self._text, row)
+
+
+def _turning(kind: Any, dialect: Dialect) -> Callable[[object], object] | None:
+    """What turns a value into the driver's; None when nothing has to be."""
+    turn = kind.dialect_impl(dialect).bind_processor(dialect)
+    return _remembering(turn) if isinstance(kind, JSON) else turn
+
+
+def _remembering(turn: Callable[[object], object]) -> Callable[[object], object]:
+    """`turn` of values that cannot change, and often are the same object as before: what a whole series shares."""
+    last: tuple[object, object] = (None, turn(None))
+
+    def turned(value: object) -> object:
+        nonlocal last
+        before, text = last
+        if value is not before:
+            text = turn(value)
+            last = (value, text)
+        return text
+
+    return turned

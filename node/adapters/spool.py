@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import TracebackType
 from typing import Final
 
 from node.adapters.spool_identity import SpoolIdentity
@@ -57,7 +58,7 @@ class FileSpool:
 
     def prepare(self) -> None:
         """Make all folders of received instances at once; one by one, each would keep its first instance waiting."""
-        with _writing():
+        with _WRITING:
             self._identity.require()
             received = self._root / "received"
             _make_durable_folder(received)
@@ -67,7 +68,7 @@ class FileSpool:
 
     def draft(self) -> "FileDraft":
         self._require_space(0)
-        with _writing():
+        with _WRITING:
             try:
                 return FileDraft(self._root, self._require_space, self._identity)
             except FileNotFoundError:
@@ -109,6 +110,15 @@ class FileSpool:
     def path(self, file: StoredFile) -> Path:
         return self._root / file.path
 
+    def holds(self, file: StoredFile) -> bool:
+        try:
+            os.stat(f"{self._root}/{file.path}")  # noqa: PTH116  # as below: a path object takes longer than the answer
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as fault:
+            raise TransientError("RCV-005", f"The spool cannot be read: {fault.strerror}.") from fault
+        return True
+
     def read(self, file: StoredFile) -> bytes:
         self.require()
         try:
@@ -143,14 +153,14 @@ class FileSpool:
             return ""
 
     def unlink(self, path: str) -> None:
-        with _writing():
+        with _WRITING:
             # what is not there may be elsewhere: then it was not removed
             self._identity.require()
             (self._root / path).unlink(missing_ok=True)
 
     def set_aside(self, path: str) -> str:
         target = self._root / _SET_ASIDE / path
-        with _writing():
+        with _WRITING:
             self._identity.require()
             _make_durable_folder(target.parent)
             (self._root / path).rename(target)
@@ -163,7 +173,7 @@ class FileSpool:
         return disk.f_bavail * disk.f_frsize
 
     def _require_space(self, size: int) -> None:
-        with _writing():
+        with _WRITING:
             self._identity.require()
             disk = os.statvfs(self._root)
         free = disk.f_bavail * disk.f_frsize
@@ -173,7 +183,7 @@ class FileSpool:
     def _put(self, relative: str, data: bytes, sha256: str) -> StoredFile:
         target = self._root / relative
         temporary = self._root / "tmp" / f"{os.getpid()}-{os.urandom(8).hex()}"
-        with _writing():
+        with _WRITING:
             self._identity.require()
             for folder in (target.parent, temporary.parent):
                 _make_durable_folder(folder)
@@ -221,7 +231,7 @@ class FileDraft:
     def write(self, data: bytes | bytearray | memoryview) -> None:
         view = memoryview(data)
         self._digest.update(view)
-        with _writing():
+        with _WRITING:
             while view:
                 # a disk that is nearly full takes a part and says so only in the count
                 view = view[os.write(self._descriptor, view) :]
@@ -232,7 +242,7 @@ class FileDraft:
 
     @contextmanager
     def content(self) -> Iterator[bytes | mmap.mmap]:
-        with _writing():
+        with _WRITING:
             fault_point("draft.written")
         if not self._size:
             yield b""
@@ -246,7 +256,7 @@ class FileDraft:
         relative = f"received/{name[:2]}/{name[:32]}-{sha256[:16]}.dcm"
         if self._path is None:
             raise ValueError("this instance has been kept already")
-        with _writing():
+        with _WRITING:
             self._name(self._path, f"{self._root}/{relative}")
             # whoever looks for it will find it there
             self._identity.require()
@@ -285,18 +295,24 @@ class FileDraft:
         if self._path is not None:
             # of a disk that is gone nothing can be removed; what is left there is removed when it is old
             with suppress(OSError):
-                Path(self._path).unlink(missing_ok=True)
+                os.unlink(self._path)  # noqa: PTH108  # as above
             self._path = None
 
 
-@contextmanager
-def _writing() -> Iterator[None]:
-    """Turn what is wrong with the disk into a `TransientError`."""
-    try:
-        yield
-    except OSError as fault:
-        code = "RCV-003" if fault.errno in (errno.ENOSPC, errno.EDQUOT) else "RCV-005"
-        raise TransientError(code, f"The spool cannot be written: {fault.strerror}.") from fault
+class _Writing:
+    """Turns what is wrong with the disk into a `TransientError`."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None) -> None:
+        if isinstance(fault, OSError):
+            code = "RCV-003" if fault.errno in (errno.ENOSPC, errno.EDQUOT) else "RCV-005"
+            raise TransientError(code, f"The spool cannot be written: {fault.strerror}.") from fault
+
+
+_WRITING: Final = _Writing()
 
 
 def _make_durable_folder(folder: Path) -> None:

@@ -34,6 +34,8 @@ class SpoolIdentity:
     def __init__(self, root: Path, *, known: str = "", forsaken: Callable[[], bool] = lambda: False) -> None:
         self._root = root
         self._path = root / NAME
+        # every instance asks for it twice, and a path object takes longer than the answer
+        self._path_text = str(self._path)
         self._known = known
         self._forsaken = forsaken
         self._seen: tuple[int, int] | None = None
@@ -54,7 +56,7 @@ class SpoolIdentity:
             If the file server does not answer as it should.
         """
         try:
-            there = self._path.stat()
+            there = os.stat(self._path_text)  # noqa: PTH116
         except (FileNotFoundError, NotADirectoryError):
             self._seen = None
             self._christen()

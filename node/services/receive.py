@@ -8,7 +8,7 @@ from node.errors import TransientError
 from node.faults import fault_point
 from node.logs import Log
 from node.meters import SILENT, Meters
-from node.ports import Clock, Draft, Ledger, Receipt, Sender, Spool, StoredFile
+from node.ports import Clock, Draft, Ledger, Receipt, Sender, Spool
 from pipelines.domain.identifiers import SopClassUID, SopInstanceUID
 from pipelines.domain.instance import InstanceRef
 from pipelines.domain.reasons import Rejected
@@ -111,18 +111,12 @@ class Receiver:
         file = draft.keep(ref)
         receipt = self._ledger.received(ref, file, sender, at=self._clock())
         fault_point("receive.recorded")
-        if not self._is_there(file):
+        if not self._spool.holds(file):
             # the same file had been given up and was removed just before; now that it is needed again it stays
             draft.keep(ref)
         if receipt is Receipt.CONFLICT:
             self._log.warning("instance_conflicts", code="RCV-004", sop=ref.sop_instance, ae=sender.calling_ae_title)
         return receipt
-
-    def _is_there(self, file: StoredFile) -> bool:
-        try:
-            return self._spool.path(file).exists()
-        except OSError as fault:
-            raise TransientError("RCV-005", f"The spool cannot be read: {fault.strerror}.") from fault
 
     def note(self, reason: Rejected, sender: Sender) -> None:
         """Count a refusal that the sender is told of in another way than by a status."""

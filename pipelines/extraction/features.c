@@ -202,21 +202,45 @@ typedef struct {
     double count;
 } cell_t;
 
-static double variance_of(const double *counts, index_t length, double total)
+/* Sizes below this are counted in a table, the few larger ones in a list: the largest zone may be most of a lesion. */
+enum { MOST_TABLED = 512 };
+
+static int larger(const void *a, const void *b)
+{
+    const uint32_t x = ((const cell_t *)a)->size, y = ((const cell_t *)b)->size;
+    return (x > y) - (x < y);
+}
+
+/* How many things have each level or size that occurs, in ascending order. */
+typedef struct {
+    double number, count;
+} tally_t;
+
+/* What `counts` holds of 1 to `length` - 1; how many of them occur. */
+static index_t tallied(const double *counts, index_t length, tally_t *tallies)
+{
+    index_t known = 0;
+    for (index_t i = 1; i < length; i++)
+        if (counts[i] > 0.0)
+            tallies[known++] = (tally_t){(double)i, counts[i]};
+    return known;
+}
+
+static double variance_of(const tally_t *tallies, index_t length, double total)
 {
     double mean = 0.0, variance = 0.0;
-    for (index_t i = 1; i < length; i++)
-        mean += counts[i] / total * (double)i;
-    for (index_t i = 1; i < length; i++)
-        variance += counts[i] / total * ((double)i - mean) * ((double)i - mean);
+    for (index_t k = 0; k < length; k++)
+        mean += tallies[k].count / total * tallies[k].number;
+    for (index_t k = 0; k < length; k++)
+        variance += tallies[k].count / total * (tallies[k].number - mean) * (tallies[k].number - mean);
     return variance;
 }
 
-static double sum_of_squares(const double *counts, index_t length)
+static double sum_of_squares(const tally_t *tallies, index_t length)
 {
     double sum = 0.0;
-    for (index_t i = 1; i < length; i++)
-        sum += counts[i] * counts[i];
+    for (index_t k = 0; k < length; k++)
+        sum += tallies[k].count * tallies[k].count;
     return sum;
 }
 
@@ -231,24 +255,35 @@ static double sum_of_squares(const double *counts, index_t length)
  */
 static int size_features(const cell_t *cells, index_t cell_count, double voxels, double *f)
 {
-    index_t levels = 1, sizes = 1;
+    index_t levels = 1, sizes = 1, large = 0;
     double total = 0.0;
 
     memset(f, 0, sizeof *f * SIZE_FEATURES);
     for (index_t k = 0; k < cell_count; k++) {
+        const index_t size = (index_t)cells[k].size;
         total += cells[k].count;
         if (cells[k].level >= levels)
             levels = (index_t)cells[k].level + 1;
-        if (cells[k].size >= sizes)
-            sizes = (index_t)cells[k].size + 1;
+        if (size >= MOST_TABLED)
+            large++;
+        else if (size >= sizes)
+            sizes = size + 1;
     }
     double *by_level = calloc((size_t)(levels + sizes), sizeof *by_level), *by_size = by_level + levels;
-    if (!by_level)
+    cell_t *listed = malloc(sizeof *listed * (size_t)(large + 1));
+    tally_t *of_levels = malloc(sizeof *of_levels * (size_t)(levels + sizes + large)), *of_sizes = of_levels + levels;
+    if (!by_level || !listed || !of_levels) {
+        free(by_level), free(listed), free(of_levels);
         return -1;
+    }
+    large = 0;
     for (index_t k = 0; k < cell_count; k++) {
         const double i = cells[k].level, j = cells[k].size, n = cells[k].count, i2 = i * i, j2 = j * j;
         by_level[cells[k].level] += n;
-        by_size[cells[k].size] += n;
+        if (cells[k].size >= MOST_TABLED)
+            listed[large++] = cells[k];
+        else
+            by_size[cells[k].size] += n;
         f[SMALL] += n / j2;
         f[LARGE] += n * j2;
         f[LOW_LEVEL] += n / i2;
@@ -262,15 +297,24 @@ static int size_features(const cell_t *cells, index_t cell_count, double voxels,
     static const int PER_THING[] = {SMALL, LARGE, LOW_LEVEL, HIGH_LEVEL, SMALL_LOW, SMALL_HIGH, LARGE_LOW, LARGE_HIGH};
     for (size_t k = 0; k < sizeof PER_THING / sizeof *PER_THING; k++)
         f[PER_THING[k]] /= total;
-    const double level_squares = sum_of_squares(by_level, levels), size_squares = sum_of_squares(by_size, sizes);
+    const index_t level_kinds = tallied(by_level, levels, of_levels);
+    index_t size_kinds = tallied(by_size, sizes, of_sizes);
+    qsort(listed, (size_t)large, sizeof *listed, larger);
+    for (index_t k = 0; k < large; k++)
+        if (k && listed[k].size == listed[k - 1].size)
+            of_sizes[size_kinds - 1].count += listed[k].count;
+        else
+            of_sizes[size_kinds++] = (tally_t){(double)listed[k].size, listed[k].count};
+    const double level_squares = sum_of_squares(of_levels, level_kinds);
+    const double size_squares = sum_of_squares(of_sizes, size_kinds);
     f[LEVEL_NONUNIFORMITY] = level_squares / total;
     f[LEVEL_NONUNIFORMITY_NORMALISED] = level_squares / (total * total);
     f[SIZE_NONUNIFORMITY] = size_squares / total;
     f[SIZE_NONUNIFORMITY_NORMALISED] = size_squares / (total * total);
     f[PERCENTAGE] = total / voxels;
-    f[LEVEL_VARIANCE] = variance_of(by_level, levels, total);
-    f[SIZE_VARIANCE] = variance_of(by_size, sizes, total);
-    free(by_level);
+    f[LEVEL_VARIANCE] = variance_of(of_levels, level_kinds, total);
+    f[SIZE_VARIANCE] = variance_of(of_sizes, size_kinds, total);
+    free(by_level), free(listed), free(of_levels);
     return 0;
 }
 
@@ -313,9 +357,6 @@ int glrlm_features(const uint32_t *positions, const uint8_t *lined, index_t leve
     free(cells);
     return 0;
 }
-
-/* Zones below this size are counted in a table, the few larger ones in a list. */
-enum { MOST_TABLED = 512 };
 
 /* Size zone features of the zones that `zones` found. */
 int glszm_features(const uint32_t *zone_levels, const uint32_t *zone_sizes, index_t zone_count, index_t levels,

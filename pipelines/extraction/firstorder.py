@@ -19,6 +19,7 @@ def firstorder_features(
     values: NDArray[np.float64],
     extremes: tuple[float, float],
     histogram: NDArray[np.int64],
+    edges: NDArray[np.float64],
     *,
     shift: float,
     voxel_mm3: float,
@@ -32,7 +33,9 @@ def firstorder_features(
     extremes
         The smallest and the largest of them.
     histogram
-        Number of voxels by grey level.
+        Number of voxels by grey level, from level 0, which none has.
+    edges
+        Of the grey levels: level k reaches from edge k - 1 to edge k.
     shift
         Added to intensities before they are squared (`voxelArrayShift`).
 
@@ -42,7 +45,7 @@ def firstorder_features(
     """
     count = values.size
     least, most = extremes
-    p10, p25, p75, p90, median = _quantiles(values, least, most)
+    p10, p25, p75, p90, median = _quantiles(values, extremes, histogram, edges)
     mean = float(values.mean())
     inner = (p10, p90)
     sums = native.moments(values, mean, shift, inner)
@@ -81,14 +84,22 @@ def firstorder_features(
     }
 
 
-def _quantiles(values: NDArray[np.float64], least: float, most: float) -> tuple[float, float, float, float, float]:
-    """The quantiles 0.10, 0.25, 0.75, 0.90 and the median of values between `least` and `most`."""
+def _quantiles(
+    values: NDArray[np.float64],
+    extremes: tuple[float, float],
+    histogram: NDArray[np.int64],
+    edges: NDArray[np.float64],
+) -> tuple[float, float, float, float, float]:
+    """The quantiles 0.10, 0.25, 0.75, 0.90 and the median."""
     last = values.size - 1
     wanted = [fraction * last for fraction in (0.10, 0.25, 0.75, 0.90)]
     below = [int(position) for position in wanted]
     middle = (last // 2, (last + 1) // 2)
     ranks = sorted({*below, *(min(rank + 1, last) for rank in below), *middle})
-    at = dict(zip(ranks, native.order_statistics(values, least, most, ranks), strict=True))
+    # a few outliers would leave all others in the same few buckets of the search
+    lowest, highest = np.searchsorted(histogram.cumsum(), (ranks[0], ranks[-1]), side="right").tolist()
+    bounds = max(extremes[0], float(edges[lowest - 1])), min(extremes[1], float(edges[highest]))
+    at = dict(zip(ranks, native.order_statistics(values, bounds, ranks), strict=True))
 
     def between(position: float, rank: int) -> float:
         # numpy's interpolation, which starts from the nearer of the two values

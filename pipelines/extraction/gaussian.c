@@ -7,6 +7,9 @@
 /* Lines that are filtered side by side: several vector registers, so that one recursion need not wait for itself. */
 enum { LINES = 32 };
 
+/* Bytes that come from memory together. */
+enum { CACHE_LINE = 64 };
+
 /* Slices that go through two passes together. */
 enum { SLICES_AT_ONCE = 8 };
 
@@ -55,6 +58,17 @@ static INLINE void transpose(const float *const *from, float *const *to)
     for (int k = 0; k < 4; k++)
         for (int m = 0; m < 4; m++)
             to[m][k] = from[k][m];
+#endif
+}
+
+/* Fetch the bytes from `offset` to `offset + size` behind an address, which may lie behind the end of its array. */
+static INLINE void fetch(const void *address, size_t offset, size_t size)
+{
+#if defined(__GNUC__)
+    for (size_t at = offset; at < offset + size; at += CACHE_LINE)
+        __builtin_prefetch((const void *)((uintptr_t)address + at));
+#else
+    (void)address, (void)offset, (void)size;
 #endif
 }
 

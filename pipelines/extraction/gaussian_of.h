@@ -10,6 +10,7 @@
  *   causal(i) = sum_k n(k) in(i-k) - sum_k d(k) causal(i-1-k),
  *   anticausal(i) = sum_k m(k) in(i+1+k) - sum_k d(k) anticausal(i+1+k), borders continued with the border value
  *
+ * The lines behind these are fetched meanwhile: samples of a line may lie pages apart, and nothing else foretells them.
  * `causal` has room for max(stop, 4) * LINES numbers. Source: Farneback & Westin 2006, "Improving Deriche-style
  * recursive Gaussian filters"; order of operations of itk::RecursiveSeparableImageFilter::FilterDataArray.
  */
@@ -51,6 +52,11 @@ static INLINE void OF_TYPE(filter_lines)(const REAL *restrict in, index_t step, 
         OUT(i) = (value * n0 + DATA(ONE) * n1 + DATA(TWO) * n2 + DATA(THREE) * n3) -                                 \
                  (OUT(i - 1) * d1 + OUT(i - 2) * d2 + OUT(i - 3) * d3 + OUT(i - 4) * d4);                            \
         DATA(NEW) = value;                                                                                           \
+    }                                                                                                                \
+    if (step != LINES) {                                                                                             \
+        fetch(in + i * step, LINES * sizeof *in, LINES * sizeof *in);                                                \
+        if (i >= first)                                                                                              \
+            fetch(out + (i - first) * apart, LINES * sizeof *out, LINES * sizeof *out);                              \
     }                                                                                                                \
     if (++i >= stop)                                                                                                 \
         break

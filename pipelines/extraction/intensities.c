@@ -55,6 +55,36 @@ GATHER(gather_float32, float)
 GATHER(gather_float64, double)
 
 /*
+ * How far an edge lies at most from its number times the width, in widths and as computed for a value: whatever the
+ * rounding, a value whose place lies farther than this from all whole numbers has the level that its place says.
+ */
+static double slack_of(const double *edges, index_t edge_count, double per_width)
+{
+    double slack = 0.0;
+    for (index_t k = 0; k < edge_count; k++)
+        slack = fmax(slack, fabs((edges[k] - edges[0]) * per_width - (double)k));
+    return slack;
+}
+
+/* Levels of a few values from their places alone; how many of them lie too close to an edge. */
+static INLINE int32_t levels_of(const double *restrict values, index_t count, double least, double per_width,
+                                double slack, int32_t *restrict levels)
+{
+    int32_t unsure = 0;
+    for (index_t i = 0; i < count; i++) {
+        const double place = (values[i] - least) * per_width;
+        const int32_t whole = (int32_t)place;
+        const double beyond = place - (double)whole;
+        levels[i] = whole + 1;
+        unsure += !(beyond > slack) | !(beyond < 1.0 - slack);
+    }
+    return unsure;
+}
+
+/* Values whose levels are found side by side. */
+enum { LEVELS_AT_ONCE = 64 };
+
+/*
  * Write the grey level of each value to its place in a frame, and count the levels.
  *
  * runs    as for GATHER.
@@ -62,19 +92,34 @@ GATHER(gather_float64, double)
  *         the one before.
  */
 #define PLACE_LEVELS(NAME, LEVEL)                                                                                    \
-    int NAME(const double *restrict values, const double *restrict edges, index_t edge_count, double width,          \
-             const int64_t *restrict runs, index_t run_count, LEVEL *restrict frame, int64_t *restrict voxels)       \
+    HOT int NAME(const double *restrict values, const double *restrict edges, index_t edge_count, double width,      \
+                 const int64_t *restrict runs, index_t run_count, LEVEL *restrict frame, int64_t *restrict voxels)   \
     {                                                                                                                \
+        const double per_width = 1.0 / width, slack = slack_of(edges, edge_count, per_width);                        \
         uint32_t *tables = calloc((size_t)(4 * edge_count), sizeof *tables);                                         \
         if (!tables)                                                                                                 \
             return -1;                                                                                               \
+        uint32_t *second = tables + edge_count, *third = second + edge_count, *fourth = third + edge_count;          \
         for (index_t r = 0; r < run_count; r++) {                                                                    \
             LEVEL *to = frame + runs[3 * r + 1];                                                                     \
             const index_t length = runs[3 * r + 2];                                                                  \
-            for (index_t i = 0; i < length; i++) {                                                                   \
-                const index_t level = level_of(values[i], edges, edge_count, 1.0 / width);                           \
-                to[i] = (LEVEL)level;                                                                                \
-                tables[(i & 3) * edge_count + level]++;                                                              \
+            for (index_t from = 0; from < length; from += LEVELS_AT_ONCE) {                                          \
+                const index_t count = length - from < LEVELS_AT_ONCE ? length - from : LEVELS_AT_ONCE;               \
+                int32_t levels[LEVELS_AT_ONCE];                                                                      \
+                index_t i = 0;                                                                                       \
+                if (levels_of(values + from, count, edges[0], per_width, slack, levels))                             \
+                    for (index_t k = 0; k < count; k++)                                                              \
+                        levels[k] = (int32_t)level_of(values[from + k], edges, edge_count, per_width);               \
+                for (; i + 3 < count; i += 4) {                                                                      \
+                    tables[levels[i]]++;                                                                             \
+                    second[levels[i + 1]]++;                                                                         \
+                    third[levels[i + 2]]++;                                                                          \
+                    fourth[levels[i + 3]]++;                                                                         \
+                }                                                                                                    \
+                for (; i < count; i++)                                                                               \
+                    tables[levels[i]]++;                                                                             \
+                for (index_t k = 0; k < count; k++)                                                                  \
+                    to[from + k] = (LEVEL)levels[k];                                                                 \
             }                                                                                                        \
             values += length;                                                                                        \
         }                                                                                                            \
@@ -219,21 +264,21 @@ static double select_rank(double *values, index_t count, index_t rank)
 
 enum { BUCKETS = 2048 };
 
-/* Bucket of a value between `least` and the largest: monotonous, whatever the rounding. */
-static INLINE int32_t bucket_of(double value, double least, double scale)
+/* Bucket of a value, the first or the last for those beyond the bounds: monotonous, whatever the rounding. */
+static INLINE int32_t bucket_of(double value, double low, double scale)
 {
-    const int32_t bucket = (int32_t)((value - least) * scale);
-    return bucket < 0 ? 0 : bucket > BUCKETS - 1 ? BUCKETS - 1 : bucket;
+    const double bucket = (value - low) * scale, positive = bucket > 0.0 ? bucket : 0.0;
+    return (int32_t)(positive < BUCKETS - 1.0 ? positive : BUCKETS - 1.0);
 }
 
 /* Buckets of `count` values, counted: two tables take turns, see PLACE_LEVELS. */
-HOT static void count_buckets(const double *restrict values, index_t count, double least, double scale,
+HOT static void count_buckets(const double *restrict values, index_t count, double low, double scale,
                               uint16_t *restrict buckets, index_t *restrict counts)
 {
     uint32_t tables[2][BUCKETS] = {{0}};
 
     for (index_t i = 0; i < count; i++)
-        buckets[i] = (uint16_t)bucket_of(values[i], least, scale);
+        buckets[i] = (uint16_t)bucket_of(values[i], low, scale);
     for (index_t i = 0; i < count; i++)
         tables[i & 1][buckets[i]]++;
     for (int b = 0; b < BUCKETS; b++)
@@ -241,14 +286,15 @@ HOT static void count_buckets(const double *restrict values, index_t count, doub
 }
 
 /*
- * The values at ascending `ranks` of the ascending order of `values`, which lie between `least` and `most`.
+ * The values at ascending `ranks` of the ascending order of `values`; those asked for lie between `low` and `high`.
  *
- * One pass counts how many values fall into each of 2048 equal buckets, another collects the buckets that hold a rank.
+ * One pass counts how many values fall into each of 2048 equal buckets between these bounds, another collects the
+ * buckets that hold a rank. The narrower the bounds, the fewer values these hold; no bounds give wrong values.
  */
-int order_statistics(const double *restrict values, index_t count, double least, double most,
+int order_statistics(const double *restrict values, index_t count, double low, double high,
                      const index_t *restrict ranks, index_t rank_count, double *restrict found)
 {
-    const double scale = most > least ? BUCKETS / (most - least) : 0.0;
+    const double scale = high > low ? BUCKETS / (high - low) : 0.0;
     index_t *below = calloc(2 * BUCKETS + 1, sizeof *below), *fill = below + BUCKETS + 1;
     uint16_t *buckets = malloc(sizeof *buckets * (size_t)count);
     double *collected = NULL;
@@ -258,7 +304,7 @@ int order_statistics(const double *restrict values, index_t count, double least,
         free(below), free(buckets);
         return -1;
     }
-    count_buckets(values, count, least, scale, buckets, below + 1);
+    count_buckets(values, count, low, scale, buckets, below + 1);
     for (index_t b = 0; b < BUCKETS; b++)
         below[b + 1] += below[b];
     for (index_t b = 0, r = 0; b < BUCKETS; b++) {

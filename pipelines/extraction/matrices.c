@@ -13,6 +13,9 @@
 /* Marks the end of a list of representatives. */
 enum { NOBODY = 15 };
 
+/* Columns of the counts of voxels by their dependence: up to 26 neighbours are counted at their number + 1. */
+enum { DEPENDENCES = 28 };
+
 /*
  * For each set of preceding neighbours (a bit for each of the thirteen directions) those that have to be asked for
  * their zone: one of each group that hangs together. Up to four numbers of directions, four bits each, then NOBODY.

@@ -25,14 +25,18 @@ static INLINE void OF_TYPE(cells_of)(const LEVEL *restrict a, const LEVEL *restr
         }
 }
 
-/* The same along a row, where the previous voxel is the neighbour. */
+/*
+ * The same along a row, where the previous voxel is the neighbour. Masks instead of branches: whether a voxel is like the
+ * one before it cannot be foretold.
+ */
 static INLINE void OF_TYPE(cells_in_row)(const LEVEL *a, CELL *cell, index_t count, CELL side, CELL width)
 {
-    CELL number = 1;
+    CELL number = 1, previous = a[-1];
     for (index_t x = 0; x < count; x++) {
-        const int same = (a[x] == a[x - 1]) & (a[x] != 0);
-        number = same ? (CELL)(number + 1) : 1;
-        cell[x] = (CELL)(a[x] * width + (same ? (CELL)(side + number) : a[x - 1]));
+        const CELL level = a[x], same = (CELL)-((level == previous) & (level != 0));
+        number = (CELL)((number & same) + 1);
+        cell[x] = (CELL)(level * width + ((CELL)(side + number) & same) + (previous & (CELL)~same));
+        previous = level;
     }
 }
 
@@ -123,36 +127,43 @@ HOT int OF_TYPE(sweep)(const LEVEL *restrict levels, index_t slices, index_t row
 }
 
 /*
- * Compare `count` neighbouring voxels with their 26 neighbours, at distances `step` before and after them.
+ * Compare `count` neighbouring voxels with their 26 neighbours: those in the same row and those in the rows around it,
+ * in the order of STEP the first four before and the others, from the last one on, after it.
  *
  * `low` and `high` get a bit for each direction in which the preceding neighbour has the same level, `alike` how many
  * of all neighbours have.
  */
-static INLINE void OF_TYPE(compare)(const LEVEL *restrict a, const index_t *step, index_t count, uint8_t *restrict low,
-                                    uint8_t *restrict high, uint8_t *restrict alike)
+static INLINE void OF_TYPE(compare)(const LEVEL *restrict a, const index_t *around, index_t count,
+                                    LEVEL *restrict low, LEVEL *restrict high, LEVEL *restrict alike)
 {
-    memset(low, 0, (size_t)count);
-    memset(high, 0, (size_t)count);
-    memset(alike, 0, (size_t)count);
-    for (int d = 0; d < DIRECTIONS; d++) {
-        const LEVEL *before = a + step[d], *after = a - step[d];
-        uint8_t *bits = d < 8 ? low : high;
-        const uint8_t bit = (uint8_t)(1 << (d & 7));
-        for (index_t x = 0; x < count; x++) {
-            const uint8_t same = (uint8_t)(a[x] == before[x]);
-            alike[x] = (uint8_t)(alike[x] + same + (a[x] == after[x]));
-            bits[x] = (uint8_t)(bits[x] | (same ? bit : 0));
-        }
+    const LEVEL *const r0 = a + around[0], *const r1 = a + around[1], *const r2 = a + around[2];
+    const LEVEL *const r3 = a + around[3];
+    const LEVEL *const s0 = a - around[0], *const s1 = a - around[1], *const s2 = a - around[2];
+    const LEVEL *const s3 = a - around[3];
+#define SAME(row, to) ((row)[x + (to)] == v ? (LEVEL)1 : (LEVEL)0)
+#define BIT(row, to, place) ((row)[x + (to)] == v ? (LEVEL)(1 << (place)) : (LEVEL)0)
+#define THREE_BITS(row, place) (BIT(row, -1, place) | BIT(row, 0, (place) + 1) | BIT(row, 1, (place) + 2))
+#define THREE(row) (LEVEL)(SAME(row, -1) + SAME(row, 0) + SAME(row, 1))
+    for (index_t x = 0; x < count; x++) {
+        const LEVEL v = a[x];
+        low[x] = (LEVEL)(THREE_BITS(r0, 0) | THREE_BITS(r1, 3) | BIT(r2, -1, 6) | BIT(r2, 0, 7));
+        high[x] = (LEVEL)(BIT(r2, 1, 0) | THREE_BITS(r3, 1) | BIT(a, -1, 4));
+        alike[x] = (LEVEL)(THREE(r0) + THREE(r1) + THREE(r2) + THREE(r3) + SAME(a, -1) + SAME(a, 1) + THREE(s0) +
+                           THREE(s1) + THREE(s2) + THREE(s3));
     }
+#undef SAME
+#undef BIT
+#undef THREE_BITS
+#undef THREE
 }
 
 /*
  * Find the zones of equal level (26 neighbours) and count the voxels of each level by their dependence.
  *
  * representatives  from `zone_representatives`.
- * counts           (levels + 1, 28), zeroed: voxels of level i with j - 1 dependent neighbours, at column j.
+ * counts           (levels + 1, DEPENDENCES), zeroed: voxels of level i with j - 1 dependent neighbours, at column j.
  * labels           (2, rows, stride): of this and the previous slice.
- * parent           as many as the region has voxels; zone_levels and zone_sizes too, for the zones.
+ * parent           one more than the region has voxels; zone_levels and zone_sizes too, for the zones.
  *
  * Returns the number of zones, in the order of their first voxels, or -1 without memory. Source: labels in one pass and
  * union-find over them (He et al. 2017, "The connected-component labeling problem"); which neighbours have to be asked
@@ -160,52 +171,73 @@ static INLINE void OF_TYPE(compare)(const LEVEL *restrict a, const index_t *step
  */
 HOT index_t OF_TYPE(zones)(const LEVEL *restrict levels, index_t slices, index_t rows, index_t stride,
                            const index_t *restrict first, const index_t *restrict stop,
-                           const uint16_t *restrict representatives, int64_t *restrict counts,
-                           uint32_t *restrict labels, uint32_t *restrict parent, uint32_t *restrict zone_levels,
-                           uint32_t *restrict zone_sizes)
+                           index_t level_count, const uint16_t *restrict representatives,
+                           int64_t *restrict counts, uint32_t *restrict labels, uint32_t *restrict parent,
+                           uint32_t *restrict zone_levels, uint32_t *restrict zone_sizes)
 {
     const index_t plane = rows * stride;
-    uint8_t *low = malloc((size_t)(3 * plane)), *high = low + plane, *alike = high + plane;
+    const index_t cells = (level_count + 1) * DEPENDENCES;
+    LEVEL *low = malloc(sizeof *low * (size_t)(3 * plane)), *high = low + plane, *alike = high + plane;
+    CELL *cell = malloc(sizeof *cell * (size_t)plane);
+    /* four tables take turns, see `count_cells` */
+    uint32_t *tables = calloc((size_t)(4 * cells), sizeof *tables);
+    const index_t around[] = {-plane - stride, -plane, -plane + stride, -stride};
     uint32_t known = 0;
     index_t found = 0, step[DIRECTIONS];
 
-    if (!low)
+    if (!low || !cell || !tables) {
+        free(low), free(cell), free(tables);
         return -1;
+    }
     for (int d = 0; d < DIRECTIONS; d++)
         step[d] = (STEP[d][0] * rows + STEP[d][1]) * stride + STEP[d][2];
     for (index_t z = 1; z < slices - 1; z++) {
-        index_t from, to, neighbour[DIRECTIONS];
+        /* nobody is asked as if it were the voxel itself */
+        index_t from, to, neighbour[NOBODY + 1] = {0};
         uint32_t *here = labels + (z & 1) * plane;
         reach_of_slice(first + z * rows, stop + z * rows, rows, stride, &from, &to);
-        OF_TYPE(compare)(levels + z * plane + from, step, to - from, low + from, high + from, alike + from);
+        OF_TYPE(compare)(levels + z * plane + from, around, to - from, low + from, high + from, alike + from);
         /* the previous slice lies before or after this one */
         for (int d = 0; d < DIRECTIONS; d++)
             neighbour[d] = step[d] + (STEP[d][0] && !(z & 1) ? 2 * plane : 0);
-        for (index_t y = 1; y < rows - 1; y++)
-            for (index_t x = y * stride + first[z * rows + y]; x < y * stride + stop[z * rows + y]; x++) {
+        for (index_t x = from; x < to; x++)
+            cell[x] = (CELL)(levels[z * plane + x] * DEPENDENCES + alike[x] + 1);
+        index_t counted = from;
+        for (; counted + 3 < to; counted += 4)
+            for (index_t k = 0; k < 4; k++)
+                tables[k * cells + cell[counted + k]]++;
+        for (; counted < to; counted++)
+            tables[cell[counted]]++;
+        for (index_t y = 1; y < rows - 1; y++) {
+            const index_t row = y * stride;
+            for (index_t x = row + first[z * rows + y]; x < row + stop[z * rows + y]; x++) {
                 const LEVEL level = levels[z * plane + x];
                 unsigned asked = representatives[low[x] | high[x] << 8];
-                uint32_t label;
                 if (!level)
                     continue;
-                if ((asked & 15) == NOBODY) {
-                    label = known++;
-                    parent[label] = label;
-                    zone_levels[label] = level;
-                    zone_sizes[label] = 0;
-                } else {
-                    label = here[x + neighbour[asked & 15]];
-                    for (asked = asked >> 4 | 0xF000; (asked & 15) != NOBODY; asked = asked >> 4 | 0xF000) {
-                        const uint32_t other = here[x + neighbour[asked & 15]];
-                        if (other != label)
-                            join(parent, label, other);
-                    }
-                }
+                /*
+                 * Texture is noise, and what a voxel has to ask cannot be foreseen: no branch for one that begins a
+                 * zone. The room of the next zone is ready, and who asks nobody asks itself.
+                 */
+                here[x] = known;
+                parent[known] = known;
+                zone_levels[known] = level;
+                zone_sizes[known] = 0;
+                known += (asked & 15) == NOBODY;
+                const uint32_t label = here[x + neighbour[asked & 15]];
                 here[x] = label;
                 zone_sizes[label]++;
-                counts[level * 28 + alike[x] + 1]++;
+                for (asked |= 0xF0000; (asked >> 4 & 15) != NOBODY; asked = asked >> 4 | 0xF0000) {
+                    const uint32_t other = here[x + neighbour[asked >> 4 & 15]];
+                    if (other != label)
+                        join(parent, label, other);
+                }
             }
+        }
     }
+    /* not of level 0, which is outside */
+    for (index_t k = DEPENDENCES; k < cells; k++)
+        counts[k] = (int64_t)tables[k] + tables[k + cells] + tables[k + 2 * cells] + tables[k + 3 * cells];
     for (index_t k = (index_t)known - 1; k >= 0; k--)
         if (parent[k] != k)
             zone_sizes[parent[k]] += zone_sizes[k];
@@ -214,6 +246,6 @@ HOT index_t OF_TYPE(zones)(const LEVEL *restrict levels, index_t slices, index_t
             zone_levels[found] = zone_levels[k];
             zone_sizes[found++] = zone_sizes[k];
         }
-    free(low);
+    free(low), free(cell), free(tables);
     return found;
 }

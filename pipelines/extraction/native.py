@@ -58,6 +58,15 @@ class _ArrayOf:
         return ctypes.c_void_p(array.__array_interface__["data"][0])
 
 
+class _RowsOf:
+    """Argument type of a volume whose rows are in one piece each, wherever they begin."""
+
+    def from_param(self, array: object) -> object:
+        if not isinstance(array, np.ndarray) or array.ndim != 3 or array.strides[2] != array.itemsize:
+            raise TypeError("a kernel needs a volume of unbroken rows")
+        return ctypes.c_void_p(array.__array_interface__["data"][0])
+
+
 def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
     u8, u16, u32, i64 = _ArrayOf(np.uint8), _ArrayOf(np.uint16), _ArrayOf(np.uint32), _ArrayOf(np.int64)
     i32 = _ArrayOf(np.int32)
@@ -68,6 +77,10 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "spline_sample": (
             i,
             (f64, i, i, i, i64, i64, f64, i, f64, i, f64, i, u8, r, ctypes.c_int, _ArrayOf(None)),
+        ),
+        "spline_resample": (
+            i,
+            (_RowsOf(), i64, i, i, i, i64, f64, i, f64, i, f64, i, u8, r, _ArrayOf(None)),
         ),
         "recursive_gaussian_f32": (ctypes.c_int, (f32, i, i, i, ctypes.c_int, i, i, f64, f32)),
         "recursive_gaussian_f64": (ctypes.c_int, (f64, i, i, i, ctypes.c_int, i, i, f64, f32)),
@@ -88,8 +101,8 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "zone_representatives": (None, (u16,)),
         "sweep_u8": (ctypes.c_int, (u8, i, i, i, i64, i64, i, i, i64, u32, u32, u8)),
         "sweep_u16": (ctypes.c_int, (u16, i, i, i, i64, i64, i, i, i64, u32, u32, u16)),
-        "zones_u8": (i, (u8, i, i, i, i64, i64, u16, i64, u32, u32, u32, u32)),
-        "zones_u16": (i, (u16, i, i, i, i64, i64, u16, i64, u32, u32, u32, u32)),
+        "zones_u8": (i, (u8, i, i, i, i64, i64, i, u16, i64, u32, u32, u32, u32)),
+        "zones_u16": (i, (u16, i, i, i, i64, i64, i, u16, i64, u32, u32, u32, u32)),
         "glcm_features": (ctypes.c_int, (u32, i, f64, f64)),
         "glrlm_features": (ctypes.c_int, (u32, u8, i, i, r, f64)),
         "glszm_features": (ctypes.c_int, (u32, u32, i, i, r, f64)),
@@ -209,6 +222,50 @@ def spline_samples(
     )
     _enough_memory(close)
     return samples, int(close)
+
+
+def quick_spline_samples(
+    volume: NDArray[np.integer],
+    positions: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
+    inside: tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]],
+    *,
+    reach: int,
+    margin: float,
+) -> NDArray[np.integer] | None:
+    """What `spline_samples` gives, sooner; None when a sample is closer than `margin` to where its rounding changes.
+
+    The volume, of whole numbers, need not be in one piece.
+    """
+    source = volume
+    over, next_row, one = (stride // source.itemsize for stride in source.strides)
+    if one != 1 or over < 0 or next_row < 0:
+        source = np.ascontiguousarray(source)
+        over, next_row = source.shape[1] * source.shape[2], source.shape[2]
+    z, y, x = (np.ascontiguousarray(along) for along in positions)
+    part = tuple(
+        (max(0, int(np.floor(along[0])) - reach), min(size, int(np.ceil(along[-1])) + reach + 1))
+        for along, size in zip((z, y, x), source.shape, strict=True)
+    )
+    starts = [first for first, _ in part]
+    begin = starts[0] * over + starts[1] * next_row + starts[2]
+    samples = np.empty((z.size, y.size, x.size), source.dtype)
+    close = _library().spline_resample(
+        source,
+        np.array([VOXEL_TYPES.index(source.dtype.name), begin, over, next_row, *starts], dtype=np.int64),
+        *(stop - first for first, stop in part),
+        np.array(source.shape, dtype=np.int64),
+        z,
+        z.size,
+        y,
+        y.size,
+        x,
+        x.size,
+        np.concatenate(inside).view(np.uint8),
+        margin,
+        samples,
+    )
+    _enough_memory(close)
+    return None if close else samples
 
 
 def _support(positions: NDArray[np.float64], origin: int, size: int) -> tuple[int, int]:
@@ -395,13 +452,13 @@ def absolute_within(values: NDArray[np.float64], centre: float, bounds: tuple[fl
     return float(_library().absolute_within(values, values.size, centre, *bounds))
 
 
-def order_statistics(values: NDArray[np.float64], least: float, most: float, ranks: list[int]) -> list[float]:
-    """The values at ascending `ranks` (from 0) of the ascending order of `values`, whose extremes are given."""
+def order_statistics(values: NDArray[np.float64], bounds: tuple[float, float], ranks: list[int]) -> list[float]:
+    """The values at ascending `ranks` (from 0) of the ascending order of `values`; soonest within narrow `bounds`."""
     if not ranks or ranks[-1] >= values.size or ranks[0] < 0:
         raise ValueError("a rank is a place among the values")
     found = np.empty(len(ranks))
-    _enough_memory(_library().order_statistics(values, values.size, least, most, np.array(ranks), len(ranks), found))
-    return [float(value) for value in found]
+    _enough_memory(_library().order_statistics(values, values.size, *bounds, np.array(ranks), len(ranks), found))
+    return found.tolist()
 
 
 def level_type(level_count: int, longest: int) -> type[np.uint8] | type[np.uint16]:
@@ -465,7 +522,7 @@ def zones(
     Parameters
     ----------
     found
-        Levels and sizes of the zones, and working memory; with room for as many zones as the region has voxels.
+        Levels and sizes of the zones, and working memory; with room for one zone more than the region has voxels.
     """
     first, stop = rows
     if not first.shape == stop.shape == volume.shape[:2] or volume.size >= 2**32:
@@ -474,7 +531,19 @@ def zones(
     labels = np.empty((2, *volume.shape[1:]), dtype=np.uint32)
     find = _library().zones_u8 if volume.dtype == np.uint8 else _library().zones_u16
     levels, sizes, parents = found
-    count = find(volume, *volume.shape, first, stop, _zone_representatives(), counts, labels, parents, levels, sizes)
+    count = find(
+        volume,
+        *volume.shape,
+        first,
+        stop,
+        level_count,
+        _zone_representatives(),
+        counts,
+        labels,
+        parents,
+        levels,
+        sizes,
+    )
     _enough_memory(count)
     return int(count), counts
 

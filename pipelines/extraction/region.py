@@ -64,7 +64,7 @@ class Workspace:
     frames
         Volumes with a border of zeros for the grey levels, by their type; zero outside the lesion.
     zones
-        Room for levels, sizes and parents of as many zones as the lesion has voxels.
+        Room for levels, sizes and parents of one zone more than the lesion has voxels.
     """
 
     values: NDArray[np.float64]
@@ -86,7 +86,7 @@ def workspace_for(region: Region) -> Workspace:
         np.empty(count),
         np.empty(count),
         {},
-        (np.empty(count, np.uint32), np.empty(count, np.uint32), np.empty(count, np.uint32)),
+        (np.empty(count + 1, np.uint32), np.empty(count + 1, np.uint32), np.empty(count + 1, np.uint32)),
     )
 
 

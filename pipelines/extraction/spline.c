@@ -287,3 +287,104 @@ HOT index_t spline_sample(const double *restrict c, index_t slices, index_t rows
     free(x), free(slab), free(line);
     return again;
 }
+
+/* The weighted sum of four lines of `count` numbers, `step` apart, to `to`. */
+static INLINE void sample_lines(const double *restrict from, index_t step, const support_t *s, index_t count,
+                                double *restrict to)
+{
+    const double *a = from + s->index[0] * step, *b = from + s->index[1] * step;
+    const double *c = from + s->index[2] * step, *d = from + s->index[3] * step;
+    for (index_t q = 0; q < count; q++)
+        to[q] = s->weight[0] * a[q] + s->weight[1] * b[q] + s->weight[2] * c[q] + s->weight[3] * d[q];
+}
+
+/* Store `count` samples as whole numbers, 0 where not `within`; how many of the others are within `margin` of one. */
+#define STORE_LINE(NAME, VOXEL, LOW, HIGH)                                                                           \
+    static INLINE index_t NAME(const double *restrict samples, const uint8_t *restrict within, index_t count,        \
+                               double margin, VOXEL *restrict out)                                                   \
+    {                                                                                                                \
+        int32_t close = 0;                                                                                           \
+        for (index_t q = 0; q < count; q++) {                                                                        \
+            const double value = within[q] ? samples[q] : 0.5;                                                       \
+            close += fabs(value - rint(value)) < margin;                                                             \
+            out[q] = (VOXEL)(int32_t)(value < (LOW) ? (LOW) : value > (HIGH) ? (HIGH) : value);                      \
+        }                                                                                                            \
+        return close;                                                                                                \
+    }
+
+STORE_LINE(store_int16, int16_t, -32768.0, 32767.0)
+STORE_LINE(store_uint16, uint16_t, 0.0, 65535.0)
+STORE_LINE(store_int32, int32_t, -2147483648.0, 2147483647.0)
+
+/*
+ * What `spline_coefficients` and `spline_sample` do for whole numbers, in less time and memory: each axis is sampled as
+ * soon as it is filtered, because what is filtered along one axis may be sampled along another before or after.
+ *
+ * The numbers differ from theirs in the last bits. Returns how many samples lie within `margin` of a whole number: if
+ * any does, these bits decide and the others have to be asked. -1 without memory.
+ */
+HOT index_t spline_resample(const void *volume, const index_t *source, index_t slices, index_t rows, index_t columns,
+                            const index_t *size, const double *at_z, index_t out_slices, const double *at_y,
+                            index_t out_rows, const double *at_x, index_t out_columns, const uint8_t *inside,
+                            double margin, void *restrict out)
+{
+    const source_t from = {volume, (int)source[0], source[1], source[2], source[3]};
+    const index_t origin[3] = {source[4], source[5], source[6]}, plane = out_rows * out_columns;
+    const uint8_t *inside_y = inside + out_slices, *inside_x = inside_y + out_rows;
+    index_t close = 0;
+    support_t *supports = malloc(sizeof *supports * (size_t)(out_slices + out_rows + out_columns));
+    double *tile = calloc((size_t)((columns + out_columns) * SPLINE_TILE), sizeof *tile);
+    double *slab = malloc(sizeof *slab * (size_t)(rows * out_columns));
+    double *found = malloc(sizeof *found * (size_t)(slices * plane));
+    /* of a slice that is inside; then of one that is not */
+    uint8_t *within = calloc((size_t)(2 * plane), 1);
+
+    if (!supports || !tile || !slab || !found || !within) {
+        free(supports), free(tile), free(slab), free(found), free(within);
+        return -1;
+    }
+    support_t *z = supports, *y = z + out_slices, *x = y + out_rows;
+    double *sampled = tile + columns * SPLINE_TILE;
+    for (index_t k = 0; k < out_slices; k++)
+        z[k] = support_at(at_z[k], origin[0], size[0], slices);
+    for (index_t j = 0; j < out_rows; j++)
+        y[j] = support_at(at_y[j], origin[1], size[1], rows);
+    for (index_t i = 0; i < out_columns; i++)
+        x[i] = support_at(at_x[i], origin[2], size[2], columns);
+    for (index_t q = 0; q < plane; q++)
+        within[q] = inside_y[q / out_columns] & inside_x[q % out_columns];
+    for (index_t slice = 0; slice < slices; slice++) {
+        for (index_t first = 0; first < rows; first += SPLINE_TILE) {
+            const index_t lines = at_most(rows - first, SPLINE_TILE);
+            fill_tile(&from, slice, first, lines, columns, tile);
+            spline_filter(tile, columns, SPLINE_TILE, SPLINE_TILE);
+            for (index_t i = 0; i < out_columns; i++)
+                sample_lines(tile, SPLINE_TILE, x + i, SPLINE_TILE, sampled + i * SPLINE_TILE);
+            for (index_t j = 0; j < lines; j++)
+                for (index_t i = 0; i < out_columns; i++)
+                    slab[(first + j) * out_columns + i] = sampled[i * SPLINE_TILE + j];
+        }
+        for (index_t i = 0; i < out_columns; i += SPLINE_LINES)
+            spline_filter(slab + i, rows, at_most(out_columns - i, SPLINE_LINES), out_columns);
+        for (index_t j = 0; j < out_rows; j++)
+            sample_lines(slab, out_columns, y + j, out_columns, found + slice * plane + j * out_columns);
+    }
+    for (index_t q = 0; q < plane; q += SPLINE_LINES) {
+        const index_t lines = at_most(plane - q, SPLINE_LINES);
+        double line[SPLINE_LINES];
+        spline_filter(found + q, slices, lines, plane);
+        for (index_t k = 0; k < out_slices; k++) {
+            const index_t to = k * plane + q;
+            const uint8_t *there = within + (inside[k] ? q : plane + q);
+            sample_lines(found + q, plane, z + k, lines, line);
+            if (from.type == INT16)
+                close += store_int16(line, there, lines, margin, (int16_t *)out + to);
+            else if (from.type == UINT16)
+                close += store_uint16(line, there, lines, margin, (uint16_t *)out + to);
+            else
+                close += store_int32(line, there, lines, margin, (int32_t *)out + to);
+        }
+    }
+    free(supports), free(tile), free(slab), free(found), free(within);
+    return close;
+}

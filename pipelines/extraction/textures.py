@@ -150,7 +150,7 @@ def image_features(
     histogram = native.place_levels(values, edges, settings.bin_width_hu, region.runs, frame)
     families = {
         "firstorder": firstorder_features(
-            values, extremes, histogram, shift=settings.voxel_array_shift_hu, voxel_mm3=voxel_mm3
+            values, extremes, histogram, edges, shift=settings.voxel_array_shift_hu, voxel_mm3=voxel_mm3
         ),
         **_matrix_features(region, workspace, frame, histogram),
     }

@@ -10,6 +10,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from mmap import mmap
 from typing import Final, NamedTuple
 
@@ -41,7 +42,8 @@ MAX_INFLATED_BYTES: Final = 64 * 2**20
 _MAX_FRAMES: Final = 1_000_000
 
 _TAG_LE, _TAG_BE = struct.Struct("<HH"), struct.Struct(">HH")
-_SHORT_LE: Final = struct.Struct("<HH2sH")
+_SHORT_LE: Final = struct.Struct("<I2sH")
+"""Tag, VR and length of an element of a short VR; read as one number, the tag has its halves exchanged."""
 _UNDEFINED: Final = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _PIXEL_DATA: Final = 0x7FE00010
@@ -102,6 +104,10 @@ _SERIES_INSTANCE_UID = 0x0020000E
 _REFERENCED_SOP_INSTANCE_UID = 0x00081155
 _WANTED: Final = frozenset(_WANTED_TOP) | {_REFERENCED_SOP_INSTANCE_UID}
 """Whose values are looked at, at whatever depth; of all others only the lengths are."""
+_WANTED_LE: Final = {(tag & 0xFFFF) << 16 | tag >> 16: tag for tag in _WANTED}
+"""The same, by the number that `_SHORT_LE` makes of them."""
+_LONGEST_VALUE: Final = 4096
+"""Of what is looked at."""
 
 
 class _Malformed(Exception):
@@ -118,13 +124,8 @@ class FileMeta(NamedTuple):
     """Offset of the data set."""
 
 
-class _Element(NamedTuple):
-    sequences: tuple[int, ...]
-    """Tags of the sequences around the element, outermost first."""
-    tag: int
-    vr: bytes
-    """Empty in implicit VR."""
-    value: bytes
+_Element = tuple[tuple[int, ...], int, bytes, bytes]
+"""Tags of the sequences around it, outermost first; tag; VR, empty in implicit VR; value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,20 +187,24 @@ def file_meta(data: Content) -> FileMeta | Rejected:
 def _file_meta(data: Content) -> FileMeta:
     if data[128:132] != b"DICM":
         raise _Malformed("The file has no DICM prefix")
-    position, found = 132, {0x0002: "", 0x0003: "", 0x0010: ""}
-    while position + 8 <= len(data):
-        group, element = struct.unpack_from("<HH", data, position)
-        if group != 0x0002:
+    position, end = 132, len(data)
+    found = {0x00020002: "", 0x00030002: "", 0x00100002: ""}
+    while position + 8 <= end:
+        tag, vr, length = _SHORT_LE.unpack_from(data, position)
+        if tag & 0xFFFF != 0x0002:
             break
-        value_at, length = _explicit_length(data, position, "<")
-        if value_at + length > len(data):
-            raise _Malformed("The file meta information is cut short")
-        if element in found:
-            found[element] = data[value_at : value_at + length].rstrip(b"\0 ").decode("ascii", "replace")
+        value_at = position + 8
+        if vr not in _SHORT_VRS:
+            value_at, length = _explicit_length(data, position, "<")
         position = value_at + length
-    if not _is_uid(found[0x0010].encode()):
+        if position > end:
+            raise _Malformed("The file meta information is cut short")
+        if tag in found:
+            found[tag] = data[value_at:position].rstrip(b"\0 ").decode("ascii", "replace")
+    syntax = found[0x00100002]
+    if not _is_uid(syntax.encode()):
         raise _Malformed("The file meta information names no transfer syntax")
-    return FileMeta(SopClassUID(found[0x0002]), SopInstanceUID(found[0x0003]), found[0x0010], position)
+    return FileMeta(SopClassUID(found[0x00020002]), SopInstanceUID(found[0x00030002]), syntax, position)
 
 
 def _dataset(data: Content, start: int, syntax: str) -> tuple[Content, int, bool]:
@@ -232,8 +237,8 @@ def _explicit_length(data: Content, position: int, order: str) -> tuple[int, int
 def _elements(data: Content, start: int, encoding: _Encoding, *, cut: bool) -> Iterator[_Element]:
     """Walk all elements, nested ones included, without recursion; gives those of `_WANTED`, others are stepped over."""
     stack = [_Open(is_item=True, end=len(data), limit=len(data), sequences=(), encoding=encoding)]
-    position = start
-    for _ in range(MAX_ELEMENTS):
+    position, counted, unpack = start, 0, _SHORT_LE.unpack_from
+    while counted < MAX_ELEMENTS:
         while len(stack) > 1 and stack[-1].end is not None and position >= stack[-1].end:
             if position > stack[-1].end:
                 raise _Malformed(f"A sequence ends inside an element at byte {position}")
@@ -250,14 +255,20 @@ def _elements(data: Content, start: int, encoding: _Encoding, *, cut: bool) -> I
             raise _Malformed(f"The element at byte {position} is cut short")
         if here.explicit_little and here.is_item:
             # nearly all elements of nearly all instances; whatever is special about others is dealt with below
-            group, element, vr, length = _SHORT_LE.unpack_from(data, position)
-            value_at = position + 8
-            if vr in _SHORT_VRS and group != 0xFFFE and value_at + length <= limit:
-                position = value_at + length
-                tag = group << 16 | element
-                if tag in _WANTED:
-                    yield _Element(here.sequences, tag, vr, data[value_at:position] if length <= 4096 else b"")
+            sequences, last = here.sequences, limit - 8
+            while position <= last and counted < MAX_ELEMENTS:
+                number, vr, length = unpack(data, position)
+                following = position + 8 + length
+                if vr not in _SHORT_VRS or following > limit or number & 0xFFFF == 0xFFFE:
+                    break
+                if number in _WANTED_LE:
+                    value = data[position + 8 : following] if length <= _LONGEST_VALUE else b""
+                    yield sequences, _WANTED_LE[number], vr, value
+                position = following
+                counted += 1
+            else:
                 continue
+        counted += 1
         group, element = (_TAG_LE if here.encoding.little else _TAG_BE).unpack_from(data, position)
         tag = group << 16 | element
         if group == 0xFFFE:
@@ -298,8 +309,8 @@ def _elements(data: Content, start: int, encoding: _Encoding, *, cut: bool) -> I
             position = _after_fragments(data, value_at, cut=cut)
         else:
             if tag in _WANTED:
-                value = data[value_at : value_at + length] if length <= 4096 else b""
-                yield _Element(here.sequences, tag, b"" if here.encoding.implicit else vr, value)
+                value = data[value_at : value_at + length] if length <= _LONGEST_VALUE else b""
+                yield here.sequences, tag, b"" if here.encoding.implicit else vr, value
             position = value_at + length
     raise _Malformed(f"The data set has more than {MAX_ELEMENTS} elements")
 
@@ -367,35 +378,56 @@ def _collect(syntax: str, data: Content, start: int, cut: bool) -> InstanceRef:
             position = _position(value.rstrip(b"\0 "))
             if position is not None:
                 positions[position] = None
-    for name in ("sop_class", "sop_instance", "study", "series"):
-        value = top.get(name, b"")
-        if not _is_uid(value):
-            tag = _TOP_LEVEL[name]
-            raise _Malformed(f"Attribute ({tag >> 16:04X},{tag & 0xFFFF:04X}) is missing or no UID")
-    frame_of_reference = top.get("frame_of_reference") or rt_frame
+    sop_class = _required("sop_class", _repeated_uid(top.get("sop_class", b"")))
+    sop_instance = _required("sop_instance", _uid(top.get("sop_instance", b"")))
+    study = _required("study", _repeated_uid(top.get("study", b"")))
+    of_series = _required("series", _repeated_uid(top.get("series", b"")))
+    frame_of_reference = _repeated_uid(top.get("frame_of_reference") or rt_frame)
+    image_type = _image_type(top.get("image_type", b""))
     return InstanceRef(
-        sop_class=SopClassUID(_text(top["sop_class"])),
-        sop_instance=SopInstanceUID(_text(top["sop_instance"])),
-        key=SeriesKey(StudyUID(_text(top["study"])), SeriesUID(_text(top["series"]))),
+        sop_class=SopClassUID(sop_class),
+        sop_instance=SopInstanceUID(sop_instance),
+        key=SeriesKey(StudyUID(study), SeriesUID(of_series)),
         transfer_syntax=syntax,
-        patient_key=patient_key_of(_decoded(top, "patient_id"), _decoded(top, "issuer")),
+        patient_key=_patient_key(top.get("patient_id", b""), top.get("issuer", b""), top.get("charset", b"")),
         modality=_text(top.get("modality", b"")[:16]).strip(),
-        frame_of_reference=FrameOfReferenceUID(_text(frame_of_reference)) if _is_uid(frame_of_reference) else None,
+        frame_of_reference=None if frame_of_reference is None else FrameOfReferenceUID(frame_of_reference),
         frames=_frames(top.get("frames", b"")),
         plane=_plane(top),
-        localizer=b"LOCALIZER" in _image_type(top),
-        original=_image_type(top)[:2] == [b"ORIGINAL", b"PRIMARY"],
+        localizer=b"LOCALIZER" in image_type,
+        original=image_type[:2] == (b"ORIGINAL", b"PRIMARY"),
         frame_positions_mm=tuple(positions),
         references=References(tuple(SeriesUID(uid) for uid in series), tuple(SopInstanceUID(uid) for uid in instances)),
     )
 
 
-def _decoded(top: dict[str, bytes], name: str) -> str:
+def _required(name: str, uid: str | None) -> str:
+    if uid is None:
+        tag = _TOP_LEVEL[name]
+        raise _Malformed(f"Attribute ({tag >> 16:04X},{tag & 0xFFFF:04X}) is missing or no UID")
+    return uid
+
+
+# what the instances of a series have in common is read once; the longest value bounds what is remembered
+
+
+@lru_cache(maxsize=16)
+def _patient_key(patient_id: bytes, issuer: bytes, charset: bytes) -> str:
+    return patient_key_of(_decoded(patient_id, charset), _decoded(issuer, charset))
+
+
+def _decoded(value: bytes, charset: bytes) -> str:
     """Text in the instance's character set, so that one ID has one key whatever it was encoded in."""
-    value = top.get(name, b"")
-    text = decode(value, _text(top.get("charset", b"")).split("\\"))
+    text = decode(value, _text(charset).split("\\"))
     # bytes that cannot be told apart by what they mean are told apart as they are
     return (value.decode("latin-1") if text is None else text).strip()
+
+
+def _uid(value: bytes) -> str | None:
+    return _text(value) if _is_uid(value) else None
+
+
+_repeated_uid: Final = lru_cache(maxsize=64)(_uid)
 
 
 def _keep(uids: dict[str, None], value: bytes) -> None:
@@ -421,8 +453,9 @@ def _frames(value: bytes) -> int:
     return max(1, int(value))
 
 
-def _image_type(top: dict[str, bytes]) -> list[bytes]:
-    return [part.strip() for part in top.get("image_type", b"").split(b"\\")]
+@lru_cache(maxsize=16)
+def _image_type(value: bytes) -> tuple[bytes, ...]:
+    return tuple(part.strip() for part in value.split(b"\\"))
 
 
 def _position(value: bytes) -> tuple[float, float, float] | None:
@@ -434,12 +467,14 @@ def _position(value: bytes) -> tuple[float, float, float] | None:
 
 
 def _plane(top: dict[str, bytes]) -> Plane | None:
-    position = _position(top.get("position", b""))
+    position, orientation = _position(top.get("position", b"")), _orientation(top.get("orientation", b""))
+    return None if position is None or orientation is None else Plane(position, orientation)
+
+
+@lru_cache(maxsize=16)
+def _orientation(value: bytes) -> tuple[float, float, float, float, float, float] | None:
     try:
-        orientation = [float(part) for part in top.get("orientation", b"").split(b"\\")]
+        a, b, c, d, e, f = (float(part) for part in value.split(b"\\"))
     except ValueError:
         return None
-    if position is None or len(orientation) != 6 or not all(map(math.isfinite, orientation)):
-        return None
-    a, b, c, d, e, f = orientation
-    return Plane(position, (a, b, c, d, e, f))
+    return (a, b, c, d, e, f) if all(map(math.isfinite, (a, b, c, d, e, f))) else None

@@ -65,6 +65,9 @@ class FailingSpool:
     def path(self, file: StoredFile) -> Path:
         return self._spool.path(file)
 
+    def holds(self, file: StoredFile) -> bool:
+        return self._spool.holds(file)
+
     def read(self, file: StoredFile) -> bytes:
         self._fail()
         return self._spool.read(file)

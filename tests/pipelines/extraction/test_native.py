@@ -138,5 +138,41 @@ def test_arrays_of_another_size_are_refused() -> None:
 def test_ranks_are_found_in_values_of_any_size(scale: float) -> None:
     values = np.random.default_rng(3).integers(-150, 150, 5000) * (scale / 100 if scale > 1 else scale)
     ranks = [0, 500, 2499, 2500, 4500, 4999]
-    found = native.order_statistics(values, float(values.min()), float(values.max()), ranks)
+    found = native.order_statistics(values, (float(values.min()), float(values.max())), ranks)
     assert found == np.sort(values)[ranks].tolist()
+
+
+def test_bounds_of_a_search_change_no_rank() -> None:
+    values = np.random.default_rng(4).normal(0.0, 1.0, 5000)
+    ranks = [0, 500, 2500, 4999]
+    for bounds in ((-1.5, 1.5), (0.0, 0.0), (5.0, 6.0), (-1e12, -1e11)):
+        assert native.order_statistics(values, bounds, ranks) == np.sort(values)[ranks].tolist()
+
+
+def test_a_value_at_or_beside_an_edge_has_the_level_that_numpy_gives_it() -> None:
+    # single-precision edges are not whole multiples of the width apart
+    for edges in (np.arange(-1000.3, 1000.0, 25.0), np.arange(1e6 + 0.1, 1e6 + 900, 25.0).astype(np.float32)):
+        edges = edges.astype(np.float64)
+        inner = np.random.default_rng(5).uniform(edges[0], edges[-1], 3000)
+        near = np.concatenate([edges[:-1], np.nextafter(edges[1:], -np.inf), np.nextafter(edges[:-1], np.inf), inner])
+        for dtype in (np.uint8, np.uint16):
+            frame = np.zeros(near.size, dtype)
+            runs = np.array([[0, 0, near.size]])
+            counts = native.place_levels(near, edges, 25.0, runs, frame)
+            assert frame.tolist() == np.digitize(near, edges).tolist()
+            assert counts.tolist() == np.bincount(frame).tolist()
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.int32])
+def test_quick_samples_of_a_part_of_a_volume_equal_the_others(dtype: type[np.integer]) -> None:
+    whole = np.random.default_rng(6).integers(100, 900, (12, 40, 45)).astype(dtype)
+    part = whole[1:, 2:-3, 4:]
+    positions = np.arange(-0.9, 8.0, 0.77), np.arange(10.3, 20.0, 1.31), np.arange(8.2, 42.0, 0.61)
+    inside = positions[0] >= -0.5, positions[1] < 19.0, np.ones(positions[2].size, dtype=np.bool_)
+    quick = native.quick_spline_samples(part, positions, inside, reach=32, margin=1e-8)
+    wanted, close = native.spline_samples(part, positions, inside, reach=32, margin=1e-8)
+    assert close == 0
+    assert quick is not None
+    assert quick.dtype == dtype
+    assert np.array_equal(quick, wanted)
+    assert native.quick_spline_samples(np.full_like(part, 7), positions, inside, reach=32, margin=1e-8) is None

@@ -235,3 +235,42 @@ def test_a_sequence_in_place_of_a_character_set_is_rejected() -> None:
 def test_a_transfer_syntax_that_is_no_uid_is_rejected() -> None:
     data = written(CT[0], ExplicitVRLittleEndian)
     assert "transfer syntax" in why_rejected(data.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.1000\xc9.1.2.1\0", 1))
+
+
+def private_elements(number: int) -> bytes:
+    return struct.pack("<HH2sH", 0x0009, 0x1001, b"LO", 0) * number
+
+
+@pytest.mark.parametrize("in_items", [False, True], ids=["side by side", "one in each item"])
+def test_elements_up_to_a_million_are_walked_and_not_one_more(in_items: bool) -> None:
+    data = as_bytes(ct_series(slices=1, rows=2, columns=2)[0])
+    own = sum(1 for _ in dcmread(BytesIO(data)))
+    left = 999_999 - own
+    if in_items:
+        # the sequence, then an item and its element in turns
+        items = struct.pack("<HHI", 0xFFFE, 0xE000, 8) + private_elements(1)
+        many = items * ((left - 1) // 2) + struct.pack("<HHI", 0xFFFE, 0xE000, 0) * ((left - 1) % 2)
+        added = struct.pack("<HH2sHI", 0x7FE1, 0x1001, b"SQ", 0, len(many)) + many
+    else:
+        added = private_elements(left)
+    ref_of(data + added)
+    assert "more than 1000000 elements" in why_rejected(data + added + private_elements(1))
+
+
+def test_what_a_series_has_in_common_is_told_apart_from_what_another_one_has() -> None:
+    # what was read of one instance is remembered for the next
+    other = dcmread(BytesIO(as_bytes(CT[0])))
+    other.PatientID, other.IssuerOfPatientID = "another", "hospital"
+    other.SeriesInstanceUID, other.StudyInstanceUID, other.FrameOfReferenceUID = "1.2.3", "1.2.4", "1.2.5"
+    other.ImageType = ["DERIVED", "SECONDARY", "LOCALIZER"]
+    other.ImageOrientationPatient = [0, 1, 0, 1, 0, 0]
+    one, another, again = (ref_of(as_bytes(image)) for image in (CT[0], other, CT[0]))
+    assert one == again
+    assert one.patient_key != another.patient_key
+    assert another.key.series == "1.2.3"
+    assert another.key.study == "1.2.4"
+    assert another.frame_of_reference == "1.2.5"
+    assert another.localizer
+    assert not another.original
+    assert another.plane is not None
+    assert another.plane.orientation == (0, 1, 0, 1, 0, 0)
