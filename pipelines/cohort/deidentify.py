@@ -138,8 +138,9 @@ def _cleaned(dataset: Dataset, subject: Subject) -> Dataset:
 
 def _element(element: DataElement, subject: Subject) -> DataElement | None:
     tag, keyword = element.tag, element.keyword
-    # without a keyword it is private, of a repeating group, or newer than what is known here
-    if tag.is_private or not keyword or tag.group in (0x0400, 0x4000, 0xFFFA, 0xFFFC):
+    # without a keyword it is private, of a repeating group, or newer than what is known here; groups below 8 belong to
+    # messages and to the head of a file
+    if tag.is_private or not keyword or tag.group < 0x0008 or tag.group in (0x0400, 0x4000, 0xFFFA, 0xFFFC):
         return None
     if 0x5000 <= tag.group <= 0x50FF or 0x6000 <= tag.group <= 0x60FF:
         return None

@@ -130,6 +130,8 @@ def test_what_cannot_be_decoded_or_written_is_left_out() -> None:
     tag = Tag("SamplesPerPixelUsed")
     ct[tag] = RawDataElement(tag, "US", 1, b"\1", 0, False, True)
     ct[Tag("PatientPosition")] = DataElement(Tag("PatientPosition"), "CS", "\udcff", validation_mode=config.IGNORE)
+    ct.add_new(0x00001000, "UI", "1.2.3")
     made = clean(ct)
+    assert 0x00001000 not in made
     assert "SamplesPerPixelUsed" not in made and "PatientPosition" not in made
     assert dcmread(BytesIO(as_bytes(made))).Rows == ct.Rows
