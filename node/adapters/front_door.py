@@ -338,10 +338,9 @@ class FrontDoor:
             raise ProtocolError(AbortReason.INVALID_PARAMETER, "the request cannot be read") from fault
         if not contexts or not length:
             raise ProtocolError(AbortReason.INVALID_PARAMETER, "the request proposes nothing")
-        if not all(context.abstract_syntax and context.transfer_syntax for context in contexts):
-            raise ProtocolError(
-                AbortReason.INVALID_PARAMETER, "a presentation context without abstract or transfer syntax"
-            )
+        # PS3.8 table 9-13: one abstract syntax each, and at least one transfer syntax
+        if not all(one.abstract_syntax and one.transfer_syntax for one in contexts):
+            raise ProtocolError(AbortReason.INVALID_PARAMETER, "the request proposes a context without a syntax")
         return _Asked(unit, primitive, address)
 
     def _refusal(self, asked: _Asked) -> tuple[int, int, int] | None:

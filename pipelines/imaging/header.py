@@ -200,6 +200,8 @@ def _file_meta(data: Content) -> FileMeta:
         if position > end:
             raise _Malformed("The file meta information is cut short")
         if tag in found:
+            if vr != b"UI":
+                raise _Malformed("The file meta information has a UID in another value representation")
             found[tag] = data[value_at:position].rstrip(b"\0 ").decode("ascii", "replace")
     syntax = found[0x00100002]
     if not _is_uid(syntax.encode()):

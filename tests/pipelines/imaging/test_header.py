@@ -245,6 +245,15 @@ def test_a_sequence_in_place_of_a_character_set_is_rejected() -> None:
     assert "(0008,0005) is a sequence" in why_rejected(data[:at] + sequence + data[end:])
 
 
+def test_a_uid_of_the_file_meta_information_in_another_value_representation_is_rejected() -> None:
+    # pydicom opens no file whose transfer syntax is of a representation that it does not know
+    data = as_bytes(CT[0])
+    for number in (2, 3, 16):
+        element = struct.pack("<HH2s", 2, number, b"UI")
+        assert data.count(element) == 1
+        assert "value representation" in why_rejected(data.replace(element, element[:4] + b"UY"))
+
+
 def test_a_transfer_syntax_that_is_no_uid_is_rejected() -> None:
     data = written(CT[0], ExplicitVRLittleEndian)
     assert "transfer syntax" in why_rejected(data.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.1000\xc9.1.2.1\0", 1))
