@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.extraction.firstorder import EPSILON
+from pipelines.extraction.region import STEPS
 
 
 def matters(features: Mapping[str, float], gap: float, *, levels: int) -> bool:
@@ -35,27 +36,34 @@ def matters(features: Mapping[str, float], gap: float, *, levels: int) -> bool:
     )
 
 
-def glcm_features(pairs: NDArray[np.uint32], histogram: NDArray[np.int64]) -> dict[str, float]:
+def glcm_features(
+    pairs: NDArray[np.uint32], histogram: NDArray[np.int64], shape: tuple[int, int, int]
+) -> dict[str, float]:
     """The features that can cancel, from the same NumPy operations on arrays of the same layout as in PyRadiomics.
 
     Parameters
     ----------
     pairs
         Co-occurrences, shape (13, levels + 1, levels + 1), of each direction.
+    shape
+        Of the smallest box around the lesion: PyRadiomics knows no direction that leads out of it at once.
 
     References
     ----------
     PyRadiomics `glcm.py`.
     """
     # PyRadiomics looks from a voxel at its successor, the kernels at its predecessor
-    counts = np.ascontiguousarray(pairs[:, 1:, 1:].transpose(2, 1, 0)[None], dtype=np.float64)
-    occurring = np.flatnonzero(histogram[1:])
-    p = np.ascontiguousarray(counts[:, occurring][:, :, occurring])
+    known = [all(size > 1 for size, to in zip(shape, step, strict=True) if to) for step in STEPS]
+    counts = np.ascontiguousarray(pairs[known, 1:, 1:].transpose(2, 1, 0)[None], dtype=np.float64)
+    occurring, missing = np.flatnonzero(histogram[1:]), np.flatnonzero(histogram[1:] == 0)
+    # how numpy.delete lays its result out depends on how much it deletes, and the order of all sums on that
+    p = np.delete(np.delete(counts, missing, 1), missing, 2)
     p += np.transpose(p, (0, 2, 1, 3)).copy()
     total = np.sum(p, (1, 2))
     empty = np.where(np.sum(total, 0) == 0)
-    p = np.delete(p, empty, 3)
-    total = np.delete(total, empty, 1)
+    if len(empty[0]):
+        p = np.delete(p, empty, 3)
+        total = np.delete(total, empty, 1)
     p /= total[:, None, None, :]
 
     level_count = histogram.size - 1

@@ -115,7 +115,7 @@ def coefficients(sigma_mm: float, step_mm: float, order: int) -> NDArray[np.floa
         )
         sum_n, first_n, second_n = sum_2 + beta * sum_0, first_2 + beta * first_0, second_2 + beta * second_0
         alpha = second_n * sum_d * sum_d - second_d * sum_n * sum_d
-        alpha += -2 * first_n * first_d * sum_d + 2 * first_d * first_d * sum_n
+        alpha = alpha - 2 * first_n * first_d * sum_d + 2 * first_d * first_d * sum_n
         alpha /= sum_d * sum_d * sum_d
         scale = sigma_mm * sigma_mm / alpha
     n0, n1, n2, n3 = (value * scale for value in raw)

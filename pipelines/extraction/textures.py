@@ -169,16 +169,18 @@ def _matrix_features(
         "glszm": native.glszm_features(workspace.zones, zone_count, level_count, count),
         "gldm": native.gldm_features(dependence_counts, count),
     }
-    found = {"glcm": _glcm_features(pairs, histogram)}
+    found = {"glcm": _glcm_features(pairs, histogram, region.shape)}
     for family, values in by_size.items():
         named = zip(SIZE_FEATURES[family], values.tolist(), strict=True)
         found[family] = {name: value for name, value in named if name is not None}
     return found
 
 
-def _glcm_features(pairs: NDArray[np.uint32], histogram: NDArray[np.int64]) -> dict[str, float]:
+def _glcm_features(
+    pairs: NDArray[np.uint32], histogram: NDArray[np.int64], shape: tuple[int, int, int]
+) -> dict[str, float]:
     values, gap = native.glcm_features(pairs)
     found = dict(zip(GLCM_FEATURES, values.tolist(), strict=True))
     if cancellation.matters(found, gap, levels=int((histogram > 0).sum())):
-        found.update(cancellation.glcm_features(pairs, histogram))
+        found.update(cancellation.glcm_features(pairs, histogram, shape))
     return found

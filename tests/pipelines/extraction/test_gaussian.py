@@ -22,6 +22,19 @@ def test_the_laplacian_equals_itk_to_the_last_bit(spacing_mm: tuple[float, float
     assert np.array_equal(found, expected[2:9, :, 5:])
 
 
+@pytest.mark.parametrize("sigma_mm", [1.0, 1.7, 2.0, 3.0, 4.0, 5.0])
+@pytest.mark.parametrize("spacing_mm", SPACINGS)
+def test_the_laplacian_of_one_value_is_the_rounding_of_itk(
+    spacing_mm: tuple[float, float, float], sigma_mm: float
+) -> None:
+    # nothing but the last bits of the coefficients is left of it
+    voxels = np.full((14, 21, 23), 36, np.int16)
+    expected = sitk.GetArrayFromImage(sitk.LaplacianRecursiveGaussian(image_of(voxels, spacing_mm), sigma_mm, True))
+    assert np.array_equal(
+        laplacian(voxels.astype(np.float32), spacing_mm, sigma_mm, ((0, 14), (0, 21), (0, 23))), expected
+    )
+
+
 @pytest.mark.parametrize("sigma_mm", [0.5, 1.0, 2.0])
 @pytest.mark.parametrize("spacing_mm", SPACINGS)
 def test_smoothing_equals_itk_to_the_last_bit(spacing_mm: tuple[float, float, float], sigma_mm: float) -> None:
