@@ -28,7 +28,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -36,13 +36,13 @@ import numpy as np
 from pydicom import Dataset, dcmread
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEG2000Lossless
 
+from benchmarks.pages import keep
 from node.adapters.dimse import C_STORE_RQ, status_of
 from tests.dicom import as_bytes, ct_series
 from tests.node.client import dataset_of
 from tests.tools import free_port, listens, wait_for
 
 _PDU: Final = 131072
-_BEGIN, _END = "<!-- ingest: begin -->", "<!-- ingest: end -->"
 _DISK: Final = "disk"
 _SYNTAXES: Final = {"native": str(ExplicitVRLittleEndian), "j2k": str(JPEG2000Lossless)}
 
@@ -442,16 +442,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             rows += [best(of_one) for of_one in found.values()]
             print(report(rows[-len(found) :]), flush=True)
     if chosen.write is not None:
-        keep(chosen.write, rows)
-
-
-def keep(folder: Path, rows: Sequence[Row]) -> None:
-    """Write the table into the page about benchmarks, between its marks, and as JSON."""
-    page = folder / "benchmarks.md"
-    text = page.read_text("utf-8")
-    begin, end = text.index(_BEGIN) + len(_BEGIN), text.index(_END)
-    page.write_text(f"{text[:begin]}\n{report(rows)}\n{text[end:]}", "utf-8")
-    (folder / "ingest.json").write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+        keep(chosen.write, "ingest", report(rows), rows)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,12 @@ machine, so that more of them than it has cores cannot gain.
 """
 
 import argparse
-import json
 import os
 import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -24,6 +23,7 @@ from typing import Final
 import numpy as np
 
 from benchmarks.ingest import usage
+from benchmarks.pages import keep
 from node.adapters.association import PeerAddress
 from node.adapters.storage_scu import Sendable, StorageScu
 from node.bootstrap.stores import open_stores
@@ -35,7 +35,6 @@ from tests.node.postgres import empty_database, postgresql
 from tests.tools import ENDED, redis, running, wait_for, write_config
 
 _NATIVE: Final = "1.2.840.10008.1.2.1"
-_BEGIN, _END = "<!-- scaling: begin -->", "<!-- scaling: end -->"
 _PATIENCE_S: Final = 1800.0
 _ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -169,10 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             rows.append(measured(workers, studies[: chosen.cases + 2 * workers], chosen.disk))
             print(report(rows), flush=True)
     if chosen.write is not None:
-        page = chosen.write / "benchmarks.md"
-        before, _, rest = page.read_text("utf-8").partition(_BEGIN)
-        page.write_text(f"{before}{_BEGIN}\n{report(rows)}\n{_END}{rest.partition(_END)[2]}", "utf-8")
-        (chosen.write / "scaling.json").write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+        keep(chosen.write, "scaling", report(rows), rows)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
 """Ask another DICOM application for an association, and tell in words why there is none."""
 
-import socket
-import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pydicom.uid import UID
-from pynetdicom import AE, DEFAULT_TRANSFER_SYNTAXES, build_role, evt
+from pynetdicom import AE, DEFAULT_TRANSFER_SYNTAXES, build_role
 
+from node.adapters.bounded import BoundedAssociation, BrokenOff, hang_up, watched
+from node.adapters.requestor import requestor
 from node.adapters.tls import Tls
 from pipelines.domain.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pipelines.domain.reasons import Rejected
@@ -16,7 +17,6 @@ from pipelines.domain.reasons import Rejected
 # (source, diagnostic) of an A-ASSOCIATE-RJ, PS3.8 table 9-21
 _CALLING_UNKNOWN: Final = (1, 3)
 _CALLED_UNKNOWN: Final = (1, 7)
-_ANSWER_S: Final = 30.0
 _GRACE_S: Final = 5.0
 _TOO_BUSY: Final = frozenset({(3, 1), (3, 2)})
 
@@ -105,7 +105,7 @@ class ScpService:
 
 def associate(
     ae_title: str, peer: PeerAddress, contexts: Iterable[Context], *, handlers: Sequence[Any] = ()
-) -> Any | Rejected:
+) -> BoundedAssociation | Rejected:
     """An established association, or the reason why there is none.
 
     Parameters
@@ -117,8 +117,8 @@ def associate(
 
     Returns
     -------
-    Association
-        pynetdicom's; the caller releases it.
+    BoundedAssociation
+        The caller closes it.
     Rejected
         `NET-001` unreachable, `NET-002` rejected, `NET-004` without any presentation context.
     """
@@ -135,18 +135,29 @@ def associate(
         if context.as_scp:
             roles[context.abstract_syntax] = build_role(context.abstract_syntax, scp_role=True)
     try:
-        association = ae.associate(
-            peer.host,
-            peer.port,
-            ae_title=peer.ae_title,
-            ext_neg=list(roles.values()),
-            evt_handlers=[(evt.EVT_CONN_OPEN, _no_delay), *handlers],
-            tls_args=(peer.tls.client(), peer.tls_name or peer.host) if peer.tls is not None else None,
+        association = requestor(
+            ae,
+            (peer.host, peer.port),
+            peer.ae_title,
+            roles=roles.values(),
+            handlers=handlers,
+            tls=(peer.tls.client(), peer.tls_name or peer.host) if peer.tls is not None else None,
+            unit_s=peer.timeout_s,
         )
     except OSError as fault:  # no address belongs to the name
         return unknown_host(peer, fault)
+    # each for the connection, the answer and the end of what came to nothing
+    with suppress(BrokenOff), watched(association, 3 * peer.timeout_s + _GRACE_S):
+        association.request()
     if association.is_established:
-        return association
+        association.start()
+        association.forget_what_was_not_proposed()
+        bounded = BoundedAssociation(association)
+        if bounded.accepted:
+            return bounded
+        bounded.close()
+        return nothing_accepted(peer)
+    hang_up(association)
     if association.is_rejected:
         answer = association.acceptor.primitive
         said = (getattr(answer, "result_source", None), getattr(answer, "diagnostic", None))
@@ -208,22 +219,3 @@ def rejected(ae_title: str, peer: PeerAddress, said: tuple[int | None, int | Non
         f"{peer.where} rejected the association.",
         f"Enter AE title {ae_title} in that system and check the AE title that this node calls.",
     )
-
-
-def close(association: Any, *, lost: bool = False) -> None:
-    """End an association if it still stands, with an abort when it is out of step."""
-    if not association.is_established:
-        return
-    # pynetdicom 3.0.4 waits without end for its own thread to pause, which may never say so; this wakes both
-    limit_s = (association.acse_timeout or _ANSWER_S) + _GRACE_S
-    giving_up = threading.Timer(limit_s, association.kill)
-    giving_up.daemon = True
-    giving_up.start()
-    try:
-        association.abort() if lost else association.release()
-    finally:
-        giving_up.cancel()
-
-
-def _no_delay(event: Any) -> None:
-    event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

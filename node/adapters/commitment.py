@@ -3,19 +3,21 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pydicom import Dataset
 from pydicom.uid import UID
 from pynetdicom import evt
 
-from node.adapters.association import Context, PeerAddress, ScpService, associate, close
+from node.adapters.association import Context, PeerAddress, ScpService, associate
+from node.adapters.bounded import BoundedAssociation
 from node.logs import Log
 from node.ports import CommitmentReport, ObjectRef
 from node.services.commit import Custodian
 from pipelines.domain.identifiers import SopClassUID, SopInstanceUID
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import STORAGE_COMMITMENT
+from pipelines.imaging.damaged import READ_FAULTS
 
 INSTANCE: Final = UID("1.2.840.10008.1.20.1.1")
 """The well-known instance that every request names (PS3.4 J.3.5)."""
@@ -36,8 +38,8 @@ STATUSES: Final[dict[int, str]] = {
     _SUCCESS: "the request is on the disk, or the report was taken",
     _PROCESSING_FAILURE: "internal error of the node",
     _NO_SUCH_EVENT: "a report of an unknown event type",
-    _INVALID_ARGUMENT: "no transaction or no object is named, or the UID of an earlier request is used for other "
-    "objects; for a report: the transaction is not one of the node's",
+    _INVALID_ARGUMENT: "the data set cannot be read, no transaction or no object is named, or the UID of an earlier "
+    "request is used for other objects; for a report: the transaction is not one of the node's",
     _NO_SUCH_ACTION: "another action than the request for commitment",
 }
 """What the node answers to an N-ACTION and to an N-EVENT-REPORT."""
@@ -46,6 +48,7 @@ ASKING: Final = Context(STORAGE_COMMITMENT)
 # we are the provider of the service, and the one who opens the association (PS3.4 J.3.3.1)
 REPORTING: Final = Context(STORAGE_COMMITMENT, as_scp=True)
 
+T = TypeVar("T")
 Take = Callable[[str, CommitmentReport], bool]
 """What becomes of a report from an AE title; False when nobody asked for it."""
 
@@ -86,20 +89,20 @@ class CommitmentScu:
         if isinstance(association, Rejected):
             return _without_commitment(association, peer)
         try:
-            status, _ = association.send_n_action(
+            status = association.send_n_action(
                 request_dataset(transaction_uid, objects), _REQUEST, STORAGE_COMMITMENT, INSTANCE
             )
         except RuntimeError:  # the association is gone
             return _no_answer(peer)
         if "Status" not in status:
-            close(association, lost=True)
+            association.close(lost=True)
             return _no_answer(peer)
         if status.Status == _SUCCESS:
             self._hold(association, lambda: reported.is_set() or answered())
-        close(association)
+        association.close()
         return _judged(int(status.Status), peer)
 
-    def _hold(self, association: Any, done: Callable[[], bool]) -> None:
+    def _hold(self, association: BoundedAssociation, done: Callable[[], bool]) -> None:
         until = time.monotonic() + self._hold_s
         while time.monotonic() < until and association.is_established and not done():
             time.sleep(_LOOK_EVERY_S)
@@ -109,15 +112,15 @@ class CommitmentScu:
         if isinstance(association, Rejected):
             return _without_commitment(association, peer)
         fault = send_report(association, report, peer)
-        close(association, lost=fault is not None and fault.code == "NET-005")
+        association.close(lost=fault is not None and fault.code == "NET-005")
         return fault
 
 
-def send_report(association: Any, report: CommitmentReport, peer: str) -> Rejected | None:
+def send_report(association: BoundedAssociation, report: CommitmentReport, peer: str) -> Rejected | None:
     """Send an N-EVENT-REPORT over an open association; the fault when the other side did not take it."""
     kind = _SOME_FAILED if report.denied else _ALL_KEPT
     try:
-        status, _ = association.send_n_event_report(report_dataset(report), kind, STORAGE_COMMITMENT, INSTANCE)
+        status = association.send_n_event_report(report_dataset(report), kind, STORAGE_COMMITMENT, INSTANCE)
     except (RuntimeError, ValueError):  # the association, or its presentation context, is gone
         return _no_answer(peer)
     return _judged(int(status.Status), peer) if "Status" in status else _no_answer(peer)
@@ -130,7 +133,7 @@ def commitment_service(custodian: Custodian, take: Take, log: Log) -> ScpService
         if event.request.ActionTypeID != _REQUEST:
             return _NO_SUCH_ACTION, None
         try:
-            asked = read_request(event.action_information)
+            asked = _understood(lambda: read_request(event.action_information))
             if asked is None:
                 return _INVALID_ARGUMENT, None
             requester = event.assoc.requestor.ae_title.strip()
@@ -162,17 +165,27 @@ def _answer_here(association: Any, custodian: Custodian, requester: str, log: Lo
 
     def answer() -> None:
         try:
-            custodian.answer_now(requester, lambda report: send_report(association, report, requester))
+            custodian.answer_now(
+                requester, lambda report: send_report(BoundedAssociation(association), report, requester)
+            )
         except Exception:
             log.error("commitment_report_failed", traceback=True)
 
     association.bind(evt.EVT_DIMSE_SENT, report)
 
 
+def _understood(read: Callable[[], T]) -> T | None:
+    """What `read` makes of a data set; None when that cannot be decoded."""
+    try:
+        return read()
+    except READ_FAULTS:
+        return None
+
+
 def _take_report(event: Any, ae_title: str, take: Take) -> int:
     if event.request.EventTypeID not in (_ALL_KEPT, _SOME_FAILED):
         return _NO_SUCH_EVENT
-    report = read_report(event.event_information)
+    report = _understood(lambda: read_report(event.event_information))
     if report is None:
         return _INVALID_ARGUMENT
     return _SUCCESS if take(ae_title, report) else _INVALID_ARGUMENT

@@ -23,6 +23,7 @@ from pynetdicom.pdu_primitives import (
 from pynetdicom.presentation import PresentationContext, negotiate_as_acceptor
 
 from node.adapters.guard import AddressList, Pace
+from node.adapters.request_items import with_known_items
 from node.adapters.store_association import Negotiated, StoreAssociation
 from node.adapters.tls import Tls
 from node.adapters.upper_layer import (
@@ -327,7 +328,7 @@ class FrontDoor:
             raise ProtocolError(AbortReason.UNEXPECTED_PDU, "the first unit asks for no association")
         if length > _MAX_REQUEST_BYTES:
             raise ProtocolError(AbortReason.INVALID_PARAMETER, f"a request of {length} bytes")
-        unit = bytes((kind, 0)) + length.to_bytes(4, "big") + bytes(wire.exactly(length))
+        unit = with_known_items(bytes((kind, 0)) + length.to_bytes(4, "big") + bytes(wire.exactly(length)))
         try:
             request = A_ASSOCIATE_RQ()
             request.decode(unit)
@@ -337,6 +338,9 @@ class FrontDoor:
             raise ProtocolError(AbortReason.INVALID_PARAMETER, "the request cannot be read") from fault
         if not contexts or not length:
             raise ProtocolError(AbortReason.INVALID_PARAMETER, "the request proposes nothing")
+        # PS3.8 table 9-13: one abstract syntax each, and at least one transfer syntax
+        if not all(one.abstract_syntax and one.transfer_syntax for one in contexts):
+            raise ProtocolError(AbortReason.INVALID_PARAMETER, "the request proposes a context without a syntax")
         return _Asked(unit, primitive, address)
 
     def _refusal(self, asked: _Asked) -> tuple[int, int, int] | None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, bindparam, insert, select, update
@@ -14,6 +15,7 @@ from node.adapters import clinical_schema as c
 from node.adapters import ledger_schema as t
 from node.adapters.receipt_statements import InFile, OnServer, ReceiptStatements, begun
 from node.adapters.turns import Turns
+from node.errors import TransientError
 from node.ports import Receipt, Sender, StoredFile
 from pipelines.domain.instance import InstanceRef
 from pipelines.domain.sop_classes import CT_IMAGES, READER_REPORTS, SEGMENTATIONS
@@ -59,6 +61,8 @@ class Receipts:
         # otherwise, which takes longer than the transaction
         self._keep_connection = engine.dialect.name == "sqlite"
         self._kept: tuple[int, Connection] | None = None
+        self._path = Path(engine.url.database or "")
+        self._file: tuple[int, int] | None = None
         self._turns = Turns(f"{engine.url.database}-receipts", patience_s=_PATIENCE_S)
         self._statements: ReceiptStatements = InFile() if self._keep_connection else OnServer()
         make: Any = sqlite.insert if self._keep_connection else postgresql.insert
@@ -80,15 +84,27 @@ class Receipts:
             return
         # a process that was forked from this one must not touch its connection
         if self._kept is None or self._kept[0] != os.getpid():
+            self._file = self._present_file()
             self._kept = (os.getpid(), self._engine.connect().execution_options(isolation_level="AUTOCOMMIT"))
         connection = self._kept[1]
         try:
             with self._turns.mine(), begun(connection):
                 yield connection
+            if self._present_file() != self._file:
+                # it was removed or replaced: what went into the old one is known to nobody who comes later
+                raise TransientError("RCV-005", "The ledger cannot be written: its file is not there.")
         except BaseException:
             self._kept = None
             connection.close()
             raise
+
+    def _present_file(self) -> tuple[int, int] | None:
+        """Which file stands under the name of the ledger."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _receipts(self, connection: Connection, arrivals: Sequence[Arrived]) -> list[Receipt]:
         first: dict[str, Arrived] = {}

@@ -1,6 +1,7 @@
 """Attribute matching of queries against data sets that are held in memory (PS3.4 C.2.2.2)."""
 
 import re
+from functools import lru_cache
 
 from pydicom import DataElement, Dataset
 
@@ -66,5 +67,18 @@ def _in_range(value: str, asked: str) -> bool:
 
 def _like(value: str, pattern: str) -> bool:
     """Wild cards: any number of characters for *, one for ?; names in any case."""
-    expression = "".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern)
-    return re.fullmatch(expression, value, re.IGNORECASE | re.DOTALL) is not None
+    # what asks for more characters than there are needs no look, however long it is
+    return len(pattern) - pattern.count("*") <= len(value) and _expression(pattern).fullmatch(value) is not None
+
+
+@lru_cache(maxsize=16)
+def _expression(pattern: str) -> re.Pattern[str]:
+    """A pattern as a regular expression whose effort grows with the lengths of both, whatever somebody asks.
+
+    The earliest place of each part between two * is as good as any later one, so none is ever looked for again; tried
+    in all combinations, a few dozen * would keep the process busy for years.
+    """
+    begin, *others = ("".join("." if c == "?" else re.escape(c) for c in part) for part in pattern.split("*"))
+    if others:
+        begin += "".join(f"(?>.*?{part})" for part in others[:-1] if part) + f".*{others[-1]}"
+    return re.compile(begin, re.IGNORECASE | re.DOTALL)

@@ -13,6 +13,7 @@ from pydicom.uid import ImplicitVRLittleEndian
 
 from node.services.trail import Trail
 from pipelines.domain.sop_classes import STUDY_ROOT_FIND
+from pipelines.imaging.damaged import READ_FAULTS
 
 _PATIENT_GROUP: Final = 0x0010
 _IMPERSONAL: Final = frozenset({"UI", "CS"})
@@ -43,19 +44,27 @@ class QueryAudit:
         self._trail.asked_by(who, address, sop_class, self._encoded(keys), ImplicitVRLittleEndian)
 
     def _encoded(self, keys: Dataset) -> bytes:
-        told = Dataset()
-        for element in keys:
-            kept = self._identify or (element.tag.group != _PATIENT_GROUP and element.VR in _IMPERSONAL)
-            told[element.tag] = element if kept else DataElement(element.tag, element.VR, _nothing(element.VR))
-        buffer = DicomBytesIO()
-        buffer.is_little_endian, buffer.is_implicit_VR = True, True
-        write_dataset(buffer, told)
-        encoded: bytes = buffer.getvalue()
-        return encoded
+        return b"".join(self._encoded_element(element) for element in keys)
+
+    def _encoded_element(self, element: DataElement) -> bytes:
+        nothing = DataElement(element.tag, element.VR, [] if element.VR == "SQ" else None)
+        if not self._identify and (element.tag.group == _PATIENT_GROUP or element.VR not in _IMPERSONAL):
+            return _written(nothing)
+        try:
+            return _written(element)
+        except READ_FAULTS:
+            # whoever asks may ask for a UID of letters that DICOM does not have; the query is told of all the same
+            return _written(nothing)
 
 
-def _nothing(vr: str) -> list[Dataset] | None:
-    return [] if vr == "SQ" else None
+def _written(element: DataElement) -> bytes:
+    buffer = DicomBytesIO()
+    buffer.is_little_endian, buffer.is_implicit_VR = True, True
+    told = Dataset()
+    told[element.tag] = element
+    write_dataset(buffer, told)
+    encoded: bytes = buffer.getvalue()
+    return encoded
 
 
 class WebAudit:

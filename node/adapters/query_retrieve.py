@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from pydicom import Dataset
 from pynetdicom import _config, evt
 
-from node.adapters.association import Context, PeerAddress, associate, close
+from node.adapters.association import Context, PeerAddress, associate
 from node.adapters.identifiers import readable
 from node.adapters.incoming import part10
 from node.logs import Log
@@ -184,12 +184,12 @@ class QueryRetrieveScu:
                 if status in _PENDING and identifier is not None:
                     found.append(readable(identifier))
                 if len(found) >= _MOST_ANSWERS:
-                    close(association, lost=True)
+                    association.close(lost=True)
                     detail = f"{peer} answers with more than {_MOST_ANSWERS} matches."
                     return Rejected("NET-007", detail, "Look whether that system heeds the keys of a query.")
         except RuntimeError:  # the association is gone
             status = None
-        close(association, lost=status is None)
+        association.close(lost=status is None)
         return found if status == _SUCCESS else self._fault(peer, "query", status)
 
     def _retrieve(self, source: Source, keys: Dataset) -> Retrieved:
@@ -201,13 +201,13 @@ class QueryRetrieveScu:
         association = associate(self._ae_title, source.address, contexts, handlers=handlers)
         if isinstance(association, Rejected):
             return Retrieved(0, 0, _renamed(association, peer, "send what it has"))
-        if model not in {context.abstract_syntax for context in association.accepted_contexts}:
-            close(association)
+        if model not in association.accepted:
+            association.close()
             fault = Rejected("NET-004", f"{peer} does not offer C-GET.", 'Set retrieve = "move" for that peer.')
             return Retrieved(0, 0, fault)
         self._queried(peer, model, keys)
         # a peer may fetch from a tape before it sends, and say nothing meanwhile
-        association.dimse_timeout = association.network_timeout = self._retrieve_timeout_s
+        association.wait_for_answers(self._retrieve_timeout_s)
         last = Dataset()
         try:
             answers = (
@@ -220,7 +220,7 @@ class QueryRetrieveScu:
         except RuntimeError:  # the association is gone
             last = Dataset()
         status = last.get("Status")
-        close(association, lost=status is None)
+        association.close(lost=status is None)
         completed = int(last.get("NumberOfCompletedSuboperations") or 0) + int(
             last.get("NumberOfWarningSuboperations") or 0
         )

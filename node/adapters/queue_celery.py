@@ -21,6 +21,7 @@ from pipelines.domain.priority import Priority
 
 QUEUE: Final = "pulmonode"
 _SQLITE_TRANSPORT: Final = "node.adapters.sqlite_broker:Transport"
+_REDIS_TRANSPORT: Final = "node.adapters.redis_broker:Transport"
 
 # three of the four lists that kombu keeps for a queue in Redis
 _FIRST_FIRST: Final = {Priority.URGENT: 0, Priority.NORMAL: 3, Priority.OFF_PEAK: 6}
@@ -151,6 +152,7 @@ def _broker_configuration(broker: str, settings: QueueSettings) -> dict[str, Any
     if scheme in ("redis", "rediss"):
         return {
             "broker_url": broker,
+            "broker_transport": _REDIS_TRANSPORT,
             "broker_transport_options": {
                 "visibility_timeout": settings.redis_visibility_timeout_s,
                 # look that often for messages that ran out of it, and each time rather than every tenth

@@ -8,6 +8,7 @@ from pydicom.uid import UID
 from pynetdicom import AE, evt
 
 from node.adapters.association import Acceptable, ScpService
+from node.adapters.bounded import abort
 from node.adapters.front_door import FrontDoor, Rules, nothing_offered
 from node.adapters.incoming import part10
 from node.adapters.replayed import Replayed, Signals
@@ -144,7 +145,7 @@ class StorageScp:
         """Close the port and abort what is still open."""
         self._door.close()
         for association in self._server.active_associations if self._server is not None else ():
-            association.abort()
+            abort(association)
 
     def _serve_elsewhere(self, connection: socket.socket, address: tuple[Any, ...], request: bytes) -> None:
         self._server.process_request(Replayed(connection, request, self._signals), address)

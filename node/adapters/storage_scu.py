@@ -158,8 +158,7 @@ class StorageScu:
             status = association.send_c_echo()
         except RuntimeError:  # the association is gone
             return judge(None, peer).fault
-        if association.is_established:
-            association.release()
+        association.close()
         return judge(status.get("Status"), peer).fault
 
 

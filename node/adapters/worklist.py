@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pydicom import Dataset
 from pynetdicom import _config
 
-from node.adapters.association import Context, PeerAddress, associate, close
+from node.adapters.association import Context, PeerAddress, associate
 from node.adapters.identifiers import readable
 from node.ports import PatientIdentity
 from pipelines.domain.order import Order
@@ -56,7 +56,7 @@ class WorklistScu:
                     found.append(readable(item))
         except RuntimeError:  # the association is gone
             status = None
-        close(association, lost=status is None)
+        association.close(lost=status is None)
         if status is None:
             detail = f"{self._peer.name} broke off a worklist query without an answer."
             return Rejected("NET-005", detail, "Look at the log of that system.")

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from node.adapters.steps.audit import StepAudit
 from node.adapters.steps.boards import OwnBoard, PeerBoard, Wanted, send_event
 from node.adapters.steps.scp import StepScp
 from node.bootstrap.machine import utc_now
@@ -29,6 +30,7 @@ def make_step_scp(settings: Settings, stores: Stores) -> StepScp:
         cancel_requested=cancel_requested,
         receivers=tuple(names),
         queried=make_query_audit(settings, stores.trail).answered,
+        accessed=StepAudit(stores.steps, stores.trail.step_accessed, identify=settings.audit.identify_patients),
     )
 
 

@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from node.adapters.association import Context, associate, close
+from node.adapters.association import Context, associate
 from node.adapters.storage_scu import Sendable
 from node.bootstrap.delivering import make_committer
 from node.bootstrap.gathering import make_query
@@ -132,9 +132,8 @@ def _accepted(settings: Settings, peer: Peer, classes: list[str]) -> frozenset[s
     association = associate(settings.node.ae_title, peer_address(settings, peer), contexts)
     if isinstance(association, Rejected):
         return frozenset() if association.code == "NET-004" else association
-    accepted = frozenset(str(context.abstract_syntax) for context in association.accepted_contexts)
-    close(association)
-    return accepted
+    association.close()
+    return association.accepted
 
 
 def _store(settings: Settings, stores: Stores, peer: Peer, probe: Probe) -> Rejected | None:

@@ -200,10 +200,14 @@ def _listening(bind: str, port: int) -> socket.socket:
 def _serve(app: "Starlette", listening: socket.socket, log: Log) -> None:
     import uvicorn
 
+    from node.web.impatience import ImpatientProtocol
+
     address, port = listening.getsockname()[:2]
     log.info("serving", address=address, port=port)
     # no access log: its lines would name what a query asks for, and that may be a patient
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False))
+    server = uvicorn.Server(
+        uvicorn.Config(app, http=ImpatientProtocol, ws="none", log_config=None, access_log=False, server_header=False)
+    )
     server.run(sockets=[listening])
     log.info("stopped")
 

@@ -32,6 +32,7 @@ class EventId(Enum):
     INSTANCES_ACCESSED = Code("110103", _DCM, "DICOM Instances Accessed")
     INSTANCES_TRANSFERRED = Code("110104", _DCM, "DICOM Instances Transferred")
     STUDY_DELETED = Code("110105", _DCM, "DICOM Study Deleted")
+    PROCEDURE_RECORD = Code("110111", _DCM, "Procedure Record")
     QUERY = Code("110112", _DCM, "Query")
     SECURITY_ALERT = Code("110113", _DCM, "Security Alert")
     USER_AUTHENTICATION = Code("110114", _DCM, "User Authentication")

@@ -115,7 +115,13 @@ class Receiver:
             # the same file had been given up and was removed just before; now that it is needed again it stays
             draft.keep(ref)
         if receipt is Receipt.CONFLICT:
-            self._log.warning("instance_conflicts", code="RCV-004", sop=ref.sop_instance, ae=sender.calling_ae_title)
+            self._log.warning(
+                "instance_conflicts",
+                code="RCV-004",
+                ae=sender.calling_ae_title,
+                sop=ref.sop_instance,
+                reason="Other bytes are stored under its UID; these were kept beside them and are not used.",
+            )
         return receipt
 
     def note(self, reason: Rejected, sender: Sender) -> None:

@@ -60,6 +60,33 @@ class Arrived:
     study: AuditedStudy
 
 
+@dataclass(frozen=True, slots=True)
+class StepAccess:
+    """What somebody did to a procedure step of the node's own worklist.
+
+    Attributes
+    ----------
+    who, address
+        AE title, and where from.
+    action
+        C, R, U or E: created, read, changed, or asked to be told of it.
+    step
+        SOP Instance UID; empty when none was named.
+    patient
+        Whom the step is about; None when there is no such step.
+    status
+        What was answered; 0 for success.
+    """
+
+    who: str
+    address: str
+    action: str
+    sop_class: str
+    step: str
+    patient: AuditedPatient | None
+    status: int
+
+
 class AuditedLedger(Protocol):
     """What the trail asks the ledger."""
 
@@ -202,6 +229,18 @@ class Trail:
             # how many of them is not known either: each is asked for by itself
             self._add(event, action, [there, here], _about(replace(one, instances={})))
 
+    def step_accessed(self, access: StepAccess) -> None:
+        """Tell what was done to a procedure step: a record of a procedure (PS3.15 A.5 has no message of its own)."""
+        there = Participant(access.who, Role.SOURCE, requestor=True, address=access.address)
+        here = Participant(self._ae_title, Role.DESTINATION, address=self._source.host)
+        job = Subject(SOP_CLASS, access.sop_class, "2", "20", name=access.step, details=_instance(access.step))
+        person = [_person(access.patient)] if access.patient is not None else []
+        outcome = Outcome.SUCCESS if access.status == 0 else Outcome.MINOR_FAILURE
+        detail = "" if access.status == 0 else f"status 0x{access.status:04X}"
+        self._add(
+            EventId.PROCEDURE_RECORD, access.action, [there, here], [job, *person], outcome=outcome, detail=detail
+        )
+
     def turned_away(self, refused: RefusedAssociation) -> None:
         """Tell that an association was refused; of very many only the first of each minute."""
         if not self._may_alert():
@@ -261,10 +300,11 @@ class Trail:
         *,
         kind: EventType | None = None,
         outcome: Outcome = Outcome.SUCCESS,
+        detail: str = "",
     ) -> None:
         if self._record is None:
             return
-        told = AuditEvent(event, action, self._clock(), participants, tuple(subjects), kind, outcome)
+        told = AuditEvent(event, action, self._clock(), participants, tuple(subjects), kind, outcome, detail)
         try:
             self._record.append(syslog_line(told, self._source))
         except (OSError, TransientError) as fault:
@@ -280,7 +320,15 @@ def _query(sop_class: str, query: bytes, transfer_syntax: str) -> Subject:
 
 def _about(one: AuditedStudy) -> Iterator[Subject]:
     yield study(one.study, one.instances)
-    yield patient(one.patient.id or f"sha256:{one.patient.pseudonym}", one.patient.name)
+    yield _person(one.patient)
+
+
+def _person(one: AuditedPatient) -> Subject:
+    return patient(one.id or f"sha256:{one.pseudonym}", one.name)
+
+
+def _instance(uid: str) -> dict[str, bytes]:
+    return {"SOPInstanceUID": uid.encode()} if uid else {}
 
 
 class AuditedErasure:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
-from starlette.responses import JSONResponse
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -17,7 +18,13 @@ Denied = Callable[[str], None]
 def make_app(dicomweb: Sequence[Route], others: Sequence[BaseRoute], *, token: str | None, denied: Denied) -> Starlette:
     """The application; with a `token` every request must carry it, and `denied` hears who asked without."""
     guards = [] if token is None else [Middleware(BearerToken, token=token, denied=denied)]
-    return Starlette(routes=[Mount("/dicom-web", routes=list(dicomweb)), *others], middleware=guards)
+    routes = [Mount("/dicom-web", routes=list(dicomweb)), *others]
+    return Starlette(routes=routes, middleware=guards, exception_handlers={ClientDisconnect: _gone})
+
+
+async def _gone(request: Request, fault: Exception) -> Response:
+    """Whoever breaks off in the middle of a request hears nothing of it, and no fault of the node is told of."""
+    return Response(status_code=400)
 
 
 class BearerToken:

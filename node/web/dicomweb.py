@@ -1,7 +1,7 @@
 """DICOMweb: QIDO-RS, WADO-RS and STOW-RS over what the node holds (PS3.18 10.4 to 10.6)."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -29,6 +29,7 @@ from node.web.headers import (
     attributes,
 )
 from node.web.multipart import BadMultipart, encoded, new_boundary, parts
+from pipelines.domain.identifiers import is_uid
 from pipelines.domain.instance import InstanceRef
 from pipelines.domain.reasons import Rejected
 from pipelines.imaging.damaged import READ_FAULTS
@@ -38,8 +39,13 @@ _JSON: Final = "application/dicom+json"
 _MOST_RESULTS: Final = 200
 _CHUNK: Final = 1 << 20
 _PROCESSING_FAILURE: Final = 0x0110
+_LONGEST_NUMBER: Final = 9
 _NOT_ATTRIBUTES: Final = frozenset({"limit", "offset", "includefield", "fuzzymatching"})
 _PIXELS: Final = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+
+
+Handler = Callable[[Request], Awaitable[Response]]
+"""Answers a request."""
 
 
 class Readers(Protocol):
@@ -86,17 +92,20 @@ class DicomWeb:
     def routes(self) -> list[Route]:
         study, series = "/studies/{study}", "/studies/{study}/series/{series}"
         instance = series + "/instances/{instance}"
+        retrieved: dict[str, Handler] = {
+            study + "/series": self.find_series,
+            study + "/instances": self.find_instances,
+            series + "/instances": self.find_instances,
+            **{level + "/metadata": self.metadata for level in (study, series, instance)},
+            instance + "/frames/{frames}": self.frames,
+            instance + "/bulkdata/{tag}": self.bulk_data,
+            **dict.fromkeys((study, series, instance), self.retrieve),
+        }
         return [
             Route("/studies", self.store, methods=["POST"]),
-            Route(study, self.store, methods=["POST"]),
+            Route(study, _of_uids(self.store), methods=["POST"]),
             Route("/studies", self.find_studies),
-            Route(study + "/series", self.find_series),
-            Route(study + "/instances", self.find_instances),
-            Route(series + "/instances", self.find_instances),
-            *(Route(level + "/metadata", self.metadata) for level in (study, series, instance)),
-            Route(instance + "/frames/{frames}", self.frames),
-            Route(instance + "/bulkdata/{tag}", self.bulk_data),
-            *(Route(level, self.retrieve) for level in (study, series, instance)),
+            *(Route(path, _of_uids(handler)) for path, handler in retrieved.items()),
         ]
 
     # QIDO-RS
@@ -331,6 +340,18 @@ class _TooLarge(Exception):
     """The request is larger than it may be."""
 
 
+def _of_uids(handler: Handler) -> Handler:
+    """The handler of a path with UIDs in it; what is none is looked for nowhere."""
+
+    async def handle(request: Request) -> Response:
+        named = request.path_params
+        if all(is_uid(named[level]) for level in ("study", "series", "instance") if level in named):
+            return await handler(request)
+        return _missing()
+
+    return handle
+
+
 def _query(request: Request) -> tuple[Dataset, int, int]:
     """Keys, limit and offset of a search; parameters that are no attributes are left out (PS3.18 8.3.4)."""
     query = Dataset()
@@ -361,7 +382,10 @@ def _address(request: Request) -> str:
 
 
 def _number(text: str | None, default: int) -> int:
-    return int(text) if text is not None and text.isdecimal() else default
+    if text is None or not (text.isascii() and text.isdecimal()):
+        return default
+    # beyond what the ledger can count there is nothing to be found
+    return int(text) if len(text) <= _LONGEST_NUMBER else 10**_LONGEST_NUMBER
 
 
 def _listed(value: Any) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from pipelines.domain.readings import Question, Source
 _MOST_BYTES: Final = 65_536
 _MOST_DECISIONS: Final = 200
 _LONGEST_REASON: Final = 500
+_LARGEST: Final = 2**63 - 1
 
 
 class ReviewApi:
@@ -36,7 +37,7 @@ class ReviewApi:
         ]
 
     async def shown(self, request: Request) -> Response:
-        return await run_in_threadpool(self._shown, CaseId(request.path_params["case"]))
+        return await run_in_threadpool(self._shown, _case(request))
 
     def _shown(self, case: CaseId, status: int = 200) -> Response:
         found = self._readings.case_read(case)
@@ -45,12 +46,15 @@ class ReviewApi:
         return JSONResponse(facts(found, self._readings.readings(found.patient)), status)
 
     async def decide(self, request: Request) -> Response:
+        # what a page of somebody else can have a browser send is never JSON, unless the browser asks first
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            return _problem(415, "The Content-Type is application/json.")
         taken = bytearray()
         async for chunk in request.stream():
             taken += chunk
             if len(taken) > _MOST_BYTES:
                 return _problem(413, f"The request has more than {_MOST_BYTES} bytes.")
-        return await run_in_threadpool(self._decide, CaseId(request.path_params["case"]), bytes(taken))
+        return await run_in_threadpool(self._decide, _case(request), bytes(taken))
 
     def _decide(self, case: CaseId, body: bytes) -> Response:
         found = self._readings.case_read(case)
@@ -70,7 +74,7 @@ class ReviewApi:
 
     async def take_back(self, request: Request) -> Response:
         return await run_in_threadpool(
-            self._take_back, CaseId(request.path_params["case"]), int(request.path_params["number"])
+            self._take_back, _case(request), min(int(request.path_params["number"]), _LARGEST)
         )
 
     def _take_back(self, case: CaseId, number: int) -> Response:
@@ -121,6 +125,11 @@ def _answer(one: Any) -> tuple[Question, str, int | None]:
     if lesion is not None and (not isinstance(lesion, int) or isinstance(lesion, bool)):
         raise ValueError("lesion is the number of a lesion of the case.")
     return question, answer, lesion
+
+
+def _case(request: Request) -> CaseId:
+    """The case in the path; a number that no ledger counts to is the number of none."""
+    return CaseId(min(int(request.path_params["case"]), _LARGEST))
 
 
 def _problem(status: int, text: str) -> Response:

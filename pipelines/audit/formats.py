@@ -55,7 +55,11 @@ def _csv(data: bytes) -> Iterator[tuple[str, Record]]:
         raise _UnreadableError("the file is no UTF-8 text") from fault
     separator = max(",;\t", key=text.partition("\n")[0].count)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    yield from _rows([(f"line {rows.line_num}", row) for row in rows])
+    try:
+        lines = [(f"line {rows.line_num}", row) for row in rows]
+    except csv.Error as fault:
+        raise _UnreadableError(f"line {rows.line_num} cannot be read: {fault}") from fault
+    yield from _rows(lines)
 
 
 def _workbook(data: bytes) -> Iterator[tuple[str, Record]]:

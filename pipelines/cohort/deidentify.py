@@ -17,9 +17,11 @@ from pydicom.multival import MultiValue
 from pydicom.uid import UID
 
 from pipelines.cohort.pseudonyms import Pseudonyms
+from pipelines.domain.charsets import UTF_8
 from pipelines.domain.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, SopClassUID
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES, SEGMENTATIONS
+from pipelines.imaging.damaged import READ_FAULTS
 
 METHOD: Final = "pulmonode: PS3.15 Annex E Basic Profile, dates shifted"
 _CODES: Final = (
@@ -60,6 +62,8 @@ _EMPTY_IF_THERE: Final = frozenset(
 )  # fmt: skip
 """Attributes of type 2 in these IODs: they stay, without a value."""
 _TEXT_VRS: Final = frozenset({"AE", "AS", "LO", "LT", "PN", "SH", "ST", "UC", "UN", "UR", "UT"})
+_ASCII_VRS: Final = frozenset({"CS", "DS", "IS", "UI"})
+"""No character set changes what these are written in (PS3.5 section 6.1.2.3); other characters are damage."""
 _SEQUENCES_REMOVED: Final = frozenset({"RequestAttributesSequence", "OriginalAttributesSequence"})
 # removed by the table as a whole, although the pixels mean nothing without them; what is in them is gone through
 _SEQUENCES_KEPT: Final = frozenset({"SourceImageSequence", "ReferencedImageSequence", "ReferencedStudySequence"})
@@ -88,8 +92,9 @@ def deidentified(dataset: Dataset, subject: Subject) -> Dataset | Rejected:
     """A copy without what identifies a patient; pixels as they are.
 
     UIDs are keyed, so that a segmentation still refers to its CT. Dates are moved by the days of the patient, times of
-    day are 00:00:00. Free text, names, private attributes, overlays and curves are gone. Methods are named in
-    Patient Identity Removed (0012,0062) and De-identification Method Code Sequence (0012,0064).
+    day are 00:00:00. Free text, names, private attributes, overlays and curves are gone, and so is what cannot be
+    decoded. Methods are named in Patient Identity Removed (0012,0062) and De-identification Method Code Sequence
+    (0012,0064).
 
     Returns
     -------
@@ -109,8 +114,10 @@ def deidentified(dataset: Dataset, subject: Subject) -> Dataset | Rejected:
     made.DeidentificationMethodCodeSequence = [_code(value, meaning) for value, meaning in _CODES]
     made.LongitudinalTemporalInformationModified = "MODIFIED"
     made.BurnedInAnnotation = "NO"
-    # only ASCII is left
-    if "SpecificCharacterSet" in made:
+    # the kind of scanner and the meaning of a code may be written in any script
+    if any(element.VR in _TEXT_VRS and not str(element.value).isascii() for element in made.iterall()):
+        made.SpecificCharacterSet = UTF_8
+    elif "SpecificCharacterSet" in made:
         del made.SpecificCharacterSet
     made.file_meta = _file_meta(dataset, made)
     return made
@@ -118,17 +125,22 @@ def deidentified(dataset: Dataset, subject: Subject) -> Dataset | Rejected:
 
 def _cleaned(dataset: Dataset, subject: Subject) -> Dataset:
     made = Dataset()
-    for element in dataset:
-        kept = _element(element, subject)
-        if kept is not None:
+    # an iteration over the data set itself ends at what cannot be decoded
+    for tag in tuple(dataset.keys()):
+        try:
+            kept = _element(dataset[tag], subject)
+        except READ_FAULTS:
+            continue
+        if kept is not None and (kept.VR not in _ASCII_VRS or str(kept.value).isascii()):
             made.add(kept)
     return made
 
 
 def _element(element: DataElement, subject: Subject) -> DataElement | None:
     tag, keyword = element.tag, element.keyword
-    # without a keyword it is private, of a repeating group, or newer than what is known here
-    if tag.is_private or not keyword or tag.group in (0x0400, 0x4000, 0xFFFA, 0xFFFC):
+    # without a keyword it is private, of a repeating group, or newer than what is known here; groups below 8 belong to
+    # messages and to the head of a file
+    if tag.is_private or not keyword or tag.group < 0x0008 or tag.group in (0x0400, 0x4000, 0xFFFA, 0xFFFC):
         return None
     if 0x5000 <= tag.group <= 0x50FF or 0x6000 <= tag.group <= 0x60FF:
         return None

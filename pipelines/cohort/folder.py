@@ -75,7 +75,10 @@ def read_cohort(clinical: str, features: str, choice: OutcomeChoice) -> Training
     Rejected
         `TRAIN-001` with all that is wrong.
     """
-    people, measured = _rows(clinical), _rows(features)
+    try:
+        people, measured = _rows(clinical), _rows(features)
+    except csv.Error as fault:
+        return _rejected([f"a table is no CSV: {fault}"])
     faults = _missing_columns(people, measured, choice)
     if faults:
         return _rejected(faults)
@@ -116,7 +119,7 @@ def read_cohort(clinical: str, features: str, choice: OutcomeChoice) -> Training
 
 def _rows(text: str) -> list[dict[str, str]]:
     # spreadsheets begin a UTF-8 file with a byte order mark
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), restval="")
+    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), restval="")
     return [{name: (value or "").strip() for name, value in row.items() if name is not None} for row in reader]
 
 

@@ -1,5 +1,6 @@
 """What the node knows of an instance from its header alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -7,6 +8,8 @@ from pipelines.domain.case import SeriesKey
 from pipelines.domain.identifiers import FrameOfReferenceUID, SeriesUID, SopClassUID, SopInstanceUID
 
 MAX_FRAME_POSITIONS: Final = 2000
+# a direction is a unit vector in print of three digits or more
+_UNIT: Final = 5e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +18,14 @@ class Plane:
 
     position_mm: tuple[float, float, float]
     orientation: tuple[float, float, float, float, float, float]
+
+
+def are_directions(orientation: Sequence[float]) -> bool:
+    """True for two perpendicular unit vectors, but for what writers round away; of anything else no normal follows."""
+    a, b, c, d, e, f = orientation
+    products = (a * a + b * b + c * c - 1, d * d + e * e + f * f - 1, a * d + b * e + c * f)
+    # what is no number is within nothing
+    return all(abs(product) <= _UNIT for product in products)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from pydicom import Dataset
-from pydicom.datadict import keyword_for_tag
+from pydicom.datadict import keyword_for_tag, repeater_has_tag
 
 from pipelines.domain.case import Case, SegmentationRef, SeriesKey
 from pipelines.domain.charsets import UTF_8
@@ -160,7 +160,9 @@ def _digest(inputs_digest: str, rule: LesionRule, assume_charset: str, tolerance
 def _header(instance: Dataset, assume_charset: str) -> Dataset | Rejected:
     """All attributes but the pixels and what describes single frames, text decoded."""
     tags = instance.keys()  # an iteration over the data set itself would decode all text
-    wanted = [keyword for keyword in map(keyword_for_tag, tags) if keyword and keyword not in _NOT_IN_HEADER]
+    # overlays and curves have a keyword that stands for the tags of many groups, and no result takes them over
+    named = [keyword_for_tag(tag) for tag in tags if not repeater_has_tag(tag)]
+    wanted = [keyword for keyword in named if keyword and keyword not in _NOT_IN_HEADER]
     header, unreadable = decoded(instance, wanted, assume=assume_charset)
     # text that no result takes over may be in any character set
     taken_over = [keyword for keyword in unreadable if keyword in INHERITED]

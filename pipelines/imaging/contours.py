@@ -143,14 +143,21 @@ def _step(levels: NDArray[np.float64]) -> float:
 
 def _plane(polygons: Sequence[tuple[NDArray[np.float64], bool]], shape: tuple[int, int]) -> NDArray[np.bool_]:
     """Combine the contours of one plane, the largest first."""
-    filled = [(fill_polygon(polygon, shape), exclusive) for polygon, exclusive in polygons]
-    filled.sort(key=lambda one: -int(np.count_nonzero(one[0])))
+    # as bits, and equal ones once: a structure set may have tens of thousands of contours in one plane
+    filled: list[tuple[int, bytes, bool]] = []
+    known: dict[bytes, bytes] = {}
+    for polygon, exclusive in polygons:
+        pixels = fill_polygon(polygon, shape)
+        bits = np.packbits(pixels).tobytes()
+        filled.append((int(np.count_nonzero(pixels)), known.setdefault(bits, bits), exclusive))
+    filled.sort(key=lambda one: -one[0])
     inside = np.zeros(shape, dtype=np.bool_)
-    seen: list[NDArray[np.bool_]] = []
-    for pixels, exclusive in filled:
-        if not exclusive and any(np.array_equal(pixels, other) for other in seen):
+    seen: set[bytes] = set()
+    for _, bits, exclusive in filled:
+        if not exclusive and bits in seen:
             continue
-        seen.append(pixels)
+        seen.add(bits)
+        pixels = np.unpackbits(np.frombuffer(bits, np.uint8), count=inside.size).reshape(shape).astype(np.bool_)
         hole = exclusive or bool(inside[pixels].all())
         inside = inside ^ pixels if hole else inside | pixels
     return inside

@@ -14,7 +14,7 @@ from pipelines.domain.reasons import Rejected
 from pipelines.domain.transfer_syntaxes import TRANSFER_SYNTAXES, Compression
 from pipelines.domain.volume import CtVolume, UnreadableVoxels
 from pipelines.imaging.acquisitions import Chosen, NamedImages, choose
-from pipelines.imaging.frames import CtFrame, UnusableImage, ct_frames, is_localizer, is_picture
+from pipelines.imaging.frames import WIDEST_MM, CtFrame, UnusableImage, ct_frames, is_localizer, is_picture
 from pipelines.imaging.geometry import TOLERANCES, Gap, Tolerances
 from pipelines.imaging.upright import Lattice, Upright, grid_of, upright
 from pipelines.imaging.voxels import LazyVoxels
@@ -117,6 +117,8 @@ def _defect(chosen: Chosen) -> Rejected | None:
         more = f" and {len(stacked.gaps) - 5} more gaps" if len(stacked.gaps) > 5 else ""
         missing = "1 slice is" if stacked.missing == 1 else f"{stacked.missing} slices are"
         return Rejected("CT-002", f"{missing} missing: {places}{more} (spacing {stacked.spacing_mm:.2f} mm).", _RESEND)
+    if stacked.spacing_mm > WIDEST_MM:
+        return Rejected("CT-003", f"The slices lie {stacked.spacing_mm:.0f} mm apart.", _OTHER_SERIES)
     rise = stacked.heights_mm[-1] - stacked.heights_mm[0]
     smallest = float(np.diff(stacked.heights_mm).min())
     if not stacked.regular and rise / smallest > _MOST_SLICES * len(stacked.order):

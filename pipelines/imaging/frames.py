@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from pipelines.domain.identifiers import SopClassUID, SopInstanceUID
-from pipelines.domain.instance import Plane
+from pipelines.domain.instance import Plane, are_directions
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.volume import SliceRef
 from pipelines.imaging.damaged import READ_FAULTS
@@ -21,8 +21,8 @@ AIR_HU: Final = -1024
 _HIGHEST_HU: Final = 30710
 """The upper end of the extended CT scale; beyond it lies padding, not metal."""
 _RESEND: Final = "Send the CT series again."
-# a direction is a unit vector in print of three digits or more
-_UNIT: Final = 5e-3
+WIDEST_MM: Final = 1000.0
+"""No voxel of a CT is as wide; beyond, filters in mm have nothing to work on."""
 _MACROS: Final = (
     "PlanePositionSequence",
     "PlaneOrientationSequence",
@@ -224,14 +224,16 @@ def _frame(instance: Dataset, index: int, ref: SliceRef, sources: Sequence[Datas
     a, b, c, d, e, f = numbers("ImageOrientationPatient", 6)
     row_spacing, column_spacing = numbers("PixelSpacing", 2)
     [slope], [intercept] = numbers("RescaleSlope", 1), numbers("RescaleIntercept", 1)
-    row, column = np.array([a, b, c]), np.array([d, e, f])
-    products = np.array([row @ row - 1, column @ column - 1, row @ column])
-    if np.abs(products).max() > _UNIT:
+    if not are_directions((a, b, c, d, e, f)):
         raise UnusableImage("CT-003", instance, "ImageOrientationPatient holds no pair of perpendicular directions")
     if min(row_spacing, column_spacing) < 1e-3:
         raise UnusableImage("CT-003", instance, "PixelSpacing is not positive")
+    if max(row_spacing, column_spacing) > WIDEST_MM:
+        raise UnusableImage("CT-003", instance, f"PixelSpacing is more than {WIDEST_MM:g} mm")
     if slope == 0:
         raise UnusableImage("CT-003", instance, "RescaleSlope is 0")
+    if instance.get("BitsAllocated") == 1:
+        raise UnusableImage("CT-004", instance, "the pixel data holds single bits, which are no CT values")
     rescale_type = str(_first(sources, "RescaleType") or "").strip().upper()
     acquisition = tuple(
         (name, str(value)) for name, keywords in _ACQUISITION if (value := _first_of(sources, keywords)) is not None

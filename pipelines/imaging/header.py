@@ -30,7 +30,7 @@ from pipelines.domain.identifiers import (
     StudyUID,
     patient_key_of,
 )
-from pipelines.domain.instance import MAX_FRAME_POSITIONS, InstanceRef, Plane, References
+from pipelines.domain.instance import MAX_FRAME_POSITIONS, InstanceRef, Plane, References, are_directions
 from pipelines.domain.reasons import Rejected
 
 Content = bytes | mmap
@@ -200,6 +200,8 @@ def _file_meta(data: Content) -> FileMeta:
         if position > end:
             raise _Malformed("The file meta information is cut short")
         if tag in found:
+            if vr != b"UI":
+                raise _Malformed("The file meta information has a UID in another value representation")
             found[tag] = data[value_at:position].rstrip(b"\0 ").decode("ascii", "replace")
     syntax = found[0x00100002]
     if not _is_uid(syntax.encode()):
@@ -477,4 +479,4 @@ def _orientation(value: bytes) -> tuple[float, float, float, float, float, float
         a, b, c, d, e, f = (float(part) for part in value.split(b"\\"))
     except ValueError:
         return None
-    return (a, b, c, d, e, f) if all(map(math.isfinite, (a, b, c, d, e, f))) else None
+    return (a, b, c, d, e, f) if are_directions((a, b, c, d, e, f)) else None

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +75,9 @@ def host(number: int) -> Iterator[Host]:
             _ip("-n", name, *arguments)
         yield Host(name, cable, server)
     finally:
-        # the cable goes with it
+        # the cable would go with the namespace, but some time later, and the next host may want its name
+        with suppress(subprocess.CalledProcessError):
+            _ip("link", "delete", cable)
         _ip("netns", "delete", name)
 
 

@@ -13,6 +13,7 @@ from tests.hostile.wire import (
     ABORTED,
     CLOSED,
     CT,
+    EXPLICIT,
     answer,
     associated,
     command,
@@ -26,6 +27,15 @@ from tests.hostile.wire import (
 )
 from tests.node.client import associate
 
+
+def _asking(context: bytes) -> bytes:
+    """A request for an association that proposes this one presentation context."""
+    body = struct.pack(">HH16s16s32x", 1, 0, b"PULMONODE".ljust(16), b"EVIL".ljust(16))
+    user = item(0x50, item(0x51, struct.pack(">I", 131072)) + item(0x52, b"1.2.3"))
+    proposed = item(0x20, bytes((1, 0, 0, 0)) + context)
+    return unit(1, body + item(0x10, b"1.2.840.10008.3.1.1.1") + proposed + user)
+
+
 FIRST = {
     "http": b"GET /instances HTTP/1.1\r\nHost: node\r\n\r\n",
     "tls hello": bytes.fromhex("160301020001000 1fc0303".replace(" ", "")) + bytes(504),
@@ -34,6 +44,8 @@ FIRST = {
     "request of 20 000 contexts": unit(
         1, request()[6:] + item(0x20, bytes((1, 0, 0, 0)) + item(0x30, b"1.2")) * 20_000
     ),
+    "a context without transfer syntax": _asking(item(0x30, CT.encode())),
+    "a context without abstract syntax": _asking(item(0x40, EXPLICIT.encode())),
     "empty request": struct.pack(">BBI", 1, 0, 0),
     "data first": value(1, 3, command(CT, "1.2.3")),
     "release first": unit(5, bytes(4)),

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from pydicom import Dataset
 
-from node.adapters.association import Context, PeerAddress, associate, close
+from node.adapters.association import Context, PeerAddress, associate
+from node.adapters.bounded import BoundedAssociation
 from node.adapters.steps.datasets import cancellation_of, inputs_of, performed_of, progress_of, station_and_workitem
 from node.adapters.steps.scp import EVENT, PULL, PUSH, WATCH
 from node.adapters.steps.store import SqlSteps
@@ -138,21 +139,21 @@ class PeerBoard:
             status = self._set(association, step, cancellation_of(reason, at), transaction_uid)
             return status or self._change(association, step, StepState.CANCELED, transaction_uid)
 
-    def _change(self, association: Any, step: str, state: StepState, transaction_uid: str) -> int:
+    def _change(self, association: BoundedAssociation, step: str, state: StepState, transaction_uid: str) -> int:
         information = Dataset()
         information.ProcedureStepState = state.value
         information.TransactionUID = transaction_uid
         # by the Pull context, but about an instance of the Push class (PS3.4 CC.2.1)
-        answered, _ = association.send_n_action(information, _CHANGE_STATE, PUSH, step, meta_uid=PULL)
+        answered = association.send_n_action(information, _CHANGE_STATE, PUSH, step, meta_uid=PULL)
         return self._status(answered)
 
-    def _set(self, association: Any, step: str, modifications: Dataset, transaction_uid: str) -> int:
+    def _set(self, association: BoundedAssociation, step: str, modifications: Dataset, transaction_uid: str) -> int:
         modifications.TransactionUID = transaction_uid
-        answered, _ = association.send_n_set(modifications, PUSH, step, meta_uid=PULL)
+        answered = association.send_n_set(modifications, PUSH, step, meta_uid=PULL)
         return self._status(answered)
 
-    def _subscribe(self, association: Any, step: str) -> None:
-        if all(context.abstract_syntax != WATCH for context in association.accepted_contexts):
+    def _subscribe(self, association: BoundedAssociation, step: str) -> None:
+        if WATCH not in association.accepted:
             return
         information = Dataset()
         information.ReceivingAE = self._ae_title
@@ -166,19 +167,19 @@ class PeerBoard:
         return int(status)
 
     @contextmanager
-    def _associated(self) -> Iterator[Any]:
+    def _associated(self) -> Iterator[BoundedAssociation]:
         association = associate(self._ae_title, self._peer, PULLING)
         if isinstance(association, Rejected):
             raise TransientError(association.code, association.detail)
         try:
-            if all(context.abstract_syntax != PULL for context in association.accepted_contexts):
+            if PULL not in association.accepted:
                 raise TransientError("NET-004", f"{self._peer.name} offers no Unified Procedure Step Pull.")
             try:
                 yield association
             except (RuntimeError, ValueError) as fault:  # the association is gone
                 raise TransientError("NET-005", f"{self._peer.name} broke off without an answer.") from fault
         finally:
-            close(association)
+            association.close()
 
 
 def send_event(ae_title: str, peer: PeerAddress, event: StepEvent) -> bool:
@@ -187,11 +188,11 @@ def send_event(ae_title: str, peer: PeerAddress, event: StepEvent) -> bool:
     if isinstance(association, Rejected):
         return False
     try:
-        answered, _ = association.send_n_event_report(
+        answered = association.send_n_event_report(
             event.dataset, event.event_type, PUSH, event.sop_instance, meta_uid=EVENT
         )
     except (RuntimeError, ValueError):
         return False
     finally:
-        close(association)
+        association.close()
     return bool(answered.get("Status") == StepStatus.SUCCESS)

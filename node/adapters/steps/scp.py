@@ -12,6 +12,7 @@ from pynetdicom import evt
 from node.adapters.association import ScpService
 from node.adapters.identifiers import is_readable
 from node.adapters.matching import answer, matches
+from node.adapters.steps.audit import action_of
 from node.adapters.steps.store import ALL_STEPS, MATCHING_STEPS, SqlSteps
 from node.logs import Log
 from node.ports import Clock
@@ -39,6 +40,10 @@ _REQUESTS: Final = {
 }
 
 
+class _NotUnderstood(Exception):
+    """A data set that came with a request cannot be decoded."""
+
+
 class StepScp:
     """Answers the requests of the UPS Push, Pull, Watch, Event and Query classes.
 
@@ -51,6 +56,9 @@ class StepScp:
         AE titles that notifications can be sent to.
     queried
         Hears of every query: who asks, the SOP class, the keys, and from which address.
+    accessed
+        Hears of every other request about a step once it is answered: the event, whether the step was to be created,
+        read or changed, or is to be watched (C, R, U, E), the status, and the data set of the answer.
     """
 
     def __init__(
@@ -62,6 +70,7 @@ class StepScp:
         cancel_requested: Callable[[str, str], bool],
         receivers: Collection[str],
         queried: Callable[[str, str, Dataset, str], None] = lambda who, sop_class, keys, address: None,
+        accessed: Callable[[Any, str, int, Dataset | None], None] = lambda event, action, status, answer: None,
     ) -> None:
         self._steps = steps
         self._clock = clock
@@ -69,15 +78,16 @@ class StepScp:
         self._cancel_requested = cancel_requested
         self._receivers = frozenset(receivers)
         self._queried = queried
+        self._accessed = accessed
 
     @property
     def services(self) -> tuple[ScpService, ...]:
         """What the receiving process offers for a worklist of its own."""
         asked = (
-            (evt.EVT_N_CREATE, self._guarded(self.create)),
-            (evt.EVT_N_SET, self._guarded(self.set)),
-            (evt.EVT_N_GET, self._guarded(self.get)),
-            (evt.EVT_N_ACTION, self._guarded(self.act)),
+            (evt.EVT_N_CREATE, self._told(self.create, lambda event: "C")),
+            (evt.EVT_N_SET, self._told(self.set, lambda event: "U")),
+            (evt.EVT_N_GET, self._told(self.get, lambda event: "R")),
+            (evt.EVT_N_ACTION, self._told(self.act, lambda event: action_of(event.action_type))),
             (evt.EVT_C_FIND, self.find),
         )
         return ScpService((PUSH, WATCH, PULL, QUERY), None, asked), *self.notified_services
@@ -89,19 +99,46 @@ class StepScp:
         # notifications come from the side that is the SCP of the service, whoever calls
         return (ScpService((EVENT,), (True, True), told),)
 
+    def _given(self, read: Callable[[], Dataset]) -> Dataset:
+        """A data set that came with a request, decoded to its last element."""
+        with suppress(*READ_FAULTS):
+            given = read()
+            if is_readable(given):
+                return given
+        raise _NotUnderstood
+
     def _guarded(self, handle: Callable[[Any], tuple[int, Dataset | None]]) -> Callable[[Any], Any]:
         def guarded(event: Any) -> tuple[int, Dataset | None]:
             try:
                 return handle(event)
+            except _NotUnderstood:
+                self._log.warning("worklist_request_not_understood", ae=_caller(event))
+                return StepStatus.INVALID_ATTRIBUTE, None
             except Exception:
                 self._log.error("worklist_request_failed", traceback=True, ae=_caller(event))
                 return _INTERNAL_ERROR, None
 
         return guarded
 
+    def _told(
+        self, handle: Callable[[Any], tuple[int, Dataset | None]], action: Callable[[Any], str]
+    ) -> Callable[[Any], Any]:
+        guarded = self._guarded(handle)
+
+        def told(event: Any) -> tuple[int, Dataset | None]:
+            status, answer = guarded(event)
+            try:
+                self._accessed(event, action(event), status, answer)
+            except Exception:
+                # what has been done is answered in any case
+                self._log.error("audit_not_recorded", traceback=True, code="MON-003", ae=_caller(event))
+            return status, answer
+
+        return told
+
     def create(self, event: Any) -> tuple[int, Dataset | None]:
         uid = str(event.request.AffectedSOPInstanceUID or generate_uid(prefix=None))
-        dataset: Dataset = event.attribute_list
+        dataset = self._given(lambda: event.attribute_list)
         dataset.SOPClassUID, dataset.SOPInstanceUID = PUSH, uid
         status = self._steps.create(uid, dataset, at=self._clock())
         self._log.info("step_created", step=uid, status=f"0x{status:04X}", ae=_caller(event))
@@ -111,7 +148,7 @@ class StepScp:
         return status, made if status == StepStatus.SUCCESS else None
 
     def set(self, event: Any) -> tuple[int, Dataset | None]:
-        modifications: Dataset = event.modification_list
+        modifications = self._given(lambda: event.modification_list)
         uid = str(event.request.RequestedSOPInstanceUID)
         given = str(modifications.get("TransactionUID", ""))
         return self._steps.update(uid, modifications, given, at=self._clock()), None
@@ -156,7 +193,8 @@ class StepScp:
 
     def act(self, event: Any) -> tuple[int, Dataset | None]:
         uid = str(event.request.RequestedSOPInstanceUID)
-        information: Dataset = event.action_information if event.request.ActionInformation else Dataset()
+        has_more = event.request.ActionInformation
+        information = self._given(lambda: event.action_information) if has_more else Dataset()
         now = self._clock()
         match event.action_type:
             case action if action == _CHANGE_STATE:

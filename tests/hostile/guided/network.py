@@ -328,13 +328,15 @@ def answer(own: Path, shared: Path) -> Read:
             yield pending, found
             yield success, None
 
+        def close(self, *, lost: bool = False) -> None:
+            return None
+
     def read(data: bytes) -> None:
         if not data:
             return
         with ExitStack() as stack:
             for module in (query_retrieve, worklist):
                 stack.enter_context(patch.object(module, "associate", lambda *_, **__: Association(data)))
-                stack.enter_context(patch.object(module, "close", lambda *_, **__: None))
             asking.studies("pacs", patient)
             asking.series("pacs", study=StudyUID("1.2"))
             asking.instances("pacs", SeriesKey(StudyUID("1.2"), SeriesUID("1.3")))

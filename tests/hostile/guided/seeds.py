@@ -1,5 +1,6 @@
 """What the search starts from: real objects, units, identifiers, texts and requests, of each kind a few."""
 
+import base64
 import json
 import struct
 import zlib
@@ -22,8 +23,10 @@ from pynetdicom.dsutils import encode
 from node.adapters.users import line_of
 from node.adapters.worklist import matching_keys
 from node.ports import PatientIdentity
+from pipelines.scoring.keys import new_key
 from tests.dicom import as_bytes, ct_series, rtstruct_of, seg_of
 from tests.hostile.wire import CT, EXPLICIT, command, item, request, unit, value
+from tests.models import signed_package
 from tests.node.client import dataset_of
 from tests.reader_reports import BASELINE_CATEGORY, EQUIVOCAL, NEW_LESION, TARGET, reader_report
 
@@ -350,6 +353,86 @@ def _users() -> Iterable[bytes]:
     yield (line_of("reader", "secret") + "\n# another\n\n" + line_of("王", "x") + "\n").encode()
 
 
+def _in_each_syntax(data_sets: Iterable[Dataset], *marks: int) -> Iterable[bytes]:
+    """Each data set behind a byte that says in which of three transfer syntaxes it is, and whatever `marks` mean."""
+    for one in data_sets:
+        for number, syntax in enumerate(((True, True), (False, True), (False, False))):
+            encoded = encode(one, *syntax)
+            assert encoded is not None
+            for mark in marks:
+                # a byte whose remainder is the number of the syntax, with the mark in it
+                yield (
+                    bytes((next(byte for byte in range(mark, 256) if byte % 3 == number and byte & 0x40 == mark),))
+                    + encoded
+                )
+
+
+def _steps() -> Iterable[bytes]:
+    code = _of(CodeValue="1", CodingSchemeDesignator="99X", CodeMeaning="Work")
+    created = dcmread(BytesIO(_step()))
+    created.InputReadinessState = "READY"
+    created.InputInformationSequence = [_of(StudyInstanceUID="1.2", SeriesInstanceUID="1.3")]
+    changed = _of(
+        TransactionUID="1.2.9",
+        ProcedureStepProgressInformationSequence=[
+            _of(ProcedureStepProgress="50", ProcedureStepProgressDescription="x")
+        ],
+        UnifiedProcedureStepPerformedProcedureSequence=[
+            _of(PerformedStationNameCodeSequence=[code], OutputInformationSequence=[])
+        ],
+    )
+    claimed = _of(TransactionUID="1.2.9", ProcedureStepState="IN PROGRESS", ReceivingAE="FUZZ", DeletionLock="FALSE")
+    yield from _in_each_syntax((Dataset(created), changed, claimed), 0, 0x40)
+
+
+def _commitments() -> Iterable[bytes]:
+    one = _of(ReferencedSOPClassUID=CT, ReferencedSOPInstanceUID="1.2.3.4")
+    failed = _of(ReferencedSOPClassUID=CT, ReferencedSOPInstanceUID="1.2.3.5", FailureReason=0x0112)
+    asked = _of(TransactionUID="1.2.9", ReferencedSOPSequence=[one, failed])
+    told = _of(TransactionUID="1.2.9", ReferencedSOPSequence=[one], FailedSOPSequence=[failed])
+    yield from _in_each_syntax((asked, told), 0)
+
+
+def _models() -> Iterable[bytes]:
+    yield from signed_package().values()
+    key = new_key()
+    yield key.private_pem()
+    yield key.public_pem()
+
+
+def _settings() -> Iterable[bytes]:
+    yield b'[node]\nae_title = "X"\n[receive]\nport = 11112\n'
+    yield (
+        b'[[peers]]\nname = "pacs"\nae_title = "PACS"\nhost = "h"\nport = 104\nquery = true\n'
+        b'[delivery]\ndestinations = ["pacs"]\n'
+    )
+
+
+def _parameters() -> Iterable[bytes]:
+    yield b"imageType:\n  Original: {}\n  LoG:\n    sigma: [1.0]\nsetting:\n  binWidth: 25\nfeatureClass:\n  glcm:\n"
+    yield b'{"setting": {"resampledPixelSpacing": [1, 1, 1]}, "featureClass": {"shape": []}}'
+
+
+def _printed() -> Iterable[bytes]:
+    yield b"paper,place,kind,value\nx,table 1,percentage,12.5%\n"
+    yield b"paper,place,kind,table\n" + b'x,t,counts,"1,2;3,4"\n'
+    yield b'[[entry]]\nplace = "table 1"\nkind = "percentage"\nvalue = "12.5"\ncount = 3\ntotal = 24\n'
+
+
+def _cohorts() -> Iterable[bytes]:
+    clinical = "patient,response,age,ecog,site,study_date\nA,CR,61.5,0,one,2020-02-03\nB,PD,,1,two,2021-01-01\n"
+    features = "patient,diagnostics_Mask-original_VoxelNum,original_glcm_Imc1\nA,10,1\nA,30,nan\nB,5,2\n"
+    yield f"{clinical}\0{features}".encode()
+
+
+def _tasks() -> Iterable[bytes]:
+    body = base64.b64encode(json.dumps([[17], {}, {}]).encode()).decode()
+    properties = {"body_encoding": "base64", "delivery_info": {"routing_key": "cases"}, "delivery_tag": "1"}
+    kind = {"content-type": "application/json", "content-encoding": "utf-8", "properties": properties}
+    yield json.dumps({"body": body, "headers": {"task": "process-case", "id": "1"}, **kind}).encode()
+    yield json.dumps({"body": "W10=", "headers": [["task", "x"]], **kind}).encode()
+
+
 def _planted() -> Iterable[bytes]:
     yield bytes(8)
 
@@ -374,6 +457,15 @@ _SEEDS: dict[str, Callable[[], Iterable[bytes]]] = {
     "response": _response,
     "query": _query,
     "answer": _answer,
+    "step": _steps,
+    "commitment": _commitments,
+    "model": _models,
+    "settings": _settings,
+    "parameters": _parameters,
+    "printed": _printed,
+    "training-cohort": _cohorts,
+    "deidentified": _objects,
+    "task": _tasks,
     "stow": _stow,
     "search": _search,
     "metadata": _objects,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydicom import Dataset
+from pydicom import DataElement, Dataset
 from pynetdicom import AE, build_role, evt
 from sqlalchemy import Engine
 
@@ -338,6 +338,16 @@ def test_a_request_that_names_nothing_is_refused(node: Node) -> None:
     association = associate(node.port, [(STORAGE_COMMITMENT, None)])
     assert association.send_n_action(request_of([]), 1, STORAGE_COMMITMENT, INSTANCE)[0].Status == 0x0115
     assert association.send_n_action(request_of(["1.2"]), 2, STORAGE_COMMITMENT, INSTANCE)[0].Status == 0x0123
+    association.release()
+
+
+def test_a_data_set_that_cannot_be_read_is_an_invalid_argument(node: Node) -> None:
+    association = associate(node.port, [(STORAGE_COMMITMENT, None)])
+    broken = Dataset()
+    broken.TransactionUID = "1.2.3"
+    # no sequence: Implicit VR does not say what it is
+    broken[0x00081199] = DataElement(0x00081199, "OB", b"\x08\x00\x99\x11\xff\x00\x00\x00")
+    assert association.send_n_action(broken, 1, STORAGE_COMMITMENT, INSTANCE)[0].Status == 0x0115
     association.release()
 
 

@@ -65,13 +65,15 @@ def item(kind: int, body: bytes) -> bytes:
     return struct.pack(">BBH", kind, 0, len(body)) + body
 
 
-def request(*, called: bytes = b"PULMONODE", version: int = 1, application: bytes = b"1.2.840.10008.3.1.1.1") -> bytes:
-    proposed = item(
-        0x20,
-        bytes((1, 0, 0, 0))
-        + item(0x30, str(CTImageStorage).encode())
-        + item(0x40, str(ExplicitVRLittleEndian).encode()),
-    )
+def request(
+    *,
+    called: bytes = b"PULMONODE",
+    version: int = 1,
+    application: bytes = b"1.2.840.10008.3.1.1.1",
+    syntaxes: tuple[int, ...] = (0x30, 0x40),
+) -> bytes:
+    names = {0x30: str(CTImageStorage), 0x40: str(ExplicitVRLittleEndian)}
+    proposed = item(0x20, bytes((1, 0, 0, 0)) + b"".join(item(kind, names[kind].encode()) for kind in syntaxes))
     user = item(0x50, item(0x51, struct.pack(">I", 16384)) + item(0x52, b"1.2.3"))
     body = struct.pack(">HH16s16s32x", version, 0, called.ljust(16), b"SCANNER".ljust(16))
     body += item(0x10, application) + proposed + user
@@ -134,14 +136,50 @@ def associated(door: Door) -> socket.socket:
         struct.pack(">BBI", 1, 0, 200) + bytes(range(200)),
         struct.pack(">BBI", 4, 0, 12) + bytes(12),
         RELEASE,
+        request(syntaxes=(0x30,)),
+        request(syntaxes=(0x40,)),
     ],
-    ids=["http", "4 GiB", "200 kB", "empty", "zeros", "rubbish", "data first", "release first"],
+    ids=[
+        "http",
+        "4 GiB",
+        "200 kB",
+        "empty",
+        "zeros",
+        "rubbish",
+        "data first",
+        "release first",
+        "no transfer syntax",
+        "no abstract syntax",
+    ],
 )
-def test_what_is_no_request_for_an_association_is_aborted(door: Door, ct: list[Dataset], greeting: bytes) -> None:
+def test_what_is_no_request_for_an_association_is_aborted(
+    door: Door, ct: list[Dataset], greeting: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     with door.connect() as wire:
         wire.sendall(greeting)
         assert answer(wire)[0] in (ABORT, 0)
+    assert "association_failed" not in caplog.text
     assert store_all(door.port, ct) == [0x0000] * 3
+
+
+@pytest.mark.parametrize("place", ["request", "presentation context", "user information"])
+def test_items_that_dicom_does_not_know_yet_are_skipped(door: Door, ct: list[Dataset], place: str) -> None:
+    asked = request()
+    unknown = item(0x7F, b"of a later edition") * 200
+    context_at, user_at = asked.index(bytes((0x20, 0)), 74), asked.index(bytes((0x50, 0)), 74)
+    context, user = asked[context_at + 4 : user_at], asked[user_at + 4 :]
+    if place == "presentation context":
+        context += unknown
+    elif place == "user information":
+        user = unknown + user
+    body = asked[6:context_at] + (unknown if place == "request" else b"") + item(0x20, context) + item(0x50, user)
+    with door.connect() as wire:
+        wire.sendall(struct.pack(">BBI", 1, 0, len(body)) + body)
+        assert answer(wire)[0] == 2
+        sent = message(ct[0])
+        wire.sendall(data_unit((1, 3, command(sent)), (1, 2, sent.dataset)))
+        kind, told = answer(wire)
+        assert (kind, status(told)) == (4, 0x0000)
 
 
 @pytest.mark.parametrize(

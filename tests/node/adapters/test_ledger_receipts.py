@@ -9,12 +9,13 @@ from sqlalchemy import Connection, Engine, func, insert, select
 from sqlalchemy.exc import OperationalError
 
 from node.adapters import ledger_schema as t
-from node.adapters.ledger import open_engine
+from node.adapters.ledger import SqlLedger, open_engine
 from node.adapters.ledger_receipts import Arrived, Receipts
+from node.errors import TransientError
 from node.ports import Receipt
 from pipelines.domain.instance import InstanceRef
 from tests.node.doubles import SetClock
-from tests.node.refs import SENDER, file_of, image, segmentation
+from tests.node.refs import SENDER, file_of, image, images, segmentation
 
 OpenCase = Callable[[Connection, InstanceRef, datetime], None]
 
@@ -87,3 +88,23 @@ def test_a_batch_waits_for_the_disk_when_it_is_committed(engine: Engine) -> None
 
     receipts(engine, note).record(arrived(segmentation()))
     assert modes == [2]  # FULL: each commit in the write-ahead log is synchronised
+
+
+@pytest.mark.parametrize("what", ["removed", "replaced"])
+def test_nothing_is_recorded_in_a_file_that_is_not_the_ledger_any_more(tmp_path: Path, what: str) -> None:
+    file = tmp_path / "ledger.sqlite3"
+    engine = open_engine(f"sqlite:///{file}")
+    ledger = SqlLedger(engine, pipeline="test")
+    first, second, third = images(3)
+    assert ledger.received(first, file_of(first), SENDER, at=SetClock()()) is Receipt.NEW
+    aside = file.rename(tmp_path / "aside")
+    for left in tmp_path.glob("ledger.sqlite3-*"):
+        left.unlink()
+    if what == "replaced":
+        open_engine(f"sqlite:///{file}").dispose()
+    with pytest.raises(TransientError, match="its file is not there"):
+        ledger.received(second, file_of(second), SENDER, at=SetClock()())
+    if what == "removed":
+        aside.rename(file)
+    # by then whoever was refused has come again
+    assert ledger.received(third, file_of(third), SENDER, at=SetClock()()) is Receipt.NEW

@@ -1,3 +1,6 @@
+import itertools
+import time
+
 import pytest
 from pydicom import Dataset
 
@@ -71,3 +74,30 @@ def test_a_sequence_asks_in_vain_for_what_is_no_sequence() -> None:
     held = Dataset()
     held.add_new(0x00404025, "LO", "1\\2")
     assert not matches(step(ScheduledStationNameCodeSequence=[step(CodeValue="1")]), held)
+
+
+def _meets(pattern: str, value: str) -> bool:
+    """Wild cards by their definition, one character after the other."""
+    if not pattern:
+        return not value
+    if pattern[0] == "*":
+        return any(_meets(pattern[1:], value[start:]) for start in range(len(value) + 1))
+    return bool(value) and pattern[0] in ("?", value[0]) and _meets(pattern[1:], value[1:])
+
+
+def test_wild_cards_match_as_they_are_defined_in_every_short_combination() -> None:
+    values = ["".join(letters) for count in range(1, 4) for letters in itertools.product("ab", repeat=count)]
+    patterns = ["".join(letters) for count in range(1, 5) for letters in itertools.product("ab*?", repeat=count)]
+    for value, pattern in itertools.product(values, patterns):
+        assert matches(step(PatientID=pattern), step(PatientID=value)) is _meets(pattern, value), (pattern, value)
+
+
+@pytest.mark.parametrize("pattern", ["*a" * 30 + "b", "*?" * 30 + "b", "*a" * 3000 + "b", "?" * 60_000])
+@pytest.mark.parametrize("value", ["a" * 64, "a" * 10_000])
+def test_no_combination_of_wild_cards_keeps_the_process_busy(pattern: str, value: str) -> None:
+    query, held = Dataset(), Dataset()
+    query.add_new(0x00104000, "LT", pattern)
+    held.add_new(0x00104000, "LT", value)
+    start = time.process_time()
+    assert not matches(query, held)
+    assert time.process_time() - start < 5

@@ -148,3 +148,10 @@ def test_what_a_viewer_reads_by_dicomweb_is_told_once_a_minute(node: Node) -> No
 def test_a_study_that_is_not_here_was_not_read(node: Node) -> None:
     assert node.web.get("/dicom-web/studies/1.2.3").status_code == 404
     assert node.messages() == []
+
+
+def test_a_search_for_what_dicom_cannot_write_is_told_without_it(node: Node) -> None:
+    node.get("?StudyInstanceUID=%ff&ModalitiesInStudy=%E8%82%BA&Modality=CT")
+    (message,) = node.messages()
+    told = query_of(message)
+    assert (told.Modality, told.StudyInstanceUID, told.ModalitiesInStudy) == ("CT", "", "")

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from node.adapters.queue_celery import CeleryQueue, QueueSettings, QueueUnavailable, create_app
+from node.adapters.queue_celery import QUEUE, CeleryQueue, QueueSettings, QueueUnavailable, create_app
 from node.tasks import PROCESS_CASE, register
 from pipelines.domain.identifiers import CaseId
 
@@ -322,6 +322,31 @@ def test_a_pickled_message_in_redis_is_refused_by_the_worker(redis_workers: Work
     assert redis_workers.stop(worker) == 0
     assert redis_workers.cases("start") == {1: 1}
     assert "ContentDisallowed" in redis_workers.log()
+
+
+def test_what_is_no_message_in_redis_does_not_end_the_worker(redis_workers: Workers) -> None:
+    queue = CeleryQueue(create_app(redis_workers.broker, settings=QueueSettings()))
+    worker = redis_workers.start()
+    submit(queue, 1)
+    assert eventually(lambda: redis_workers.cases("end") == {1: 1}, within_s=20)
+    properties: dict[str, object] = {"delivery_tag": "x", "delivery_info": {"exchange": "", "routing_key": QUEUE}}
+    message = {"content-type": "application/json", "content-encoding": "utf-8", "headers": {"task": PROCESS_CASE}}
+    foreign = [
+        b"hello \xff\xfe",
+        b"[" * 100_000,
+        *(json.dumps(one).encode() for one in (42, None, [], {}, "text", {"__type__": "x", "__value__": 1})),
+        json.dumps({"body": 5, "headers": [], "properties": None}).encode(),
+        json.dumps({**message, "body": "[[1],{},{}]", "properties": {**properties, "delivery_tag": []}}).encode(),
+        json.dumps({**message, "body": "A", "properties": {**properties, "body_encoding": "base64"}}).encode(),
+        json.dumps({**message, "body": "A", "properties": {**properties, "body_encoding": "none such"}}).encode(),
+        json.dumps({**message, "body": "[[1],{},{}]", "headers": 7, "properties": properties}).encode(),
+    ]
+    with Redis.from_url(redis_workers.broker) as server:
+        server.lpush(QUEUE, *foreign)
+    submit(queue, 2)
+    assert eventually(lambda: redis_workers.cases("end") == {1: 1, 2: 1}, within_s=30), redis_workers.log()
+    assert redis_workers.stop(worker) == 0
+    assert redis_workers.log().count("broker_message_dropped") == len(foreign)
 
 
 def test_a_foreign_pickle_in_the_embedded_broker_is_parked(sqlite_workers: Workers, tmp_path: Path) -> None:

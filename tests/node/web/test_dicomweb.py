@@ -216,3 +216,15 @@ def test_a_sequence_with_a_damaged_item_is_no_bulk_data(client: TestClient, inst
     assert store(client, data).status_code == 200
     assert client.get(url_of(seg, "bulkdata", "00081115")).status_code == 404
     assert client.get(url_of(seg, "bulkdata", "00080060")).status_code == 200
+
+
+@pytest.mark.parametrize("study", ["%ed%a0%80", "%ff", "1%00", "..%2f..%2fetc", "1'%20or%20'1'='1", "1" * 65])
+def test_what_is_no_uid_is_not_found(filled: TestClient, study: str) -> None:
+    for rest in ("", "/series", "/instances", "/metadata", "/series/1.2/instances/1.3/frames/1"):
+        assert filled.get(f"{ROOT}/studies/{study}{rest}").status_code == 404
+
+
+@pytest.mark.parametrize("number", ["9" * 30, "9" * 5000, "%D9%A3", "-1", "1e3", ""])
+def test_a_limit_or_offset_of_any_size_is_no_error(filled: TestClient, number: str) -> None:
+    for name in ("limit", "offset"):
+        assert filled.get(f"{ROOT}/studies?{name}={number}").status_code == 200

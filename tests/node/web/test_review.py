@@ -1,5 +1,6 @@
 """The HTTP API of readers as a client sees it."""
 
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +39,10 @@ def client(settings: Settings) -> Iterator[TestClient]:
     app = make_web(settings, open_stores(settings))
     with TestClient(app, headers={"Authorization": f"Bearer {TOKEN}"}) as made:
         yield made
+
+
+def send(client: TestClient, body: str, *, kind: str = "application/json") -> Any:
+    return client.post(DECISIONS, content=body, headers={"Content-Type": kind})
 
 
 def test_without_the_token_nothing_is_shown_or_decided(client: TestClient) -> None:
@@ -87,14 +92,28 @@ def test_several_decisions_are_made_together_or_not_at_all(client: TestClient) -
     ],
 )
 def test_a_wrong_request_is_told_what_is_wrong_without_quoting_it(client: TestClient, body: Any, message: str) -> None:
-    answer = client.post(DECISIONS, content=body) if isinstance(body, str) else client.post(DECISIONS, json=body)
+    answer = send(client, body) if isinstance(body, str) else client.post(DECISIONS, json=body)
     assert (answer.status_code, message in answer.json()["error"]) == (400, True), answer.text
     assert "SENTINEL" not in answer.text
     assert client.get(DECISIONS).json()["decisions"] == []
 
 
 def test_a_request_that_is_too_large_is_refused(client: TestClient) -> None:
-    assert client.post(DECISIONS, content=b" " * 70_000).status_code == 413
+    assert send(client, " " * 70_000).status_code == 413
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""]
+)
+def test_what_the_page_of_a_stranger_could_have_a_browser_send_is_refused(client: TestClient, kind: str) -> None:
+    assert send(client, json.dumps(TARGET), kind=kind).status_code == 415
+    assert client.get(DECISIONS).json()["decisions"] == []
+
+
+def test_a_number_that_no_ledger_counts_to_is_the_number_of_no_case_and_no_decision(client: TestClient) -> None:
+    assert client.get(f"/api/cases/{10**30}/decisions").status_code == 404
+    assert client.post(f"/api/cases/{10**30}/decisions", json=TARGET).status_code == 404
+    assert client.delete(f"/api/cases/1/decisions/{10**30}").status_code == 404
 
 
 def test_a_case_that_does_not_exist_is_told(client: TestClient) -> None:

@@ -1,11 +1,13 @@
 """Nothing that names a patient survives, whatever attribute it stood in; what the images are stays readable."""
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
-from pydicom import DataElement, Dataset
+from pydicom import DataElement, Dataset, config, dcmread
 from pydicom.datadict import DicomDictionary
+from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
 from pipelines.cohort.deidentify import Subject, deidentified
@@ -113,3 +115,23 @@ def test_pixels_with_burned_in_text_and_other_objects_are_refused() -> None:
     image.SOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
     refused = deidentified(image, SUBJECT)
     assert isinstance(refused, Rejected) and refused.code == "COH-008"
+
+
+def test_a_scanner_whose_name_is_chinese_keeps_it() -> None:
+    ct = ct_series(slices=1)[0]
+    ct.SpecificCharacterSet = "GB18030"
+    ct.Manufacturer = "联影医疗"
+    made = dcmread(BytesIO(as_bytes(clean(dcmread(BytesIO(as_bytes(ct)))))))
+    assert (made.Manufacturer, made.SpecificCharacterSet) == ("联影医疗", "ISO_IR 192")
+
+
+def test_what_cannot_be_decoded_or_written_is_left_out() -> None:
+    ct = ct_series(slices=1)[0]
+    tag = Tag("SamplesPerPixelUsed")
+    ct[tag] = RawDataElement(tag, "US", 1, b"\1", 0, False, True)
+    ct[Tag("PatientPosition")] = DataElement(Tag("PatientPosition"), "CS", "\udcff", validation_mode=config.IGNORE)
+    ct.add_new(0x00001000, "UI", "1.2.3")
+    made = clean(ct)
+    assert 0x00001000 not in made
+    assert "SamplesPerPixelUsed" not in made and "PatientPosition" not in made
+    assert dcmread(BytesIO(as_bytes(made))).Rows == ct.Rows

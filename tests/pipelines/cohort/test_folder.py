@@ -86,3 +86,12 @@ def test_without_a_list_of_negative_values_every_other_value_is_negative() -> No
 
 def test_a_byte_order_mark_is_no_part_of_the_first_column() -> None:
     assert isinstance(read_cohort("\ufeff" + CLINICAL, "\ufeff" + FEATURES, OutcomeChoice()), TrainingTable)
+
+
+def test_a_line_that_ends_as_none_does_and_a_field_that_never_ends_are_told() -> None:
+    assert isinstance(read_cohort(CLINICAL.replace("\n", "\r"), FEATURES, OutcomeChoice()), TrainingTable)
+    assert isinstance(read_cohort(CLINICAL.replace("CR", "CR\r"), FEATURES, OutcomeChoice()), TrainingTable | Rejected)
+    endless = CLINICAL + '"' + "x" * 200_000
+    found = read_cohort(endless, FEATURES, OutcomeChoice())
+    assert isinstance(found, Rejected)
+    assert found.code == "TRAIN-001"

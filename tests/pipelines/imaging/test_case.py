@@ -139,3 +139,15 @@ def test_a_chinese_roi_name_is_decoded(shared_data: Path) -> None:
     ct = [dcmread(file) for file in sorted((variants / "base/ct").glob("*.dcm"))]
     case = case_of(read_case(ct, dcmread(variants / "seg_on_base/rtstruct_gb18030_roi.dcm"), inputs_digest="d"))
     assert case.lesions[0].label == "右肺肿瘤"
+
+
+def test_an_overlay_or_a_curve_in_the_images_stops_nothing() -> None:
+    # their keywords stand for the tags of many groups (PS3.5 section 7.6)
+    ct = ct_series()
+    for image in ct:
+        image.add_new(0x60000010, "US", SHAPE[1])
+        image.add_new(0x60020040, "CS", "G")
+        image.add_new(0x60023000, "OW", bytes(SHAPE[1] * SHAPE[2] // 8))
+        image.add_new(0x50000005, "US", 2)
+        image.add_new(0x7F000010, "OW", b"\0\0")
+    case_of(read_case(ct, seg_of(ct), inputs_digest="d"))

@@ -66,6 +66,31 @@ def test_cut_pixel_data_names_the_instance() -> None:
     assert ct[1].SOPInstanceUID in reason.detail
 
 
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"BitsAllocated": 1, "BitsStored": 1, "HighBit": 0}, "CT-004"),
+        ({"PixelSpacing": [1.0, 2000.0]}, "CT-003"),
+        ({"ImageOrientationPatient": [1, 0, 0, 1, 0, 0]}, "CT-003"),
+    ],
+    ids=["single bits", "pixels of two metres", "directions that are one"],
+)
+def test_what_is_no_ct_is_refused_and_not_measured(changed: dict[str, object], code: str) -> None:
+    ct = ct_series(slices=5)
+    for image in ct:
+        for keyword, value in changed.items():
+            setattr(image, keyword, value)
+    assert rejected(read_ct(ct)).code == code
+
+
+def test_slices_that_lie_kilometres_apart_are_no_volume() -> None:
+    ct = ct_series(slices=5)
+    for number, image in enumerate(ct):
+        image.ImagePositionPatient = [0, 0, number * 1e7]
+    reason = rejected(read_ct(ct))
+    assert (reason.code, reason.detail) == ("CT-003", "The slices lie 10000000 mm apart.")
+
+
 def test_a_missing_rescale_slope_is_no_silent_one() -> None:
     ct = ct_series(slices=5)
     del ct[3].RescaleSlope

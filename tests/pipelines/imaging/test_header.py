@@ -178,6 +178,19 @@ def test_a_frame_that_lies_nowhere_is_passed_over(position: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    "orientation", ["0\\0\\0\\0\\0\\0", "1\\0\\0\\1\\0\\0", "1e200\\0\\0\\0\\1e200\\0", "nan\\0\\0\\0\\1\\0"]
+)
+def test_a_plane_without_two_directions_is_none(orientation: str) -> None:
+    data = as_bytes(CT[0])
+    at = data.index(b"\x20\0\x37\0DS") + 8
+    length = int.from_bytes(data[at - 2 : at], "little")
+    written = orientation.encode().ljust(len(orientation) + len(orientation) % 2)
+    data = data[: at - 2] + len(written).to_bytes(2, "little") + written + data[at + length :]
+    assert ref_of(as_bytes(CT[0])).plane is not None
+    assert ref_of(data).plane is None
+
+
+@pytest.mark.parametrize(
     ("tag", "vr", "other"),
     [
         (b"\x08\0\x18\0", b"UI", b"OB"),
@@ -230,6 +243,15 @@ def test_a_sequence_in_place_of_a_character_set_is_rejected() -> None:
     end = at + 8 + data[at + 6]
     sequence = b"\x08\0\x05\0SQ\0\0\x08\0\0\0" + b"\xfe\xff\x00\xe0\0\0\0\0"
     assert "(0008,0005) is a sequence" in why_rejected(data[:at] + sequence + data[end:])
+
+
+def test_a_uid_of_the_file_meta_information_in_another_value_representation_is_rejected() -> None:
+    # pydicom opens no file whose transfer syntax is of a representation that it does not know
+    data = as_bytes(CT[0])
+    for number in (2, 3, 16):
+        element = struct.pack("<HH2s", 2, number, b"UI")
+        assert data.count(element) == 1
+        assert "value representation" in why_rejected(data.replace(element, element[:4] + b"UY"))
 
 
 def test_a_transfer_syntax_that_is_no_uid_is_rejected() -> None:

@@ -1,3 +1,4 @@
+import tracemalloc
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ from pydicom import Dataset
 
 from pipelines.domain.lesion_rule import LesionRule
 from pipelines.domain.reasons import Rejected
-from pipelines.domain.volume import CtVolume
+from pipelines.domain.volume import CtVolume, Grid
 from pipelines.imaging.contours import Contour, fill
 from pipelines.imaging.ct import ReadCt, read_ct
 from pipelines.imaging.rtstruct import read_structures
@@ -69,6 +70,21 @@ def test_contours_that_overlap_are_joined_and_twins_count_once() -> None:
     left, right = square(3.5, x=-3.0), square(3.5, x=1.0)
     mask, _ = only(rtstruct_of(CT, {1: [(4, left), (4, right), (4, left), (4, list(reversed(right)))]}))
     assert mask.sum() == 7 * 11
+
+
+def test_thousands_of_contours_in_one_plane_cost_no_mask_each() -> None:
+    grid = Grid((3, 512, 512), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
+    places = [(5.0 * (n % 100), 10.0 * (n // 100)) for n in range(1000)]
+    points = [np.array([[x, y, 1.0], [x + 3, y, 1.0], [x + 3, y + 3, 1.0], [x, y + 3, 1.0]]) for x, y in places]
+    contours = [Contour(one, exclusive=False) for one in (*points, *points)]
+    tracemalloc.start()
+    filled = fill(contours, grid)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # 2,000 masks of a slice would take 500 MB
+    assert most < 64 * 2**20
+    assert filled.mask is not None
+    assert int(np.count_nonzero(filled.mask.voxels)) == 1000 * 9
 
 
 def test_contours_marked_as_exclusive_cancel_where_they_overlap() -> None:

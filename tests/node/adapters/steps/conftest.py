@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as Xml
 
 import pytest
 from pydicom import Dataset
@@ -12,11 +14,17 @@ from pynetdicom import AE, evt
 from sqlalchemy import Engine
 
 from node.adapters.association import PeerAddress
+from node.adapters.audit_record import AuditRecord
 from node.adapters.ledger import open_engine
+from node.adapters.ledger_audit import SqlAudit
+from node.adapters.steps.audit import StepAudit
 from node.adapters.steps.scp import EVENT, STEP_CLASSES, StepScp
 from node.adapters.steps.store import SqlSteps, SqlTasks
 from node.adapters.storage_scp import dispatched
 from node.logs import Log
+from node.services.audit_messages import AuditSource
+from node.services.trail import Trail
+from tests.node.listeners import schema_faults
 
 
 def new_step(**attributes: object) -> Dataset:
@@ -43,6 +51,8 @@ class Worklist:
     steps: SqlSteps
     tasks: SqlTasks
     port: int
+    trail: Callable[[], list[Xml.Element]]
+    """The messages of the audit trail, each valid by the standard's schema."""
     address: PeerAddress = field(init=False)
 
     def __post_init__(self) -> None:
@@ -65,8 +75,22 @@ def engine(database: str) -> Engine:
 
 
 @pytest.fixture
-def worklist(engine: Engine) -> Iterator[Worklist]:
+def worklist(engine: Engine, tmp_path: Path) -> Iterator[Worklist]:
     steps, tasks = SqlSteps(engine), SqlTasks(engine)
+    trail = Trail(
+        AuditRecord(tmp_path / "audit"),
+        SqlAudit(engine),
+        lambda: datetime.now(UTC),
+        Log("audit"),
+        source=AuditSource("NODE", "node.example", 17),
+        ae_title="NODE",
+        user="operator",
+    )
+
+    def messages() -> list[Xml.Element]:
+        lines = [line for path in (tmp_path / "audit").glob("*.log") for line in path.read_text().splitlines()]
+        assert [fault for line in lines if (fault := schema_faults(line, tmp_path))] == []
+        return [Xml.fromstring(line.partition("\ufeff")[2]) for line in lines]
 
     def cancel_requested(keeper: str, step: str) -> bool:
         return tasks.cancel_requested(keeper, step)
@@ -77,12 +101,13 @@ def worklist(engine: Engine) -> Iterator[Worklist]:
         Log("test"),
         cancel_requested=cancel_requested,
         receivers=["WATCHER", "PERFORMER"],
+        accessed=StepAudit(steps, trail.step_accessed, identify=False),
     )
     ae = AE("NODE")
     for sop_class in STEP_CLASSES:
         ae.add_supported_context(sop_class)
     server: Any = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=dispatched(scp.services))
-    yield Worklist(steps, tasks, server.socket.getsockname()[1])
+    yield Worklist(steps, tasks, server.socket.getsockname()[1], messages)
     ae.shutdown()
 
 

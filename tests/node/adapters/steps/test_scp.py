@@ -8,7 +8,7 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from pydicom import Dataset
+from pydicom import DataElement, Dataset
 from pynetdicom.dimse_primitives import C_FIND
 
 from node.adapters.association import PeerAddress
@@ -291,3 +291,21 @@ def test_a_query_that_cannot_be_decoded_is_answered_and_the_association_lives_on
             0xFF00,
             0x0000,
         ]
+
+
+def test_a_data_set_that_cannot_be_read_is_refused_and_changes_nothing(worklist: Worklist) -> None:
+    # two bytes of a number of eight; Implicit VR does not say what it is
+    half = DataElement(0x00409224, "OB", b"\1\0")
+    with worklist.called() as association:
+        broken = new_step()
+        broken.add(half)
+        assert create(association, broken) == 0x0106
+        assert worklist.steps.all() == []
+        assert create(association, new_step()) == 0
+        modifications = Dataset()
+        modifications.ProcedureStepLabel = "changed"
+        modifications.add(half)
+        status, _ = association.send_n_set(modifications, PUSH, UID, meta_uid=PULL)
+        assert status.Status == 0x0106
+        held = worklist.steps.get(UID)
+        assert held is not None and held.ProcedureStepLabel == "Radiomics"
