@@ -716,6 +716,9 @@ class Peer(_Section):
     )
 
 
+_HostName = Annotated[str, Field(max_length=253, pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")]
+
+
 class WebSettings(_Section):
     """What the node serves over HTTP."""
 
@@ -730,6 +733,11 @@ class WebSettings(_Section):
         None,
         description="File with a secret that every request must carry as `Authorization: Bearer SECRET`. Needed on "
         "any address but this machine's own.",
+    )
+    hosts: tuple[_HostName, ...] = Field(
+        (),
+        description="Names in URLs, beside localhost and 127.0.0.1, under which it answers requests without a token: "
+        "those that a proxy on this machine passes on in the header Host.",
     )
     max_request_mb: int = Field(4096, ge=1, description="Largest request that is taken by STOW-RS, in megabytes.")
 

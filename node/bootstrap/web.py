@@ -40,4 +40,5 @@ def make_web(settings: Settings, stores: Stores) -> "Starlette":
         [*monitor.routes(), Mount("/api", routes=review.routes())],
         token=read_secret(settings.web.token_file),
         denied=stores.trail.denied,
+        hosts=settings.web.hosts,
     )

@@ -2,10 +2,12 @@
 
 import hmac
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -14,12 +16,36 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 Denied = Callable[[str], None]
 """Hears the address of somebody who was refused."""
 
+LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
+"""The names by which a machine calls itself in an URL."""
 
-def make_app(dicomweb: Sequence[Route], others: Sequence[BaseRoute], *, token: str | None, denied: Denied) -> Starlette:
-    """The application; with a `token` every request must carry it, and `denied` hears who asked without."""
-    guards = [] if token is None else [Middleware(BearerToken, token=token, denied=denied)]
+
+def make_app(
+    dicomweb: Sequence[Route],
+    others: Sequence[BaseRoute],
+    *,
+    token: str | None,
+    denied: Denied,
+    hosts: Sequence[str] = (),
+) -> Starlette:
+    """The application.
+
+    Parameters
+    ----------
+    token
+        What every request must carry; None where nobody but this machine can ask. Then only requests to its own names
+        and to `hosts` are answered: a page from elsewhere whose name was made to mean this machine (DNS rebinding) asks
+        for its own name.
+    denied
+        Hears who asked without the token.
+    """
+    guard = (
+        Middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, *hosts], www_redirect=False)
+        if token is None
+        else Middleware(BearerToken, token=token, denied=denied)
+    )
     routes = [Mount("/dicom-web", routes=list(dicomweb)), *others]
-    return Starlette(routes=routes, middleware=guards, exception_handlers={ClientDisconnect: _gone})
+    return Starlette(routes=routes, middleware=[guard], exception_handlers={ClientDisconnect: _gone})
 
 
 async def _gone(request: Request, fault: Exception) -> Response:

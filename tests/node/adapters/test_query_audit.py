@@ -65,7 +65,9 @@ class Node:
             max_request_bytes=2**20,
             readers=WebAudit(self.trail, self.queries, now_s=lambda: self.seconds),
         )
-        self.web = TestClient(make_app(service.routes(), [], token=None, denied=lambda address: None))
+        self.web = TestClient(
+            make_app(service.routes(), [], token=None, denied=lambda address: None), base_url="http://localhost"
+        )
 
     def get(self, path: str) -> None:
         assert self.web.get(f"/dicom-web/studies{path}").status_code == 200

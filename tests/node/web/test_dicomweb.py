@@ -23,6 +23,7 @@ from tests.node.client import dataset_of
 from tests.node.doubles import SetClock
 
 ROOT = "/dicom-web"
+HERE = "http://localhost:8042"
 BOUNDARY = "b0undary"
 
 
@@ -34,16 +35,23 @@ def instances() -> list[Dataset]:
 
 @pytest.fixture
 def client(tmp_path: Path, clock: SetClock) -> Iterator[TestClient]:
-    with TestClient(application(tmp_path, clock)) as made:
+    with TestClient(application(tmp_path, clock), base_url=HERE) as made:
         yield made
 
 
-def application(folder: Path, clock: SetClock, *, token: str | None = None, max_request_bytes: int = 2**24) -> Any:
+def application(
+    folder: Path,
+    clock: SetClock,
+    *,
+    token: str | None = None,
+    max_request_bytes: int = 2**24,
+    hosts: tuple[str, ...] = (),
+) -> Any:
     engine = open_engine(f"sqlite:///{folder / 'ledger.sqlite3'}")
     spool = FileSpool(folder / "spool", min_free_bytes=0)
     receiver = Receiver(spool, SqlLedger(engine, pipeline="test"), clock, Log("test"))
     service = DicomWeb(ArchiveIndex(engine), receiver, spool.path, Log("test"), max_request_bytes=max_request_bytes)
-    return make_app(service.routes(), [], token=token, denied=lambda address: None)
+    return make_app(service.routes(), [], token=token, denied=lambda address: None, hosts=hosts)
 
 
 def body_of(*files: bytes) -> bytes:
@@ -179,7 +187,7 @@ def test_a_body_that_is_not_what_it_says_is_refused(client: TestClient, instance
 
 
 def test_a_request_that_is_too_large_is_refused(tmp_path: Path, clock: SetClock, instances: list[Dataset]) -> None:
-    with TestClient(application(tmp_path, clock, max_request_bytes=100)) as small:
+    with TestClient(application(tmp_path, clock, max_request_bytes=100), base_url=HERE) as small:
         assert store(small, as_bytes(instances[0])).status_code == 413
 
 
@@ -188,6 +196,27 @@ def test_with_a_token_only_who_carries_it_is_answered(tmp_path: Path, clock: Set
         assert guarded.get(f"{ROOT}/studies").status_code == 401
         assert guarded.get(f"{ROOT}/studies", headers={"Authorization": "Bearer wrong"}).status_code == 401
         assert guarded.get(f"{ROOT}/studies", headers={"Authorization": "Bearer secret"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:8042", 200),
+        ("127.0.0.1", 200),
+        ("[::1]:8042", 200),
+        ("PACS.hospital.cn", 200),
+        ("pages.elsewhere.example:8042", 400),
+        ("127.0.0.1.elsewhere.example", 400),
+        ("localhost@elsewhere.example", 400),
+        ("", 400),
+    ],
+)
+def test_without_a_token_a_name_from_elsewhere_is_not_answered(
+    tmp_path: Path, clock: SetClock, host: str, status: int
+) -> None:
+    # as a browser asks on behalf of a page whose name was made to mean this machine
+    with TestClient(application(tmp_path, clock, hosts=("pacs.hospital.cn",)), base_url=HERE) as client:
+        assert client.get(f"{ROOT}/studies", headers={"Host": host}).status_code == status
 
 
 def test_an_instance_by_stow_and_by_c_store_is_one_file(filled: TestClient, instances: list[Dataset]) -> None:
