@@ -1,12 +1,12 @@
 """What the node holds, received and made, by study, series and instance."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, select, union_all
+from sqlalchemy import Connection, Engine, Row, and_, func, select, union_all
 from sqlalchemy.exc import OperationalError
 
 from node.adapters import ledger_schema as t
@@ -101,6 +101,34 @@ class ArchiveIndex:
         with self._reading() as connection:
             rows = connection.execute(query).all()
         return [HeldStudy(row.study, row.series, row.instances, row.newest) for row in rows]
+
+    def one_of_each_series(self, studies: Sequence[str]) -> Mapping[str, Sequence[HeldInstance]]:
+        """For each of the studies an instance of each of its series."""
+        held, again = _held(), _held()
+        chosen = (
+            select(held.c.study, held.c.series, func.min(held.c.sop_instance).label("sop_instance"))
+            .where(held.c.study.in_(studies))
+            .group_by(held.c.study, held.c.series)
+            .subquery()
+        )
+        query = (
+            select(again)
+            .join(
+                chosen,
+                and_(
+                    again.c.study == chosen.c.study,
+                    again.c.series == chosen.c.series,
+                    again.c.sop_instance == chosen.c.sop_instance,
+                ),
+            )
+            .order_by(again.c.study, again.c.series)
+        )
+        with self._reading() as connection:
+            rows = connection.execute(query).all()
+        found: dict[str, dict[str, HeldInstance]] = {study: {} for study in studies}
+        for row in rows:
+            found[row.study][row.series] = _instance(row)
+        return {study: list(series.values()) for study, series in found.items()}
 
     def instances(
         self, study: str, *, series: str | None = None, sop_instance: str | None = None

@@ -117,7 +117,8 @@ node, also where no repository is configured.
 """Text by the number of its section."""
 
 WEB_SECURITY: Final = """
-A bearer token for every request, if `web.token_file` names one; TLS is the task of a proxy.
+A bearer token for every request, if `web.token_file` names one. Without a token it listens on its own machine alone,
+and answers only requests whose header Host names that machine or one of `web.hosts`. TLS is the task of a proxy.
 """
 
 CONFIGURATION: Final = """

@@ -37,6 +37,7 @@ from pipelines.imaging.header import file_meta, parse_ref
 
 _JSON: Final = "application/dicom+json"
 _MOST_RESULTS: Final = 200
+_AT_ONCE: Final = 100
 _CHUNK: Final = 1 << 20
 _PROCESSING_FAILURE: Final = 0x0110
 _LONGEST_NUMBER: Final = 9
@@ -121,9 +122,8 @@ class DicomWeb:
         held = self._index.studies(studies=named, limit=10_000 if filtered else limit, offset=0 if filtered else offset)
         answers: list[dict[str, Any]] = []
         skipped = 0
-        for one in held:
-            found = self._study(one)
-            if found is None or not matches(query, found):
+        for found in self._studies(held):
+            if not matches(query, found):
                 continue
             if filtered and skipped < offset:
                 skipped += 1
@@ -133,14 +133,24 @@ class DicomWeb:
                 break
         return _json(answers)
 
-    def _study(self, held: HeldStudy) -> Dataset | None:
-        instances = self._index.instances(held.study)
-        header = self._first_header(instances)
+    def _studies(self, held: Sequence[HeldStudy]) -> Iterator[Dataset]:
+        """What the node knows of each study, as far as it is asked for."""
+        for first in range(0, len(held), _AT_ONCE):
+            some = held[first : first + _AT_ONCE]
+            series = self._index.one_of_each_series([one.study for one in some])
+            for one in some:
+                found = self._study(one, series[one.study])
+                if found is not None:
+                    yield found
+
+    def _study(self, held: HeldStudy, series: Sequence[HeldInstance]) -> Dataset | None:
+        headers = [header for header in map(self._beginning, series) if header is not None]
+        header = headers[0] if headers else self._first_header(self._index.instances(held.study))
         if header is None:
             return None
         found = attributes(header, STUDY_KEYWORDS)
         found.StudyInstanceUID = held.study
-        found.ModalitiesInStudy = sorted({self._modality(one) for one in _one_of_each_series(instances)} - {""})
+        found.ModalitiesInStudy = sorted({str(one.get("Modality", "")) for one in headers} - {""})
         found.NumberOfStudyRelatedSeries = held.series
         found.NumberOfStudyRelatedInstances = held.instances
         return found
@@ -321,19 +331,21 @@ class DicomWeb:
         return self._index.instances(named["study"], series=named.get("series"), sop_instance=named.get("instance"))
 
     def _header(self, one: HeldInstance) -> Dataset | None:
+        return self._readable(self._headers.read, one)
+
+    def _beginning(self, one: HeldInstance) -> Dataset | None:
+        return self._readable(self._headers.begin, one)
+
+    def _readable(self, read: Callable[[Path], Dataset], one: HeldInstance) -> Dataset | None:
         try:
-            return self._headers.read(self._path(one.file))
+            return read(self._path(one.file))
         except READ_FAULTS:
             self._log.warning("file_unreadable", sop=one.sop_instance)
             return None
 
     def _first_header(self, instances: Sequence[HeldInstance]) -> Dataset | None:
-        headers = (self._header(one) for one in instances)
+        headers = map(self._beginning, instances)
         return next((header for header in headers if header is not None), None)
-
-    def _modality(self, one: HeldInstance) -> str:
-        header = self._header(one)
-        return "" if header is None else str(header.get("Modality", ""))
 
 
 class _TooLarge(Exception):

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from pydicom import DataElement, Dataset, dcmread
+from pydicom.datadict import tag_for_keyword
+from pydicom.filereader import read_partial
+from pydicom.tag import BaseTag
 
 _BULKY: Final = 4096
 """Bytes from which on a value is fetched on its own."""
@@ -33,6 +36,8 @@ SERIES_KEYWORDS: Final = (
     "SeriesDate",
     "SeriesTime",
 )
+_OF_SERIES: Final = tuple(dict.fromkeys((*STUDY_KEYWORDS, *SERIES_KEYWORDS)))
+_LAST_OF_SERIES: Final = max(tag_for_keyword(keyword) or 0 for keyword in _OF_SERIES)
 INSTANCE_KEYWORDS: Final = (
     "SpecificCharacterSet",
     "SOPClassUID",
@@ -48,18 +53,33 @@ INSTANCE_KEYWORDS: Final = (
 class Headers:
     """Reads headers of stored files and remembers the last ones.
 
+    `read` reads all but the pixels, `begin` what tells of the study and the series alone.
+
     Parameters
     ----------
     remembered
         How many headers are kept in memory.
+    begun
+        How many beginnings of headers are.
     """
 
-    def __init__(self, *, remembered: int = 2048) -> None:
+    def __init__(self, *, remembered: int = 2048, begun: int = 16384) -> None:
         self.read: Callable[[Path], Dataset] = lru_cache(maxsize=remembered)(_read)
+        self.begin: Callable[[Path], Dataset] = lru_cache(maxsize=begun)(_begin)
 
 
 def _read(path: Path) -> Dataset:
     return dcmread(path, stop_before_pixels=True)
+
+
+def _begin(path: Path) -> Dataset:
+    with path.open("rb") as file:
+        whole = read_partial(file, stop_when=_beyond_series)
+    return attributes(whole, _OF_SERIES)
+
+
+def _beyond_series(tag: BaseTag, vr: str | None, length: int) -> bool:
+    return int(tag) > _LAST_OF_SERIES
 
 
 def attributes(dataset: Dataset, keywords: Iterable[str]) -> Dataset:

@@ -21,6 +21,9 @@ class _Index:
     def instances(self, *_: object, **__: object) -> Sequence[Any]:
         return [self._held]
 
+    def one_of_each_series(self, *_: object) -> dict[str, Sequence[Any]]:
+        return {"1.2": [self._held]}
+
 
 def _service(own: Path) -> Any:
     from node.adapters.archive_index import HeldInstance, HeldStudy

@@ -18,6 +18,7 @@ from node.logs import Log
 from node.services.receive import Receiver
 from node.web.app import make_app
 from node.web.dicomweb import DicomWeb
+from node.web.headers import SERIES_KEYWORDS, STUDY_KEYWORDS, Headers, attributes
 from tests.dicom import as_bytes, ct_series, seg_of
 from tests.node.client import dataset_of
 from tests.node.doubles import SetClock
@@ -110,6 +111,35 @@ def test_studies_series_and_instances_are_found(filled: TestClient, instances: l
     assert [values(one, "0020000E") for one in series] == [[instances[3].SeriesInstanceUID]]
     within = filled.get(f"{ROOT}/studies/{study}/series/{instances[0].SeriesInstanceUID}/instances").json()
     assert {values(one, "00080018")[0] for one in within} == {str(one.SOPInstanceUID) for one in instances[:3]}
+
+
+def test_a_study_is_found_as_long_as_one_of_its_files_can_be_read(
+    filled: TestClient, tmp_path: Path, instances: list[Dataset]
+) -> None:
+    by_instance = sorted(
+        (str(dcmread(path).SOPInstanceUID), path) for path in (tmp_path / "spool" / "received").rglob("*.dcm")
+    )
+    for number, (_, path) in enumerate(by_instance, start=1):
+        path.write_bytes(b"no longer DICOM")
+        # in a process that has read none of them yet
+        with TestClient(application(tmp_path, SetClock()), base_url=HERE) as client:
+            found = client.get(f"{ROOT}/studies").json()
+        assert len(found) == (number < len(by_instance))
+        if found:
+            assert values(found[0], "00100020") == [instances[0].PatientID]
+            assert values(found[0], "00201208") == [4]
+
+
+def test_the_beginning_of_a_header_says_of_study_and_series_what_the_whole_says(
+    tmp_path: Path, instances: list[Dataset]
+) -> None:
+    for number, one in enumerate(instances):
+        path = tmp_path / f"{number}.dcm"
+        path.write_bytes(as_bytes(one))
+        begun, whole = Headers().begin(path), Headers().read(path)
+        assert begun == attributes(whole, [*STUDY_KEYWORDS, *SERIES_KEYWORDS])
+        assert begun.Modality == one.Modality
+        assert "Rows" not in begun
 
 
 @pytest.mark.parametrize(
