@@ -64,15 +64,12 @@ static uint32_t root_of(uint32_t *parent, uint32_t i)
     return i;
 }
 
-/* A parent's number is never greater than its child's. */
+/* A parent's number is never greater than its child's. No branch: which is the older cannot be foretold. */
 static void join(uint32_t *parent, uint32_t a, uint32_t b)
 {
     a = root_of(parent, a);
     b = root_of(parent, b);
-    if (a < b)
-        parent[b] = a;
-    else
-        parent[a] = b;
+    parent[a < b ? b : a] = a < b ? a : b;
 }
 
 /*

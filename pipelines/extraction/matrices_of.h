@@ -252,11 +252,9 @@ HOT index_t OF_TYPE(zones)(const LEVEL *restrict levels, index_t slices, index_t
         }
         for (index_t k = 0; k < meetings; k++) {
             const index_t x = meeting[k];
-            for (unsigned others = representatives[set[x]] >> 4; others != 0xFFF; others = others >> 4 | 0xF00) {
-                const uint32_t other = asked_at[others & NOBODY][x];
-                if (other != here[x])
-                    join(parent, here[x], other);
-            }
+            /* of zones that met before, too: that is sooner done than found out */
+            for (unsigned others = representatives[set[x]] >> 4; others != 0xFFF; others = others >> 4 | 0xF00)
+                join(parent, here[x], asked_at[others & NOBODY][x]);
         }
     }
     /* not of level 0, which is outside */
