@@ -10,8 +10,8 @@
  * two more than its voxels; `first` and `stop` name the part of each row that holds the region (first >= stop: nothing).
  */
 
-/* Marks the end of a list of representatives. */
-enum { NOBODY = 15 };
+/* Marks the end of a list of representatives; a list below ASKS_ONE has more than one of them. */
+enum { NOBODY = 15, ASKS_ONE = 0xFFF0 };
 
 /* Columns of the counts of voxels by their dependence: up to 26 neighbours are counted at their number + 1. */
 enum { DEPENDENCES = 28 };
@@ -19,6 +19,8 @@ enum { DEPENDENCES = 28 };
 /*
  * For each set of preceding neighbours (a bit for each of the thirteen directions) those that have to be asked for
  * their zone: one of each group that hangs together. Up to four numbers of directions, four bits each, then NOBODY.
+ *
+ * Of each group the first one, which got its label longest ago: a processor waits for what it has just written.
  */
 void zone_representatives(uint16_t *table)
 {
@@ -35,7 +37,7 @@ void zone_representatives(uint16_t *table)
     for (int set = 0; set < 1 << DIRECTIONS; set++) {
         unsigned found = 0xFFFF, left = (unsigned)set;
         int place = 0;
-        for (int d = DIRECTIONS - 1; d >= 0; d--) {
+        for (int d = 0; d < DIRECTIONS; d++) {
             unsigned group = 1u << d, grown = 0;
             if (!(left & group))
                 continue;
@@ -62,46 +64,33 @@ static uint32_t root_of(uint32_t *parent, uint32_t i)
     return i;
 }
 
-/* A parent's number is never greater than its child's. */
+/* A parent's number is never greater than its child's. No branch: which is the older cannot be foretold. */
 static void join(uint32_t *parent, uint32_t a, uint32_t b)
 {
     a = root_of(parent, a);
     b = root_of(parent, b);
-    if (a < b)
-        parent[b] = a;
-    else
-        parent[a] = b;
-}
-
-/* From the first to one past the last voxel of the region in a slice, counted from its beginning; 0, 0 for none. */
-static void reach_of_slice(const index_t *first, const index_t *stop, index_t rows, index_t stride, index_t *from,
-                           index_t *to)
-{
-    *from = *to = 0;
-    for (index_t y = rows - 1; y >= 0; y--)
-        if (first[y] < stop[y]) {
-            *from = y * stride + first[y];
-            if (!*to)
-                *to = y * stride + stop[y];
-        }
+    parent[a < b ? b : a] = a < b ? a : b;
 }
 
 /*
- * Voxels of a row that are looked at together. `stride` is at least as much: what a block reaches beyond its row lies in
- * the next one, which in the last row is the border.
+ * Voxels of a row that are looked at together. `stride` is at least half as much: what a block reaches beyond its row
+ * lies in the next two, which are looked at later or are the border.
  */
-enum { BLOCK = 16 };
+enum { BLOCK = 32 };
 
 /* As few bytes as the levels and the lengths of runs allow: a vector register holds twice as many of them. */
 #define LEVEL uint8_t
+#define MASK int8_t
 #define CELL uint16_t
 #define OF_TYPE(name) name##_u8
 #include "matrices_of.h"
 #undef LEVEL
+#undef MASK
 #undef CELL
 #undef OF_TYPE
 
 #define LEVEL uint16_t
+#define MASK int16_t
 #define CELL uint32_t
 #define OF_TYPE(name) name##_u16
 #include "matrices_of.h"

@@ -16,27 +16,22 @@ static INLINE void OF_TYPE(cells_of)(const LEVEL *restrict a, const LEVEL *restr
 {
     for (index_t from = 0; from < count; from += BLOCK)
         for (index_t x = from; x < from + BLOCK; x++) {
-            /* all loads before any choice: only so do compilers use vector registers */
             const LEVEL i = a[x], j = b[x], next = (LEVEL)(before[x] + 1);
-            const LEVEL place = (i == j) & (i != 0) ? next : 1;
-            const CELL row = (CELL)(i * width), run = (CELL)(side + place);
-            number[x] = place;
-            cell[x] = (CELL)(row + (place > 1 ? run : j));
+            /* bits instead of choices: only so do compilers use vector registers throughout */
+            const MASK alike = (MASK)((i == j ? -1 : 0) & (i != 0 ? -1 : 0));
+            number[x] = (LEVEL)((next & alike) | (1 & ~alike));
+            cell[x] = (CELL)(i * width + (LEVEL)((next & alike) | (j & ~alike)) + (side & (CELL)alike));
         }
 }
 
-/*
- * The same along a row, where the previous voxel is the neighbour. Masks instead of branches: whether a voxel is like the
- * one before it cannot be foretold.
- */
-static INLINE void OF_TYPE(cells_in_row)(const LEVEL *a, CELL *cell, index_t count, CELL side, CELL width)
+/* Number of each of `count` neighbouring voxels in its run along a row; outside of the region, anything. */
+static INLINE void OF_TYPE(number_row)(const LEVEL *restrict a, LEVEL *restrict number, index_t count)
 {
-    CELL number = 1, previous = a[-1];
+    index_t begin = 0;
     for (index_t x = 0; x < count; x++) {
-        const CELL level = a[x], same = (CELL)-((level == previous) & (level != 0));
-        number = (CELL)((number & same) + 1);
-        cell[x] = (CELL)(level * width + ((CELL)(side + number) & same) + (previous & (CELL)~same));
-        previous = level;
+        /* no branch: whether a voxel is like the one before it cannot be foretold */
+        begin = a[x] == a[x - 1] ? begin : x;
+        number[x] = (LEVEL)(x - begin + 1);
     }
 }
 
@@ -93,17 +88,17 @@ HOT int OF_TYPE(sweep)(const LEVEL *restrict levels, index_t slices, index_t row
             LEVEL *number = numbers + (z & 1) * plane;
             const index_t *l = first + z * rows, *h = stop + z * rows;
             const index_t aside = dy * stride + dx, step = dz * plane + aside;
-            const LEVEL *before = (dz ? numbers + (~z & 1) * plane : number) + aside;
+            LEVEL *other = numbers + (~z & 1) * plane;
+            const LEVEL *before = (dz || !dy ? other : number) + aside;
             index_t count = 0;
             for (index_t y = 1; y < rows - 1; y++) {
                 const index_t at = y * stride + l[y], length = h[y] - l[y];
                 if (length <= 0)
                     continue;
-                if (dz || dy)
-                    OF_TYPE(cells_of)(a + at, a + step + at, before + at, number + at, cell + count, length,
-                                      (CELL)side, (CELL)width);
-                else
-                    OF_TYPE(cells_in_row)(a + at, cell + count, length, (CELL)side, (CELL)width);
+                if (!dz && !dy)
+                    OF_TYPE(number_row)(a + at, other + at, length);
+                OF_TYPE(cells_of)(a + at, a + step + at, before + at, number + at, cell + count, length, (CELL)side,
+                                  (CELL)width);
                 count += length;
             }
             OF_TYPE(count_cells)(cell, count, table, apart);
@@ -130,11 +125,11 @@ HOT int OF_TYPE(sweep)(const LEVEL *restrict levels, index_t slices, index_t row
  * Compare `count` neighbouring voxels with their 26 neighbours: those in the same row and those in the rows around it,
  * in the order of STEP the first four before and the others, from the last one on, after it.
  *
- * `low` and `high` get a bit for each direction in which the preceding neighbour has the same level, `alike` how many
- * of all neighbours have.
+ * `set` gets a bit for each direction in which the preceding neighbour has the same level, `alike` how many of all
+ * neighbours have.
  */
 static INLINE void OF_TYPE(compare)(const LEVEL *restrict a, const index_t *around, index_t count,
-                                    LEVEL *restrict low, LEVEL *restrict high, LEVEL *restrict alike)
+                                    uint16_t *restrict set, LEVEL *restrict alike)
 {
     const LEVEL *const r0 = a + around[0], *const r1 = a + around[1], *const r2 = a + around[2];
     const LEVEL *const r3 = a + around[3];
@@ -146,8 +141,10 @@ static INLINE void OF_TYPE(compare)(const LEVEL *restrict a, const index_t *arou
 #define THREE(row) (LEVEL)(SAME(row, -1) + SAME(row, 0) + SAME(row, 1))
     for (index_t x = 0; x < count; x++) {
         const LEVEL v = a[x];
-        low[x] = (LEVEL)(THREE_BITS(r0, 0) | THREE_BITS(r1, 3) | BIT(r2, -1, 6) | BIT(r2, 0, 7));
-        high[x] = (LEVEL)(BIT(r2, 1, 0) | THREE_BITS(r3, 1) | BIT(a, -1, 4));
+        /* in two parts, because a vector register holds twice as many bytes */
+        const LEVEL low = (LEVEL)(THREE_BITS(r0, 0) | THREE_BITS(r1, 3) | BIT(r2, -1, 6) | BIT(r2, 0, 7));
+        const LEVEL high = (LEVEL)(BIT(r2, 1, 0) | THREE_BITS(r3, 1) | BIT(a, -1, 4));
+        set[x] = (uint16_t)(low | high << 8);
         alike[x] = (LEVEL)(THREE(r0) + THREE(r1) + THREE(r2) + THREE(r3) + SAME(a, -1) + SAME(a, 1) + THREE(s0) +
                            THREE(s1) + THREE(s2) + THREE(s3));
     }
@@ -157,17 +154,27 @@ static INLINE void OF_TYPE(compare)(const LEVEL *restrict a, const index_t *arou
 #undef THREE
 }
 
+/* Cell of the counts of (level, dependence) for each of `count` neighbouring voxels, and for up to BLOCK - 1 more. */
+static INLINE void OF_TYPE(dependence_cells)(const LEVEL *restrict a, const LEVEL *restrict alike, index_t count,
+                                             CELL *restrict cell)
+{
+    for (index_t from = 0; from < count; from += BLOCK)
+        for (index_t x = from; x < from + BLOCK; x++)
+            cell[x] = (CELL)(a[x] * DEPENDENCES + alike[x] + 1);
+}
+
 /*
  * Find the zones of equal level (26 neighbours) and count the voxels of each level by their dependence.
  *
  * representatives  from `zone_representatives`.
  * counts           (levels + 1, DEPENDENCES), zeroed: voxels of level i with j - 1 dependent neighbours, at column j.
  * labels           (2, rows, stride): of this and the previous slice.
- * parent           one more than the region has voxels; zone_levels and zone_sizes too, for the zones.
+ * parent           a row more than the region has voxels; zone_levels and zone_sizes too, for the zones.
  *
  * Returns the number of zones, in the order of their first voxels, or -1 without memory. Source: labels in one pass and
  * union-find over them (He et al. 2017, "The connected-component labeling problem"); which neighbours have to be asked
- * comes from a table, as in their decision trees.
+ * comes from a table, as in their decision trees. Nine of ten voxels ask one neighbour at most; those at which zones
+ * meet are listed, and the zones joined once the slice has its labels.
  */
 HOT index_t OF_TYPE(zones)(const LEVEL *restrict levels, index_t slices, index_t rows, index_t stride,
                            const index_t *restrict first, const index_t *restrict stop,
@@ -175,64 +182,79 @@ HOT index_t OF_TYPE(zones)(const LEVEL *restrict levels, index_t slices, index_t
                            int64_t *restrict counts, uint32_t *restrict labels, uint32_t *restrict parent,
                            uint32_t *restrict zone_levels, uint32_t *restrict zone_sizes)
 {
-    const index_t plane = rows * stride;
+    const index_t plane = rows * stride, room = plane + BLOCK;
     const index_t cells = (level_count + 1) * DEPENDENCES;
-    LEVEL *low = malloc(sizeof *low * (size_t)(3 * plane)), *high = low + plane, *alike = high + plane;
-    CELL *cell = malloc(sizeof *cell * (size_t)plane);
+    uint16_t *set = malloc(sizeof *set * (size_t)room);
+    LEVEL *alike = malloc(sizeof *alike * (size_t)room);
+    CELL *cell = malloc(sizeof *cell * (size_t)room);
+    uint32_t *meeting = malloc(sizeof *meeting * (size_t)room);
     /* four tables take turns, see `count_cells` */
     uint32_t *tables = calloc((size_t)(4 * cells), sizeof *tables);
     const index_t around[] = {-plane - stride, -plane, -plane + stride, -stride};
-    uint32_t known = 0;
-    index_t found = 0, step[DIRECTIONS];
+    index_t found = 0, known = 0, ready = 0, step[DIRECTIONS];
 
-    if (!low || !cell || !tables) {
-        free(low), free(cell), free(tables);
+    if (!set || !alike || !cell || !meeting || !tables) {
+        free(set), free(alike), free(cell), free(meeting), free(tables);
         return -1;
     }
     for (int d = 0; d < DIRECTIONS; d++)
         step[d] = (STEP[d][0] * rows + STEP[d][1]) * stride + STEP[d][2];
     for (index_t z = 1; z < slices - 1; z++) {
-        /* nobody is asked as if it were the voxel itself */
-        index_t from, to, neighbour[NOBODY + 1] = {0};
+        const LEVEL *a = levels + z * plane;
+        const index_t *l = first + z * rows, *h = stop + z * rows;
         uint32_t *here = labels + (z & 1) * plane;
-        reach_of_slice(first + z * rows, stop + z * rows, rows, stride, &from, &to);
-        OF_TYPE(compare)(levels + z * plane + from, around, to - from, low + from, high + from, alike + from);
+        /* the voxel below the end of a later block may lie beyond the volume */
+        const index_t last = z < slices - 2 ? plane : plane - stride - 1 - BLOCK;
+        const uint32_t *asked_at[NOBODY + 1];
+        index_t compared = 0, count = 0, meetings = 0;
         /* the previous slice lies before or after this one */
         for (int d = 0; d < DIRECTIONS; d++)
-            neighbour[d] = step[d] + (STEP[d][0] && !(z & 1) ? 2 * plane : 0);
-        for (index_t x = from; x < to; x++)
-            cell[x] = (CELL)(levels[z * plane + x] * DEPENDENCES + alike[x] + 1);
-        index_t counted = from;
-        for (; counted + 3 < to; counted += 4)
-            for (index_t k = 0; k < 4; k++)
-                tables[k * cells + cell[counted + k]]++;
-        for (; counted < to; counted++)
-            tables[cell[counted]]++;
+            asked_at[d] = here + step[d] + (STEP[d][0] && !(z & 1) ? 2 * plane : 0);
+        asked_at[NOBODY] = here;
         for (index_t y = 1; y < rows - 1; y++) {
-            const index_t row = y * stride;
-            for (index_t x = row + first[z * rows + y]; x < row + stop[z * rows + y]; x++) {
-                const LEVEL level = levels[z * plane + x];
-                unsigned asked = representatives[low[x] | high[x] << 8];
-                if (!level)
+            const index_t at = y * stride + l[y], end = y * stride + h[y];
+            if (at >= end)
+                continue;
+            /* what a block reaches beyond its row counts for the next one */
+            for (index_t x = at > compared ? at : compared; x < end; x = compared) {
+                compared = x <= last ? x + BLOCK : end;
+                if (x <= last)
+                    OF_TYPE(compare)(a + x, around, BLOCK, set + x, alike + x);
+                else
+                    OF_TYPE(compare)(a + x, around, end - x, set + x, alike + x);
+            }
+            OF_TYPE(dependence_cells)(a + at, alike + at, end - at, cell + count);
+            count += end - at;
+        }
+        OF_TYPE(count_cells)(cell, count, tables, cells);
+        for (index_t y = 1; y < rows - 1; y++) {
+            /* as many zones as may begin in a row, each still apart and empty */
+            for (; ready < known + stride; ready++) {
+                parent[ready] = (uint32_t)ready;
+                zone_sizes[ready] = 0;
+            }
+            for (index_t x = y * stride + l[y]; x < y * stride + h[y]; x++) {
+                const size_t asked = representatives[set[x]], who = asked & NOBODY;
+                if (!a[x])
                     continue;
                 /*
                  * Texture is noise, and what a voxel has to ask cannot be foreseen: no branch for one that begins a
-                 * zone. The room of the next zone is ready, and who asks nobody asks itself.
+                 * zone or at which some meet. Who asks nobody reads its own place in vain.
                  */
-                here[x] = known;
-                parent[known] = known;
-                zone_levels[known] = level;
-                zone_sizes[known] = 0;
-                known += (asked & 15) == NOBODY;
-                const uint32_t label = here[x + neighbour[asked & 15]];
+                const uint32_t told = asked_at[who][x], label = who == NOBODY ? (uint32_t)known : told;
                 here[x] = label;
                 zone_sizes[label]++;
-                for (asked |= 0xF0000; (asked >> 4 & 15) != NOBODY; asked = asked >> 4 | 0xF0000) {
-                    const uint32_t other = here[x + neighbour[asked >> 4 & 15]];
-                    if (other != label)
-                        join(parent, label, other);
-                }
+                zone_levels[known] = a[x];
+                known += who == NOBODY;
+                meeting[meetings] = (uint32_t)x;
+                meetings += asked < ASKS_ONE;
             }
+        }
+        for (index_t k = 0; k < meetings; k++) {
+            const index_t x = meeting[k];
+            /* of zones that met before, too: that is sooner done than found out */
+            for (unsigned others = representatives[set[x]] >> 4; others != 0xFFF; others = others >> 4 | 0xF00)
+                join(parent, here[x], asked_at[others & NOBODY][x]);
         }
     }
     /* not of level 0, which is outside */
@@ -246,6 +268,6 @@ HOT index_t OF_TYPE(zones)(const LEVEL *restrict levels, index_t slices, index_t
             zone_levels[found] = zone_levels[k];
             zone_sizes[found++] = zone_sizes[k];
         }
-    free(low), free(cell), free(tables);
+    free(set), free(alike), free(cell), free(meeting), free(tables);
     return found;
 }

@@ -24,8 +24,8 @@ GLCM_VALUES: Final = 22
 SIZE_VALUES: Final = 16
 FIRSTORDER_VALUES: Final = 17
 TAPS: Final = 6
-BLOCK: Final = 16
-"""Voxels of a row that a sweep looks at together, so that it may look at some more than there are."""
+BLOCK: Final = 32
+"""Voxels of a row that a sweep looks at together, so that it may look at some of the next two rows, too."""
 MAX_RADIUS: Final = 3
 """Of the cubes that feature maps are made of."""
 SIZE_MAPS: Final = ("glrlm", "glszm", "gldm")
@@ -493,7 +493,7 @@ def sweep(
         or volume.itemsize < level_type(level_count, longest)().itemsize
     ):
         raise ValueError("the arrays of a sweep differ in shape or type")
-    if longest < max(volume.shape[:2]) - 2 or volume.shape[2] < BLOCK:
+    if longest < max(volume.shape[:2]) - 2 or 2 * volume.shape[2] < BLOCK:
         raise ValueError("the sweep has too little room")
     pairs = np.zeros((DIRECTIONS, level_count + 1, level_count + 1), dtype=np.uint32)
     positions = np.zeros((DIRECTIONS, level_count + 1, longest + 2), dtype=np.uint32)
@@ -522,7 +522,7 @@ def zones(
     Parameters
     ----------
     found
-        Levels and sizes of the zones, and working memory; with room for one zone more than the region has voxels.
+        Levels and sizes of the zones, and working memory; with room for a row more than the region has voxels.
     """
     first, stop = rows
     if not first.shape == stop.shape == volume.shape[:2] or volume.size >= 2**32:

@@ -64,7 +64,7 @@ class Workspace:
     frames
         Volumes with a border of zeros for the grey levels, by their type; zero outside the lesion.
     zones
-        Room for levels, sizes and parents of one zone more than the lesion has voxels.
+        Room for levels, sizes and parents of as many zones as the lesion and a row of a frame have voxels.
     """
 
     values: NDArray[np.float64]
@@ -81,12 +81,12 @@ class Workspace:
 
 def workspace_for(region: Region) -> Workspace:
     """A workspace of the size of a region."""
-    count = region.count
+    count, room = region.count, region.count + region.stride
     return Workspace(
         np.empty(count),
         np.empty(count),
         {},
-        (np.empty(count + 1, np.uint32), np.empty(count + 1, np.uint32), np.empty(count + 1, np.uint32)),
+        (np.empty(room, np.uint32), np.empty(room, np.uint32), np.empty(room, np.uint32)),
     )
 
 

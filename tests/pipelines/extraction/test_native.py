@@ -15,6 +15,7 @@ EXERCISE = """
 import hashlib
 import numpy as np
 from pipelines.extraction import fast, fast_maps, native
+from pipelines.extraction.region import region_of, workspace_for
 from pipelines.extraction.settings import load_profile
 from tests.lesions import KINDS
 
@@ -30,6 +31,18 @@ for number, (kind, build) in enumerate(KINDS.items()):
     found = fast_maps.voxel_values(drawn.ct, drawn.lesion, maps, settings, kernel_radius_voxels=1 + number % 3)
     for name in maps if isinstance(found, dict) else ():
         digest.update(found[name].tobytes())
+for shape in ((1, 1, 1), (1, 1, 90), (1, 40, 2), (3, 4, 45)):
+    for most in (1, 9, 150, 400):
+        levels = np.random.default_rng([most, *shape]).integers(1, most + 1, shape)
+        region = region_of(np.ones(shape, np.bool_), tuple((0, size) for size in shape))
+        histogram = np.bincount(levels.ravel())
+        frame = np.zeros((*region.rows[0].shape, region.stride), native.level_type(histogram.size - 1, max(shape)))
+        frame[1:-1, 1:-1, 1 : shape[2] + 1] = levels
+        room = workspace_for(region).zones
+        count, dependences = native.zones(frame, region.rows, histogram.size - 1, found=room)
+        matrices = native.sweep(frame, region.rows, max(shape), histogram)
+        for part in (*matrices, dependences, room[0][:count], room[1][:count]):
+            digest.update(part.tobytes())
 print(native.kernels_path())
 print(digest.hexdigest())
 """
