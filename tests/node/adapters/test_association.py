@@ -17,7 +17,10 @@ from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import STORAGE_COMMITMENT, STUDY_ROOT_FIND, STUDY_ROOT_GET, VERIFICATION
 from tests.hostile.wire import EXPLICIT, answer, item, unit, value
 
-_LIMIT_S = 60
+# what a peer does ends no thread with a traceback
+pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+
+_LIMIT_S = 120
 CLASSES = (VERIFICATION, STORAGE_COMMITMENT, STUDY_ROOT_FIND, STUDY_ROOT_GET)
 RELEASED = unit(6, bytes(4))
 ABORT = unit(7, bytes(4))
