@@ -373,6 +373,16 @@ def _signal_all(pids: Iterable[int], number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
+def processes_of(pid: int, role: str) -> list[int]:
+    """Process IDs below `pid` of a node's processes that play `role`."""
+    found = []
+    for one in descendants(pid):
+        with suppress(OSError):  # it may have ended
+            if Path(f"/proc/{one}/cmdline").read_bytes().split(b"\0")[-3:-1] == [b"role", role.encode()]:
+                found.append(one)
+    return found
+
+
 def descendants(pid: int) -> list[int]:
     """Process IDs of all children and their children."""
     parents: dict[int, list[int]] = {}
