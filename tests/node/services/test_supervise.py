@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from node.logs import Log
-from node.services.supervise import WRONGLY_CONFIGURED, Supervisor
+from node.services.supervise import WRONGLY_CONFIGURED, Supervisor, _die_with
 from tests.tools import descendants, wait_for
 
 SLEEPS = ("sleep", "300")
@@ -181,3 +181,13 @@ def test_it_is_told_which_processes_end_again_and_again(tmp_path: Path) -> None:
     }
     Supervisor(commands, Log("test"), grace_s=200, unwell=unwell).run(stop)
     assert told == [frozenset(), frozenset({"lame"})]
+
+
+def test_a_process_whose_supervisor_died_before_it_could_ask_about_him_ends_at_once() -> None:
+    # the one that is asked for is never the parent, as after the death of the supervisor
+    for parent, code in ((os.getpid(), 0), (os.getpid() + 1, 1)):
+        child = os.fork()
+        if child == 0:
+            _die_with(parent)()
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == code
