@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import threading
 import traceback
 import warnings
 from datetime import UTC, datetime
@@ -89,3 +90,17 @@ def configure(level: str, form: Literal["auto", "human", "json"], *, stream: Tex
     # these write URLs with passwords or whole settings below WARNING
     for name in ("highdicom", "radiomics", "celery", "kombu", "amqp", "sqlalchemy"):
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def watch_threads() -> None:
+    """Log what ends a thread of this process; by itself Python writes it to standard error, with all that it quotes."""
+    threading.excepthook = _thread_ended
+
+
+def _thread_ended(what: threading.ExceptHookArgs) -> None:
+    log, name = Log("threads"), type(what.thread).__name__
+    if any(kind.__module__.partition(".")[0] == "pynetdicom" for kind in type(what.thread).__mro__):
+        # whoever uses the association finds it broken, and tells of that with a code and what to do
+        log.warning("association_thread_ended", code="NET-005", kind=name, reason=what.exc_type.__name__)
+    elif not issubclass(what.exc_type, SystemExit):
+        log.error("thread_failed", traceback=True, thread=what.thread.name if what.thread is not None else "")

@@ -65,15 +65,19 @@ def free_port() -> int:
 def wait_for(what: str, ready: Callable[[], Any], *, timeout_s: float = 180.0, every_s: float = 0.1) -> Any:
     """First true answer of `ready`, asked every `every_s` seconds; fails the test when there is none in time.
 
-    Whoever gives a limit makes it three times what an idle machine may need, because a busy one needs that.
+    A limit costs nothing when all goes well: whoever gives a shorter one has something that would end by itself later.
+    Assert on what this gives and not on a second look, which may find something else.
     """
     deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
+    while True:
+        # on a busy machine the limit may have passed between two looks
+        late = time.monotonic() >= deadline
         answer = ready()
         if answer:
             return answer
+        if late:
+            pytest.fail(f"{what} did not happen within {timeout_s:g} s; the last look found {answer!r}")
         time.sleep(every_s)
-    pytest.fail(f"{what} did not happen within {timeout_s:g} s")
 
 
 def listens(port: int) -> bool:
@@ -367,6 +371,16 @@ def _signal_all(pids: Iterable[int], number: signal.Signals) -> None:
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, number)
+
+
+def processes_of(pid: int, role: str) -> list[int]:
+    """Process IDs below `pid` of a node's processes that play `role`."""
+    found = []
+    for one in descendants(pid):
+        with suppress(OSError):  # it may have ended
+            if Path(f"/proc/{one}/cmdline").read_bytes().split(b"\0")[-3:-1] == [b"role", role.encode()]:
+                found.append(one)
+    return found
 
 
 def descendants(pid: int) -> list[int]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from pynetdicom import AE, evt
 
 from node.adapters.commitment import read_request, send_report
+from node.adapters.late_requests import be_lenient
 from node.ports import CommitmentReport
 from pipelines.domain.identifiers import SopClassUID
 from pipelines.domain.sop_classes import CT_IMAGES, RESULT_CLASSES, SEGMENTATIONS, STORAGE_COMMITMENT, VERIFICATION
@@ -40,7 +41,11 @@ class DemoPacs:
     def start(self, port: int = 0) -> int:
         """Listen on loopback; the port that was bound."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        handlers: list[Any] = [(evt.EVT_C_STORE, self._store), (evt.EVT_N_ACTION, self._commit)]
+        handlers: list[Any] = [
+            (evt.EVT_CONN_OPEN, lambda event: be_lenient(event.assoc)),
+            (evt.EVT_C_STORE, self._store),
+            (evt.EVT_N_ACTION, self._commit),
+        ]
         server: Any = self._ae.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
         bound: int = server.socket.getsockname()[1]
         return bound

@@ -18,6 +18,8 @@ from pynetdicom._globals import MODE_REQUESTOR
 from pynetdicom.association import Association
 from pynetdicom.transport import AddressInformation, AssociationSocket
 
+from node.adapters.late_requests import be_lenient
+
 _ANSWER_S: Final = 30.0
 
 
@@ -65,6 +67,7 @@ class Requestor(Association):
         self._ending = False
         super().__init__(ae, MODE_REQUESTOR)
         self._reactor_checkpoint: Checkpoint = Checkpoint()
+        be_lenient(self)
 
     @property
     def _is_paused(self) -> bool:

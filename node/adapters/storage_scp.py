@@ -11,6 +11,7 @@ from node.adapters.association import Acceptable, ScpService
 from node.adapters.bounded import abort
 from node.adapters.front_door import FrontDoor, Rules, nothing_offered
 from node.adapters.incoming import part10
+from node.adapters.late_requests import be_lenient
 from node.adapters.replayed import Replayed, Signals
 from node.adapters.store_association import INTERNAL_ERROR
 from node.adapters.tls import Tls
@@ -123,6 +124,7 @@ class StorageScp:
             If the address cannot be bound.
         """
         handlers: list[Any] = [
+            (evt.EVT_CONN_OPEN, lambda event: be_lenient(event.assoc)),
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_C_ECHO, self._echo),
             (evt.EVT_REQUESTED, self._requested),

@@ -116,7 +116,7 @@ class Supervisor:
     def _start(self, name: str, child: _Child, now: float) -> None:
         try:
             child.process = subprocess.Popen(
-                child.command, env=self._environment, start_new_session=True, preexec_fn=_die_with_parent
+                child.command, env=self._environment, start_new_session=True, preexec_fn=_die_with(os.getpid())
             )
             child.started_at = now
         except OSError as fault:
@@ -145,6 +145,13 @@ def _pause(child: _Child, now: float) -> float:
     return pause_s
 
 
-def _die_with_parent() -> None:
-    """Ask Linux to end this process when the supervisor dies, however it dies (prctl(2))."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def _die_with(parent: int) -> Callable[[], None]:
+    """For a new process: ask Linux to end it when the supervisor `parent` dies, however it dies (prctl(2))."""
+
+    def ask() -> None:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        # whoever died before he was asked about tells nobody any more
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return ask

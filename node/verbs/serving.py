@@ -11,7 +11,7 @@ from node import __version__, faults
 from node.bootstrap.pipeline import load_pipeline
 from node.bootstrap.stores import SPOOL_IDENTITY, open_stores
 from node.commands import roles
-from node.logs import Log
+from node.logs import Log, watch_threads
 from node.services.supervise import Supervisor
 from node.verbs.context import Node
 from node.verbs.failing import reporting_errors
@@ -62,7 +62,9 @@ def worker(node: Node) -> None:
     \b
     Example: pulmonode --config /etc/pulmonode/node.toml worker
     """
-    sys.exit(roles.worker(node.settings()))
+    settings = node.settings()
+    watch_threads()
+    sys.exit(roles.worker(settings))
 
 
 @click.command(hidden=True)
@@ -72,6 +74,7 @@ def worker(node: Node) -> None:
 def role(node: Node, name: str) -> None:
     """Be one process of the node; `serve` starts them."""
     settings = node.settings()
+    watch_threads()
     faults.arm(os.environ.get(faults.ENVIRONMENT, ""))
     if name == "worker":
         sys.exit(roles.worker(settings))

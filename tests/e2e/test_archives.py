@@ -39,7 +39,7 @@ class Hospital:
             destinations={"PACS": (self.archive.ae_title, self.archive.dicom_port)},
             peer=peer,
             node={"port": self.port},
-            delivery={"commitment_hold_s": 1, "commitment_timeout_s": 60},
+            delivery={"commitment_hold_s": 1, "commitment_timeout_s": 240},
             prefetch={"after_s": 1},
         )
 

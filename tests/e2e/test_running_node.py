@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,12 +24,12 @@ from tests.dicom import as_bytes, ct_series, rtstruct_of, seg_of, write_files
 from tests.pipelines.outputs.tools import dciodvfy_errors
 from tests.tools import (
     RunningNode,
-    descendants,
     free_port,
     kill_tree,
     listens,
     node,
     node_command,
+    processes_of,
     redis,
     running,
     wait_for,
@@ -157,8 +158,10 @@ def test_a_killed_worker_costs_no_case(tmp_path: Path) -> None:
     with node(config) as running_node:
         submit(running_node, [*ct, seg_of(ct)], tmp_path / "1")
         running_node.reaches(1, CaseState.RUNNING)
-        for pid in descendants(running_node.process.pid):
-            if b"role\0worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+        workers = processes_of(running_node.process.pid, "worker")
+        assert workers
+        for pid in workers:
+            with suppress(ProcessLookupError):  # one ends with another
                 os.kill(pid, signal.SIGKILL)
         detail = running_node.reaches(1, CaseState.REPORTED)
         assert history(detail).count("reported") == 1
@@ -208,6 +211,7 @@ def test_two_workers_on_redis_compute_many_cases_once_each(tmp_path: Path) -> No
         config = write_config(tmp_path, queue={"broker": url, "worker_processes": 1})
         second = [sys.executable, "-m", "node", "--config", str(config), "worker"]
         with node(config) as running_node, running(second, tmp_path / "worker.log"):
+            wait_for("two workers", lambda: _waiting_for_work(url) == 2)
             series = [ct_series(**SMALL, seed=n, patient_id=f"TEST-{n}") for n in range(6)]
             submit(running_node, [i for ct in series for i in (*ct, seg_of(ct))], tmp_path / "studies")
             for number in range(1, 7):
@@ -230,6 +234,13 @@ def test_a_redis_that_forgets_everything_loses_no_case(tmp_path: Path) -> None:
             worker = [sys.executable, "-m", "node", "--config", str(config), "worker"]
             with running(worker, tmp_path / "worker.log"):
                 assert running_node.reaches(1, CaseState.REPORTED).row.attempt == 1
+
+
+def _waiting_for_work(url: str) -> int:
+    """How many workers ask that Redis for messages."""
+    import redis as client
+
+    return sum(one["cmd"] == "brpop" for one in client.Redis.from_url(url).client_list())
 
 
 def _flush(url: str) -> None:

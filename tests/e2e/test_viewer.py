@@ -62,11 +62,13 @@ def place_on(ct: Sequence[Dataset], circle: Circle) -> tuple[float, float]:
     return (circle.centre_mm[0] - left) / dx, (circle.centre_mm[1] - top) / dy
 
 
-def assert_lies_over(shown: Shown, circle: Circle, ct: Sequence[Dataset]) -> None:
+def lies_over(shown: Shown, circle: Circle, ct: Sequence[Dataset]) -> bool:
     """What is coloured is `circle`, to a pixel of the CT, with an edge that is drawn up to a pixel wider."""
-    assert shown.centre == pytest.approx(place_on(ct, circle), abs=1)
     radius = circle.radius_mm / ct[0].PixelSpacing[0]
-    assert math.pi * (radius - 0.5) ** 2 < shown.coloured < math.pi * (radius + 1) ** 2
+    return bool(
+        shown.centre == pytest.approx(place_on(ct, circle), abs=1)
+        and math.pi * (radius - 0.5) ** 2 < shown.coloured < math.pi * (radius + 1) ** 2
+    )
 
 
 def numbers_below(item: Dataset) -> Iterator[tuple[str, float | None, str]]:
@@ -97,10 +99,10 @@ def test_the_ct_is_shown_and_all_results_are_listed_beside_it(study: Viewer, pro
     shown = study.look()
     assert shown.greys > 100
     assert shown.coloured == 0
-    listed = dict(study.series())
-    for kind, path in processed.spooled.items():
+    for path in processed.spooled.values():
         header = dcmread(path, stop_before_pixels=True)
-        assert header.SeriesDescription in listed[int(header.SeriesNumber)], kind
+        number, name = int(header.SeriesNumber), str(header.SeriesDescription)
+        study.wait_until(lambda number=number, name=name: name in dict(study.series()).get(number, ""))
 
 
 @BY_NODE
@@ -154,7 +156,7 @@ def test_the_diameters_are_drawn_on_the_lesions_with_their_lengths(study: Viewer
         study.wait_until(lambda expected=expected: expected in re.sub(r"mm(?=\S)", "mm ", study.drawn()))
         # the corners of a circle of 72 corners lie on it, its pixels within one of it
         assert long == pytest.approx(2 * circle.radius_mm, abs=2 * processed.ct[0].PixelSpacing[0])
-        assert circle.slices[0] <= study.instance_number() - 1 < circle.slices[1]
+        study.wait_until(lambda c=circle: c.slices[0] <= study.instance_number() - 1 < c.slices[1])
         study.control("viewport-action-arrows-right").click()
 
 
@@ -168,16 +170,13 @@ def test_the_segmentation_lies_over_the_lesions_under_their_labels(study: Viewer
         # OHIF turns to the middle of a segment that is chosen
         label.click()
         study.wait_until(lambda c=circle: c.slices[0] <= study.instance_number() - 1 < c.slices[1])
-        study.page.wait_for_timeout(1000)
-        assert_lies_over(study.look(), circle, processed.ct)
+        study.wait_until(lambda c=circle: lies_over(study.look(), c, processed.ct))
 
 
 @pytest.mark.parametrize(("page", "kind"), [("node", "map"), ("orthanc", "map-2")], indirect=["page"])
 def test_the_feature_maps_lie_over_the_lesions(study: Viewer, processed: Processed, kind: str) -> None:
     study.show(series_number(processed.spooled[kind]))
-    study.wait_until(lambda: study.look().coloured > 0)
-    study.page.wait_for_timeout(1000)
     # OHIF opens a map at the middle of the CT, where the first lesion is
-    assert study.instance_number() == len(processed.ct) // 2
-    assert_lies_over(study.look(), DRAWN[0], processed.ct)
+    study.wait_until(lambda: study.instance_number() == len(processed.ct) // 2)
+    study.wait_until(lambda: lies_over(study.look(), DRAWN[0], processed.ct))
     assert "RangeError" not in study.text()

@@ -49,7 +49,9 @@ class Service:
             assert sender.store(sent) == 0x0000
 
     def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        # the last line may be in the making
+        whole, _, _ = self.log.read_text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
 
     def codes(self) -> list[str]:
         return [line["code"] for line in self.lines() if "code" in line]
@@ -70,13 +72,13 @@ class Service:
         return set((self.settings.data_dir / "spool" / "received").rglob("*.dcm"))
 
     def has_drafts(self) -> bool:
-        return any((self.settings.data_dir / "spool" / "tmp").iterdir())
+        return any((self.settings.data_dir / "spool" / "tmp").glob("*"))
 
 
 @contextmanager
 def service(folder: Path, role: str = "receiver", **sections: Mapping[str, Any]) -> Iterator[Service]:
     """A receiving process; `sections` changes its configuration."""
-    receive = {"network_timeout_s": 4, "connections_per_minute": 0, "max_object_mb": 64}
+    receive = {"network_timeout_s": 10, "connections_per_minute": 0, "max_object_mb": 64}
     sections = {**sections, "receive": {**receive, **sections.get("receive", {})}}
     config = write_config(folder, log={"level": "debug", "format": "json"}, **sections)
     settings = load_settings(config, environment={})

@@ -26,6 +26,7 @@ from tests.hostile.wire import (
     value,
 )
 from tests.node.client import associate
+from tests.tools import wait_for
 
 
 def _asking(context: bytes) -> bytes:
@@ -71,18 +72,17 @@ LATER = {
 
 @pytest.mark.parametrize("greeting", FIRST.values(), ids=FIRST.keys())
 def test_what_is_no_request_ends_the_connection_and_is_told_with_a_code(node: Service, greeting: bytes) -> None:
-    before = len(node.codes())
+    before = len(node.lines())
     with connect(node.port) as wire:
         _send(wire, greeting)
         assert answer(wire)[0] in (ABORTED, CLOSED)
-    assert "NET-005" in _codes_after(node, before)
+    _told(node, before)
 
 
 @pytest.mark.parametrize("units", LATER.values(), ids=LATER.keys())
 def test_what_breaks_the_protocol_aborts_the_association(node: Service, units: bytes) -> None:
     with associated(node.port) as wire:
         _send(wire, units)
-        wire.settimeout(20)
         kinds = [answer(wire)[0]]
         # what is answered properly goes on until the association is released
         if kinds[0] == 4:
@@ -107,7 +107,7 @@ def test_random_units_of_every_type_end_in_an_abort(node: Service) -> None:
 
 
 def test_a_unit_that_comes_byte_by_byte_is_cut_off_while_others_are_served(node: Service) -> None:
-    before = len(node.codes())
+    before = len(node.lines())
     with connect(node.port) as wire:
         start = time.monotonic()
         for byte in request():
@@ -124,8 +124,9 @@ def test_a_unit_that_comes_byte_by_byte_is_cut_off_while_others_are_served(node:
                 continue
             except OSError:
                 break
-        assert time.monotonic() - start < 60
-    assert "NET-005" in _codes_after(node, before)
+        # all of it would take minutes
+        assert time.monotonic() - start < 150
+    assert "in time" in _told(node, before)
 
 
 def test_a_silent_connection_is_closed(node: Service) -> None:
@@ -136,10 +137,12 @@ def test_a_silent_connection_is_closed(node: Service) -> None:
 def test_a_sender_that_goes_in_the_middle_of_an_object_leaves_nothing(node: Service) -> None:
     before = node.stored()
     for leave in ("abort", "release", "reset", "close"):
+        wait_for("the end of all drafts before", lambda: not node.has_drafts())
         with associated(node.port) as wire:
             units = list(store("1.2.3.4", bytes(300_000)))
             for one in units[:3]:
                 wire.sendall(one)
+            wait_for("the draft", node.has_drafts, every_s=0.01)
             if leave == "abort":
                 wire.sendall(unit(7, bytes(4)))
             elif leave == "release":
@@ -147,10 +150,7 @@ def test_a_sender_that_goes_in_the_middle_of_an_object_leaves_nothing(node: Serv
                 answer(wire)
             elif leave == "reset":
                 wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    deadline = time.monotonic() + 20
-    while node.has_drafts() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not node.has_drafts()
+        wait_for(f"the end of the draft, after {leave}", lambda: not node.has_drafts())
     assert node.stored() == before
 
 
@@ -174,8 +174,14 @@ def _send(wire: socket.socket, data: bytes) -> None:
         return
 
 
-def _codes_after(node: Service, before: int) -> list[str]:
-    deadline = time.monotonic() + 20
-    while len(node.codes()) <= before and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return node.codes()[before:]
+def _told(node: Service, before: int) -> str:
+    """Why the log says, after its first `before` lines, that somebody did not ask for an association as one does."""
+
+    def reasons() -> list[str]:
+        lines = node.lines()[before:]
+        return [line["reason"] for line in lines if line["event"] == "association_not_understood"]
+
+    (reason,) = wait_for("the reason in the log", reasons)
+    (code,) = {line["code"] for line in node.lines()[before:] if line["event"] == "association_not_understood"}
+    assert code == "NET-005"
+    return str(reason)

@@ -14,6 +14,7 @@ from pynetdicom import AE, evt
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu import A_ASSOCIATE_RJ
 
+from node.adapters.requestor import requestor
 from tests.dicom import as_bytes
 
 
@@ -84,12 +85,18 @@ _TRIES: Final = 5
 and only then, it is asked again."""
 
 
+_PATIENCE_S: Final = 120.0
+
+
 def associate(
     port: int, contexts: Sequence[tuple[str, str | None]], *, called: str = "PULMONODE", calling: str = "SCANNER"
 ) -> Any:
-    """Ask for an association; the caller looks whether it was granted."""
+    """Ask for an association; the caller looks whether it was granted.
+
+    It is the node's own kind, of which no thread takes an answer away that another one waits for.
+    """
     ae = AE(calling)
-    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 30
+    ae.connection_timeout = ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = _PATIENCE_S
     for sop_class, transfer_syntax in contexts:
         if transfer_syntax is None:
             ae.add_requested_context(sop_class)
@@ -98,7 +105,10 @@ def associate(
     for _ in range(_TRIES):
         units: list[type] = []
         heard = [(evt.EVT_PDU_RECV, lambda event, units=units: units.append(type(event.pdu)))]
-        association = ae.associate("127.0.0.1", port, ae_title=called, evt_handlers=heard)
+        association = requestor(ae, ("127.0.0.1", port), called, roles=(), handlers=heard, tls=None, unit_s=_PATIENCE_S)
+        association.request()
+        if association.is_established:
+            association.start()
         if association.is_rejected or A_ASSOCIATE_RJ not in units:
             break
     return association

@@ -36,7 +36,7 @@ class Peer:
     associations: int = 0
     calling: list[str] = field(default_factory=list)
 
-    def address(self, *, ae_title: str = "PACS", timeout_s: float = 10) -> PeerAddress:
+    def address(self, *, ae_title: str = "PACS", timeout_s: float = 120) -> PeerAddress:
         return PeerAddress("archive", ae_title, "127.0.0.1", self.port, timeout_s)
 
 

@@ -81,7 +81,7 @@ def postgresql(
         finally:
             # nothing of it is needed any more
             server.send_signal(signal.SIGQUIT)
-            server.wait(30)
+            server.wait(150)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -104,7 +104,7 @@ def _plain(url: str) -> str:
 
 
 def _wait(server: "subprocess.Popen[bytes]", port: int) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 150
     while True:
         try:
             psycopg.connect(host="127.0.0.1", port=port, user=_USER, dbname="postgres", connect_timeout=2).close()

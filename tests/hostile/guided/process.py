@@ -24,7 +24,7 @@ SLOW_S = 1.0
 """Processor time that one input may take."""
 LARGE_MB = 256
 """By how much the memory of the process may grow over one input."""
-_LONGEST_REDUCTION_S = 30.0
+_LONGEST_REDUCTION_S = 90.0
 
 
 def main() -> None:

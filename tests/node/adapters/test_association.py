@@ -17,7 +17,10 @@ from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import STORAGE_COMMITMENT, STUDY_ROOT_FIND, STUDY_ROOT_GET, VERIFICATION
 from tests.hostile.wire import EXPLICIT, answer, item, unit, value
 
-_LIMIT_S = 60
+# what a peer does ends no thread with a traceback
+pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+
+_LIMIT_S = 120
 CLASSES = (VERIFICATION, STORAGE_COMMITMENT, STUDY_ROOT_FIND, STUDY_ROOT_GET)
 RELEASED = unit(6, bytes(4))
 ABORT = unit(7, bytes(4))
@@ -34,9 +37,14 @@ class Moody:
         What it sends to the request for an association.
     reads
         False when it reads nothing after that request.
+    patience_s
+        How long it may take for anything; what it does not do is waited for that long.
     """
 
-    def __init__(self, *answers: bytes, accepts: bytes | None = None, reads: bool = True) -> None:
+    def __init__(
+        self, *answers: bytes, accepts: bytes | None = None, reads: bool = True, patience_s: float = 1
+    ) -> None:
+        self._patience_s = patience_s
         self._answers = list(answers)
         self._accepts = acceptance() if accepts is None else accepts
         self._reads = reads
@@ -47,7 +55,7 @@ class Moody:
 
     @property
     def address(self) -> PeerAddress:
-        return PeerAddress("PEER", "PEER", "127.0.0.1", self._server.getsockname()[1], 1)
+        return PeerAddress("PEER", "PEER", "127.0.0.1", self._server.getsockname()[1], self._patience_s)
 
     def stop(self) -> None:
         self._over.set()
@@ -197,7 +205,7 @@ def test_a_peer_that_answers_is_heard_and_let_go(name: str, moody: Peers) -> Non
     context, field, call = CALLS[name]
     # of requests with a data set the first unit is the command
     units = [b""] * (name != "C-ECHO") + [response(context, field, 0), RELEASED]
-    association = moody.associated(*units)
+    association = moody.associated(*units, patience_s=_LIMIT_S)
     assert call(association) == 0
     association.close()
     assert association._association.is_released
@@ -234,7 +242,8 @@ def test_a_peer_that_does_not_take_the_association_is_unreachable(accepts: bytes
 
 @pytest.mark.parametrize("syntaxes", [(), ("1.2.3",), ("1.2.840.10008.1.2",), ("",)])
 def test_a_peer_that_chooses_what_was_not_proposed_accepts_nothing(syntaxes: tuple[str, ...], moody: Peers) -> None:
-    got = in_time(lambda: to(moody(accepts=acceptance(syntaxes))))
+    # it lets go, so that nothing is waited for
+    got = in_time(lambda: to(moody(RELEASED, accepts=acceptance(syntaxes), patience_s=_LIMIT_S / 2)))
     assert isinstance(got, Rejected) and got.code == "NET-004"
 
 

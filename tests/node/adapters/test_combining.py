@@ -7,6 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from node.adapters.combining import Combiner
+from tests.tools import wait_for
+
+_LIMIT_S = 120
 
 
 def test_everybody_gets_the_answer_to_his_own_question() -> None:
@@ -20,17 +23,16 @@ def test_questions_that_gather_are_answered_together_and_never_too_many_at_once(
     gate = threading.Event()
 
     def do(batch: Sequence[int]) -> list[int]:
-        gate.wait(10)
+        gate.wait(_LIMIT_S)
         batches.append(len(batch))
         return list(batch)
 
     ask = Combiner(do, at_most=4)
     with ThreadPoolExecutor(10) as pool:
         answers = [pool.submit(ask, number) for number in range(10)]
-        while len(ask._waiting) < 9:
-            threading.Event().wait(0.01)
+        wait_for("all questions", lambda: len(ask._waiting) == 9, timeout_s=_LIMIT_S, every_s=0.01)
         gate.set()
-        assert [one.result(10) for one in answers] == list(range(10))
+        assert [one.result(_LIMIT_S) for one in answers] == list(range(10))
     assert sum(batches) == 10
     assert max(batches) == 4
 

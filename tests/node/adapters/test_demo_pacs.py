@@ -68,7 +68,7 @@ def test_it_reports_what_it_keeps_and_what_it_does_not(tmp_path: Path) -> None:
         taken.append(report)
         return True
 
-    scu = CommitmentScu("PULMONODE", [PeerAddress("demo", "DEMOPACS", "127.0.0.1", port, 5)], hold_s=10)
+    scu = CommitmentScu("PULMONODE", [PeerAddress("demo", "DEMOPACS", "127.0.0.1", port, 120)], hold_s=120)
     assert scu.request("demo", "1.2.3", objects, take=take, answered=lambda: False) is None
     pacs.stop()
     assert taken == [CommitmentReport("1.2.3", tuple(objects[:2]), ((objects[2], 0x0112),))]

@@ -98,6 +98,6 @@ def test_no_combination_of_wild_cards_keeps_the_process_busy(pattern: str, value
     query, held = Dataset(), Dataset()
     query.add_new(0x00104000, "LT", pattern)
     held.add_new(0x00104000, "LT", value)
-    start = time.process_time()
+    start = time.thread_time()
     assert not matches(query, held)
-    assert time.process_time() - start < 5
+    assert time.thread_time() - start < 5

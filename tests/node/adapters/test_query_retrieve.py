@@ -47,7 +47,7 @@ class Node:
     def scu(
         self, port: int, *, ae_title: str = "DCMQRSCP", retrieve: Literal["move", "get"] = "move", known_as: str = ""
     ) -> QueryRetrieveScu:
-        source = Source(PeerAddress("archive", ae_title, "127.0.0.1", port, 10), retrieve, known_as or "PULMONODE")
+        source = Source(PeerAddress("archive", ae_title, "127.0.0.1", port, 120), retrieve, known_as or "PULMONODE")
         return QueryRetrieveScu(
             "PULMONODE",
             [source],
@@ -55,7 +55,7 @@ class Node:
             Log("query"),
             storage_classes=CT_IMAGES,
             transfer_syntaxes=TRANSFER_SYNTAXES,
-            retrieve_timeout_s=20,
+            retrieve_timeout_s=240,
             queried=lambda peer, sop_class, keys: self.asked.append((peer, sop_class, keys.QueryRetrieveLevel)),
         )
 
@@ -67,11 +67,11 @@ def node(sqlite_ledger: SqlLedger, tmp_path: Path, clock: SetClock) -> Iterator[
     scp = StorageScp(
         receiver,
         Log("receive"),
-        rules(network_timeout_s=10),
+        rules(network_timeout_s=120),
         storage_classes=CT_IMAGES,
     )
     yield Node(receiver, sqlite_ledger, spool, scp.start("127.0.0.1", 0))
-    threading.Thread(target=scp.stop).start()
+    scp.stop()
 
 
 @dataclass

@@ -209,14 +209,14 @@ def test_a_transfer_syntax_that_the_peer_does_not_accept_is_named(files: list[Se
 
 
 def test_a_peer_that_is_down_cannot_be_reached(files: list[Sendable]) -> None:
-    away = PeerAddress("archive", "PACS", "127.0.0.1", free_port(), timeout_s=5)
+    away = PeerAddress("archive", "PACS", "127.0.0.1", free_port(), timeout_s=60)
     answers = list(scu().send_files(away, files))
     assert codes(answers) == ["NET-001"] * 4
     assert not any(answer.permanent for answer in answers)
 
 
 def test_a_peer_that_nobody_knows_the_address_of_cannot_be_reached(files: list[Sendable]) -> None:
-    away = PeerAddress("archive", "PACS", "no-such-host.invalid", 104, timeout_s=5)
+    away = PeerAddress("archive", "PACS", "no-such-host.invalid", 104, timeout_s=60)
     assert codes(list(scu().send_files(away, files[:1]))) == ["NET-001"]
 
 
@@ -232,26 +232,26 @@ def test_when_the_peer_aborts_half_way_the_rest_is_for_later(files: list[Sendabl
     started = time.monotonic()
     with peer() as pacs:
         pacs.answers = [0x0000, ABORT]
-        answers = list(scu().send_files(pacs.address(timeout_s=60), files))
+        # longer than the test may take: nobody waits for an answer that cannot come
+        answers = list(scu().send_files(pacs.address(timeout_s=600), files))
     assert codes(answers) == [None, "NET-005", "NET-005", "NET-005"]
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 280
     assert not any(answer.permanent for answer in answers)
     assert len(pacs.stored) == 1
 
 
 def test_a_peer_that_falls_silent_is_given_up_after_its_timeout(files: list[Sendable]) -> None:
-    answer_again = threading.Event()
+    answer_again, answered = threading.Event(), []
 
     def wait() -> None:
-        answer_again.wait(20)
+        answered.append(answer_again.wait(280))
 
     with peer(before_answer=wait) as pacs:
-        started = time.monotonic()
-        answers = list(scu().send_files(pacs.address(timeout_s=1), files))
-        took = time.monotonic() - started
+        # enough for a busy machine to come to the first object
+        answers = list(scu().send_files(pacs.address(timeout_s=4), files))
+        assert answered == []
         answer_again.set()
     assert codes(answers) == ["NET-005"] * 4
-    assert took < 8
 
 
 def test_a_peer_that_listens_and_says_nothing_is_given_up_after_its_timeout(files: list[Sendable]) -> None:
@@ -261,7 +261,7 @@ def test_a_peer_that_listens_and_says_nothing_is_given_up_after_its_timeout(file
         address = PeerAddress("archive", "PACS", "127.0.0.1", silent.getsockname()[1], timeout_s=1)
         started = time.monotonic()
         assert codes(list(scu().send_files(address, files[:1]))) == ["NET-001"]
-        assert time.monotonic() - started < 8
+        assert time.monotonic() - started < 100
 
 
 def test_a_file_that_has_gone_does_not_keep_the_others_from_going(files: list[Sendable]) -> None:
@@ -300,7 +300,7 @@ def test_a_peer_that_answers_is_verified() -> None:
 
 
 def test_a_peer_that_does_not_answer_is_told_with_its_reason() -> None:
-    away = PeerAddress("archive", "PACS", "127.0.0.1", free_port(), timeout_s=5)
+    away = PeerAddress("archive", "PACS", "127.0.0.1", free_port(), timeout_s=60)
     fault = scu(away).echo("archive")
     assert fault is not None
     assert fault.code == "NET-001"

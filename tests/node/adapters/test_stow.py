@@ -38,7 +38,7 @@ def results(instances: list[Dataset], tmp_path: Path) -> list[StoredResult]:
 
 
 def client(url: str, token: str | None = None) -> StowClient:
-    return StowClient([WebArchive("archive", url, 10, token)], lambda file: Path(file.path))
+    return StowClient([WebArchive("archive", url, 120, token)], lambda file: Path(file.path))
 
 
 def test_orthanc_takes_results_over_http(results: list[StoredResult], instances: list[Dataset], tmp_path: Path) -> None:

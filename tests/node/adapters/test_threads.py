@@ -35,7 +35,7 @@ def test_maps_in_threads_are_those_of_one_thread_to_the_last_bit() -> None:
 
 
 def test_jobs_run_at_the_same_time_and_results_come_in_their_order() -> None:
-    both = threading.Barrier(2, timeout=20)
+    both = threading.Barrier(2, timeout=120)
 
     def job(number: float) -> dict[str, float]:
         both.wait()

@@ -3,7 +3,6 @@
 import socket
 import ssl
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -15,6 +14,7 @@ from pydicom.uid import CTImageStorage
 from pynetdicom import AE
 from pynetdicom.presentation import build_context
 
+from node.adapters import front_door
 from node.adapters.association import PeerAddress, associate
 from node.adapters.commitment import commitment_service
 from node.adapters.front_door import FrontDoor
@@ -29,7 +29,7 @@ from node.services.receive import Receiver
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.sop_classes import CT_IMAGES, STORAGE_COMMITMENT
 from tests.dicom import as_bytes, ct_series
-from tests.node.adapters.test_front_door import request
+from tests.node.adapters.test_front_door import PATIENCE_S, request
 from tests.node.certificates import authority
 from tests.node.doors import rules
 from tests.node.doubles import SetClock
@@ -39,7 +39,14 @@ from tests.tools import free_port, running, tool, wait_for
 class Hospital:
     """A node that speaks TLS, with certificates for it and for a scanner."""
 
-    def __init__(self, folder: Path, ledger: SqlLedger, *, require_client_certificate: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        ledger: SqlLedger,
+        *,
+        require_client_certificate: bool = True,
+        network_timeout_s: float = PATIENCE_S,
+    ) -> None:
         self.folder = folder
         self.authority = authority(folder / "certificates")
         self.node = self.authority.vouch("node")
@@ -49,7 +56,7 @@ class Hospital:
         self.scp = StorageScp(
             Receiver(FileSpool(self.spool, min_free_bytes=0), ledger, SetClock(), Log("receive")),
             Log("receive"),
-            rules(network_timeout_s=3),
+            rules(network_timeout_s=network_timeout_s),
             storage_classes=CT_IMAGES,
             services=[commitment_service(_Nobody(), lambda ae, report: True, Log("commit"))],
             turned_away=self.refused.append,
@@ -59,7 +66,7 @@ class Hospital:
 
     def address(self, files: TlsFiles | None) -> PeerAddress:
         tls = None if files is None else Tls(files)
-        return PeerAddress("node", "PULMONODE", "127.0.0.1", self.port, 3.0, tls=tls)
+        return PeerAddress("node", "PULMONODE", "127.0.0.1", self.port, PATIENCE_S, tls=tls)
 
 
 class _Nobody:
@@ -109,7 +116,7 @@ def test_one_whom_the_authority_vouches_for_stores_over_tls(hospital: Hospital, 
 
 def test_one_who_speaks_no_tls_is_not_let_in(hospital: Hospital, image: Path) -> None:
     assert sent(hospital, None, image) == "NET-001"
-    wait_for("the refusal", lambda: hospital.refused, timeout_s=30)
+    wait_for("the refusal", lambda: hospital.refused)
     assert "TLS" in hospital.refused[0].why
 
 
@@ -160,23 +167,27 @@ def test_old_protocols_and_weak_ciphers_are_refused(hospital: Hospital) -> None:
         context.load_verify_locations(hospital.node.authorities)
         context.load_cert_chain(hospital.scanner.certificate, hospital.scanner.key)
         with (
-            socket.create_connection(("127.0.0.1", hospital.port), timeout=5) as raw,
+            socket.create_connection(("127.0.0.1", hospital.port), timeout=PATIENCE_S) as raw,
             pytest.raises(OSError, match=r"(?i)handshake|alert|reset|eof"),
         ):
             context.wrap_socket(raw, server_hostname="127.0.0.1")
 
 
-def test_one_who_connects_and_shakes_no_hand_is_cut_off(hospital: Hospital) -> None:
-    with socket.create_connection(("127.0.0.1", hospital.port), timeout=10) as silent:
-        began = time.monotonic()
+def test_one_who_connects_and_shakes_no_hand_is_cut_off(
+    tmp_path: Path, sqlite_ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # what else could end the connection lasts longer than the test
+    monkeypatch.setattr(front_door, "_GREETING_S", 600.0)
+    strict = Hospital(tmp_path, sqlite_ledger, network_timeout_s=1)
+    with socket.create_connection(("127.0.0.1", strict.port), timeout=PATIENCE_S) as silent:
         assert silent.recv(100) == b""
-        assert time.monotonic() - began < 8
+    strict.scp.stop()
 
 
 def test_a_certificate_is_renewed_while_the_node_runs(hospital: Hospital, image: Path) -> None:
     def shown() -> bytes:
         with (
-            socket.create_connection(("127.0.0.1", hospital.port), timeout=5) as raw,
+            socket.create_connection(("127.0.0.1", hospital.port), timeout=PATIENCE_S) as raw,
             Tls(hospital.scanner).client().wrap_socket(raw, server_hostname="127.0.0.1") as secured,
         ):
             return secured.getpeercert(binary_form=True) or b""
@@ -207,7 +218,7 @@ def test_dcmtk_stores_and_verifies_over_tls(hospital: Hospital, image: Path) -> 
     options += ["+cf", str(hospital.scanner.authorities), "-aec", "PULMONODE"]
     for program, files in (("echoscu", []), ("storescu", [str(image)])):
         call = [tool(program, "dcmtk"), *options, "127.0.0.1", str(hospital.port), *files]
-        done = subprocess.run(call, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(call, capture_output=True, text=True, timeout=200, check=False)
         assert done.returncode == 0, done.stderr
     assert len([path for path in (hospital.spool / "received").rglob("*") if path.is_file()]) == 1
 
@@ -218,7 +229,7 @@ def test_results_go_to_dcmtks_server_over_tls(hospital: Hospital, image: Path, t
     pacs = hospital.authority.vouch("pacs")
     command = [tool("storescp", "dcmtk"), "+tls", str(pacs.key), str(pacs.certificate), "+cf", str(pacs.authorities)]
     with running([*command, "-od", str(store), str(port)], tmp_path / "storescp.log", port=port):
-        peer = PeerAddress("pacs", "PACS", "localhost", port, 10.0, tls=Tls(hospital.node))
+        peer = PeerAddress("pacs", "PACS", "localhost", port, PATIENCE_S, tls=Tls(hospital.node))
         scu = StorageScu("PULMONODE", [peer], lambda file: Path(file.path))
         assert [one.fault for one in scu.send_files(peer, [sendable(image)])] == [None]
         assert scu.echo("pacs") is None
@@ -270,8 +281,12 @@ def test_one_who_connects_too_often_is_cut_off(tmp_path: Path, sqlite_ledger: Sq
         storage_classes=CT_IMAGES,
     )
     port = scp.start("127.0.0.1", 0)
-    peer = PeerAddress("node", "PULMONODE", "127.0.0.1", port, 3.0)
-    told = [isinstance(associate("SCANNER", peer, [VERIFYING]), Rejected) for _ in range(7)]
-    assert told[:5] == [False] * 5
-    assert True in told[5:]
+    peer = PeerAddress("node", "PULMONODE", "127.0.0.1", port, PATIENCE_S)
+
+    def refused() -> bool:
+        return isinstance(associate("SCANNER", peer, [VERIFYING]), Rejected)
+
+    assert [refused() for _ in range(5)] == [False] * 5
+    # a slow machine earns another connection every twelve seconds
+    assert any(refused() for _ in range(20))
     scp.stop()

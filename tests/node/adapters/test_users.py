@@ -34,7 +34,7 @@ def test_dcmtk_stores_as_a_user_with_his_passcode_and_not_otherwise(tmp_path: Pa
 
     def store(*identity: str) -> tuple[int, str]:
         command = [tool("storescu", "dcmtk"), *identity, "-aec", "PULMONODE", "127.0.0.1", str(node.port), str(sent)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
         return done.returncode, done.stdout + done.stderr
 
     with service(tmp_path / "node", receive={"users_file": str(users_file)}) as node:

@@ -60,7 +60,7 @@ def worklist(tmp_path: Path) -> Iterator[WorklistScu]:
     write_order(folder, "2", patient_id="P-1", accession_number="A2", study="1.2.4")
     write_order(folder, "3", patient_id="P-10", accession_number="A3")
     with wlmscpfs(folder) as port:
-        yield WorklistScu("PULMONODE", PeerAddress("ris", "WORKLIST", "127.0.0.1", port, 10), queried=hears(tmp_path))
+        yield WorklistScu("PULMONODE", PeerAddress("ris", "WORKLIST", "127.0.0.1", port, 120), queried=hears(tmp_path))
 
 
 def test_the_orders_of_a_patient_are_read_in_full(worklist: WorklistScu) -> None:

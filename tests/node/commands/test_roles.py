@@ -19,13 +19,13 @@ from tests.node.refs import SENDER, file_of, image, images, result, segmentation
 from tests.tools import listens, wait_for, write_config
 
 
-def role(config: Path, name: str) -> "subprocess.Popen[bytes]":
-    with (config.parent / f"{name}.log").open("wb") as log:
+def role(config: Path, name: str, log_name: str = "") -> "subprocess.Popen[bytes]":
+    with (config.parent / f"{log_name or name}.log").open("wb") as log:
         command = [sys.executable, "-m", "node", "--config", str(config), "role", name]
         return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
 
-def end(process: "subprocess.Popen[bytes]", timeout_s: float = 60) -> int:
+def end(process: "subprocess.Popen[bytes]", timeout_s: float = 250) -> int:
     process.terminate()
     try:
         return process.wait(timeout_s)
@@ -39,10 +39,10 @@ def test_the_receiver_listens_until_sigterm_and_a_second_one_on_its_port_is_wron
     port = load_settings(config, {}).node.port
     first = role(config, "receiver")
     try:
-        wait_for("the receiver", lambda: listens(port), timeout_s=90)
-        second = role(config, "receiver")
-        assert second.wait(30) == WRONGLY_CONFIGURED
-        assert "in use" in (tmp_path / "receiver.log").read_text()
+        wait_for("the receiver", lambda: listens(port))
+        second = role(config, "receiver", "second")
+        assert second.wait(200) == WRONGLY_CONFIGURED
+        assert "in use" in (tmp_path / "second.log").read_text()
     finally:
         assert end(first) == 0
     assert not listens(port)
@@ -54,12 +54,13 @@ def test_the_dispatcher_can_be_stopped_while_much_is_to_be_delivered(tmp_path: P
         _report_many(config, 400)
         process = role(config, "dispatcher")
         try:
-            wait_for("the first result", lambda: pacs.stored, timeout_s=90)
+            wait_for("the first result", lambda: pacs.stored)
         finally:
-            began = time.monotonic()
+            before = len(pacs.stored)
             assert end(process) == 0
-        # one batch takes 2.5 s, all together 20 s
-        assert time.monotonic() - began < 12
+        # a batch of fifty is sent to its end, and perhaps one that was begun when the signal came
+        assert len(pacs.stored) - before <= 100
+        assert len(pacs.stored) < 400
 
 
 def _report_many(config: Path, count: int) -> None:

@@ -116,7 +116,7 @@ def behind_a_port(steps: SqlSteps, clock: SetClock, wanted: Wanted) -> tuple[Pee
     for sop_class in STEP_CLASSES:
         ae.add_supported_context(sop_class)
     server: Any = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=dispatched(scp.services))
-    address = PeerAddress("PACS", "PACS", "127.0.0.1", server.socket.getsockname()[1], 10)
+    address = PeerAddress("PACS", "PACS", "127.0.0.1", server.socket.getsockname()[1], 120)
     return PeerBoard("PULMONODE", address, wanted), ae.shutdown
 
 

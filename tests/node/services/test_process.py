@@ -410,13 +410,14 @@ def test_a_lease_is_renewed_as_long_as_the_work_takes(
 
     def take_long(case: Case) -> Findings:
         measuring.set()
-        time.sleep(3)
+        # longer than the lease that it was claimed with
+        time.sleep(6)
         return made_up_findings(case)
 
     case = worker.queued(instances)
-    first = threading.Thread(target=worker.processor(small_pipeline(take_long), lease_s=1).process, args=(case,))
+    first = threading.Thread(target=worker.processor(small_pipeline(take_long), lease_s=4).process, args=(case,))
     first.start()
-    assert measuring.wait(20)
+    assert measuring.wait(120)
     freed: list[CaseId] = []
     while first.is_alive():
         freed += worker.reconcile()

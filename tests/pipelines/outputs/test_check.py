@@ -330,9 +330,9 @@ def test_five_lesions_of_1218_features_are_checked_within_half_a_second() -> Non
     seconds = []
     # the best of three, as a collection of garbage may fall into any one
     for _ in range(3):
-        start = time.process_time()
+        start = time.thread_time()
         assert check(made, findings) is None
-        seconds.append(time.process_time() - start)
+        seconds.append(time.thread_time() - start)
     assert min(seconds) < 0.5
 
 

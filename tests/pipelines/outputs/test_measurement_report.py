@@ -173,7 +173,7 @@ def test_pixelmed_finds_no_error_in_the_templates(small: Findings, tmp_path: Pat
 def test_five_lesions_are_written_in_a_second_and_five_megabytes() -> None:
     shape = (100, 64, 64)
     findings = synthetic.findings_of(synthetic.case_of(synthetic.ct_series(shape), synthetic.balls(shape, 5)))
-    start = time.process_time()
+    start = time.thread_time()
     (made,) = feature_report(findings, synthetic.PRODUCER)
-    assert time.process_time() - start < 1.0
+    assert time.thread_time() - start < 1.0
     assert len(made.data) < 5_000_000

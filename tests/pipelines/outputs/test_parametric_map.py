@@ -217,12 +217,12 @@ def test_a_map_on_a_hundred_full_slices_is_written_within_two_seconds(findings: 
     feature_map = FeatureMap("original_firstorder_Entropy", 1, 1, (30, 200, 200), values)
     lesion = replace(findings.case.lesions[0], mask=Mask((30, 200, 200), values > 0))
     lesions = (MeasuredLesion(lesion, findings.lesions[0].features),)
-    start = time.process_time()
+    start = time.thread_time()
     (made,) = map_objects(
         replace(findings, case=replace(findings.case, ct=big), lesions=lesions, maps=(feature_map,)),
         synthetic.PRODUCER,
     )
-    assert time.process_time() - start < 2.0
+    assert time.thread_time() - start < 2.0
     assert len(made.data) > 4 * math.prod(shape)
 
 

@@ -24,6 +24,7 @@ from node.adapters.storage_scp import dispatched
 from node.logs import Log
 from node.services.audit_messages import AuditSource
 from node.services.trail import Trail
+from tests.node.client import associate
 from tests.node.listeners import schema_faults
 
 
@@ -56,14 +57,12 @@ class Worklist:
     address: PeerAddress = field(init=False)
 
     def __post_init__(self) -> None:
-        self.address = PeerAddress("NODE", "NODE", "127.0.0.1", self.port, 10)
+        self.address = PeerAddress("NODE", "NODE", "127.0.0.1", self.port, 120)
 
     @contextmanager
     def called(self, ae_title: str = "CLIENT") -> Iterator[Any]:
-        ae = AE(ae_title)
-        for sop_class in STEP_CLASSES:
-            ae.add_requested_context(sop_class)
-        association = ae.associate("127.0.0.1", self.port, ae_title="NODE")
+        contexts = [(sop_class, None) for sop_class in STEP_CLASSES]
+        association = associate(self.port, contexts, called="NODE", calling=ae_title)
         assert association.is_established
         yield association
         association.release()
@@ -123,5 +122,5 @@ def watcher() -> Iterator[tuple[PeerAddress, Callable[[], list[tuple[str, int, D
     ae = AE("WATCHER")
     ae.add_supported_context(EVENT, scu_role=True, scp_role=True)
     server: Any = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_N_EVENT_REPORT, notified)])
-    yield PeerAddress("WATCHER", "WATCHER", "127.0.0.1", server.socket.getsockname()[1], 10), lambda: told
+    yield PeerAddress("WATCHER", "WATCHER", "127.0.0.1", server.socket.getsockname()[1], 120), lambda: told
     ae.shutdown()

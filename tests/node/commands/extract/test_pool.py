@@ -23,10 +23,10 @@ def test_a_task_that_kills_its_process_costs_no_other() -> None:
 
 def test_what_runs_is_stopped_when_nobody_wants_it_any_more(tmp_path: Path) -> None:
     started = time.monotonic()
-    results = run_all(_first_fast, [("", 0.0), (str(tmp_path / "late"), 60.0)], 2)
+    results = run_all(_first_fast, [("", 0.0), (str(tmp_path / "late"), 600.0)], 2)
     assert next(results) == (("", 0.0), "")
     results.close()
-    assert time.monotonic() - started < 50
+    assert time.monotonic() - started < 280
     assert not (tmp_path / "late").exists()
 
 

@@ -242,7 +242,7 @@ def test_an_interrupted_run_writes_what_is_done(number: signal.Signals, tmp_path
         os.killpg(process.pid, number)
     else:
         process.send_signal(number)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=250)
     assert process.returncode == 1
     assert "Interrupted" in said
     assert "Traceback" not in said

@@ -266,7 +266,7 @@ def test_the_report_of_a_case_is_checked_within_ten_milliseconds(findings: Findi
     (made,) = case_report(findings, synthetic.PRODUCER)
     seconds = []
     for _ in range(5):
-        start = time.process_time()
+        start = time.thread_time()
         assert list(iod_faults(made.data, made.sop_class)) == []
-        seconds.append(time.process_time() - start)
+        seconds.append(time.thread_time() - start)
     assert min(seconds) < 0.01
