@@ -18,7 +18,7 @@ from pipelines.extraction.jobs import Mapper
 from pipelines.extraction.limits import Unsupported, too_small
 from pipelines.extraction.marching_cubes import cube_table
 from pipelines.extraction.names import feature_names
-from pipelines.extraction.native import Box
+from pipelines.extraction.native import Box, Turned
 from pipelines.extraction.region import Region, Workspace, region_of, workspace_for
 from pipelines.extraction.resampling import Resampled, resample
 from pipelines.extraction.settings import ExtractionSettings
@@ -146,10 +146,10 @@ def _images(resampled: Resampled, box: Box, settings: ExtractionSettings) -> Ite
     """Makers of the images of a lesion within `box`, some of which share their beginnings."""
     image, spacing = resampled.image, resampled.spacing_mm
     yield partial(_original, image)
-    real = _real(image) if settings.log_sigmas_mm else None
+    turned = Turned.of(_real(image)) if settings.log_sigmas_mm else None
     for sigma in settings.log_sigmas_mm:
-        if real is not None and laplacian_exists(image.shape, spacing, sigma):
-            yield partial(_laplacian, real, spacing, sigma)
+        if turned is not None and laplacian_exists(image.shape, spacing, sigma):
+            yield partial(_laplacian, turned, spacing, sigma)
     if settings.wavelet:
         for first in "LH":
             yield partial(_sub_bands, image, first)
@@ -161,7 +161,7 @@ def _original(image: NDArray[np.generic], region: Region, workspace: Workspace) 
 
 
 def _laplacian(
-    image: NDArray[np.floating],
+    image: Turned,
     spacing_mm: tuple[float, float, float],
     sigma_mm: float,
     region: Region,

@@ -1,11 +1,18 @@
 /* Recursive Gaussian filter and Laplacian of Gaussian. */
+#define _DEFAULT_SOURCE /* madvise */
 #include "kernels.h"
 
 #include <stdlib.h>
 #include <string.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
-/* Lines that are filtered side by side: several vector registers, so that one recursion need not wait for itself. */
-enum { LINES = 32 };
+/*
+ * Lines that are filtered side by side: several vector registers of VECTOR, so that one recursion need not wait for
+ * itself. The last ones of a row may be fewer.
+ */
+enum { LINES = 32, VECTOR = 8 };
 
 /* Bytes that come from memory together. */
 enum { CACHE_LINE = 64 };
@@ -22,18 +29,28 @@ typedef struct {
     double bm[4]; /* anticausal, beyond the last sample */
 } gaussian_t;
 
-/* A volume, the axis to filter along (0 slices, 1 rows, 2 columns) and the results that are wanted on that axis. */
+/* Lines of `count` samples, `outer` times `inner` of them, and the results that are wanted of each. */
 typedef struct {
-    index_t slices, rows, columns;
-    int axis;
-    index_t first, stop;
+    index_t outer, count, inner, first, stop;
 } lines_t;
 
-/* What becomes of a result: it is stored, or `factor` times as much is added to what is there. */
+/*
+ * What becomes of the results: number i of line x of block o goes to out[o * outer + i * apart + x]. It is stored, or
+ * `factor` times as much is added to what is there.
+ */
 typedef struct {
+    float *out;
+    index_t outer, apart;
     int add;
     double factor;
 } store_t;
+
+/* Memory for the lines that are being filtered. */
+typedef struct {
+    double *causal;
+    void *tile;
+    float *result;
+} scratch_t;
 
 /* Write four numbers from each of four places as four numbers to each of four others, columns as rows. */
 static INLINE void transpose(const float *const *from, float *const *to)
@@ -77,22 +94,73 @@ static INLINE index_t lesser(index_t a, index_t b)
     return a < b ? a : b;
 }
 
+static INLINE index_t greatest(index_t a, index_t b, index_t c)
+{
+    return -lesser(-a, lesser(-b, -c));
+}
+
 /*
- * Store LINES results as single precision; a sum is rounded to it again, as in the accumulation of
+ * Store results of `lines` lines as single precision; a sum is rounded to it again, as in the accumulation of
  * itk::LaplacianRecursiveGaussianImageFilter.
  */
 static INLINE void store_lines(const double *restrict causal, const double *restrict anticausal, float *restrict to,
-                               const store_t *store)
+                               const int add, const double factor, const int lines)
 {
-    if (store->add)
-        for (int x = 0; x < LINES; x++) {
+    if (add)
+        for (int x = 0; x < lines; x++) {
             const float value = (float)(causal[x] + anticausal[x]);
-            to[x] = (float)((double)to[x] + (double)value * store->factor);
+            to[x] = (float)((double)to[x] + (double)value * factor);
         }
     else
-        for (int x = 0; x < LINES; x++)
+        for (int x = 0; x < lines; x++)
             to[x] = (float)(causal[x] + anticausal[x]);
 }
+
+/* Store what `used` lines of a tile have become, result i of line x at tile[i * LINES + x]. */
+static void store_tile(const float *restrict tile, index_t kept, index_t used, float *restrict out,
+                       const store_t *store)
+{
+    for (index_t i = 0; i < kept; i++)
+        for (index_t x = 0; x < used; x++) {
+            float *to = out + i * store->apart + x;
+            *to = store->add ? (float)((double)*to + (double)tile[i * LINES + x] * store->factor)
+                             : tile[i * LINES + x];
+        }
+}
+
+/* Memory for lines of up to `longest` samples of `size` bytes; `causal` is null without it. */
+static scratch_t scratch_for(index_t longest, size_t size)
+{
+    const size_t samples = (size_t)((longest + 4) * LINES);
+    /* zeros: what lies in a tile beside its lines is filtered with them */
+    scratch_t s = {calloc(samples, sizeof *s.causal + sizeof *s.result + size), 0, 0};
+
+    if (s.causal) {
+        s.tile = s.causal + samples;
+        s.result = (float *)((char *)s.tile + samples * size);
+    }
+    return s;
+}
+
+/* Memory for `count` numbers in large pages, where there are any: lines along the first axis cross a page a sample. */
+static float *numbers(index_t count)
+{
+    const size_t page = (size_t)2 << 20, size = sizeof(float) * (size_t)count;
+    if (size < 2 * page)
+        return malloc(size);
+    float *found = aligned_alloc(page, (size + page - 1) & ~(page - 1));
+#if defined(MADV_HUGEPAGE)
+    if (found)
+        (void)madvise(found, size, MADV_HUGEPAGE);
+#endif
+    return found;
+}
+
+#define REAL double
+#define OF_TYPE(name) name##_f64
+#include "gaussian_of.h"
+#undef REAL
+#undef OF_TYPE
 
 #define REAL float
 #define OF_TYPE(name) name##_f32
@@ -100,6 +168,32 @@ static INLINE void store_lines(const double *restrict causal, const double *rest
 #undef REAL
 #undef OF_TYPE
 
+/* Filter the lines of a volume (outer, inner, count), side by side in a tile. */
+HOTTER static void filter_along(const float *restrict in, const lines_t *l, const gaussian_t *g,
+                                const scratch_t *scratch, const store_t *store)
+{
+    float *tile = scratch->tile;
+    for (index_t o = 0; o < l->outer; o++)
+        for (index_t x = 0; x < l->inner; x += LINES) {
+            const index_t used = lesser(l->inner - x, LINES);
+            float *to = store->out + o * store->outer + x;
+            turn_matrix_f32(in + (o * l->inner + x) * l->count, used, l->count, l->count, tile, LINES);
+            if (used < LINES) {
+                filter_some_f32(used, tile, LINES, l, g, scratch->causal, scratch->result, LINES);
+                store_tile(scratch->result, l->stop - l->first, used, to, store);
+            } else if (store->add)
+                filter_lines_f32(tile, LINES, l, g, scratch->causal, to, store->apart, 1, store->factor, LINES);
+            else
+                filter_lines_f32(tile, LINES, l, g, scratch->causal, to, store->apart, 0, 1.0, LINES);
+        }
+}
+
+#define REAL float
+#define OF_TYPE(name) name##_f32
+#include "laplacian_of.h"
+#undef REAL
+#undef OF_TYPE
+
 #define REAL double
 #define OF_TYPE(name) name##_f64
-#include "gaussian_of.h"
+#include "laplacian_of.h"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.extraction import native
-from pipelines.extraction.native import Box
+from pipelines.extraction.native import Box, Turned
 
 # Farneback & Westin 2006, table 2: frequencies and decays of the two damped oscillations, then their amplitudes
 # (of cosine and sine) in the fit to the Gaussian and to its second derivative.
@@ -23,15 +23,10 @@ def smoothed(
     image: NDArray[np.floating], spacing_mm: tuple[float, float, float], sigma_mm: float
 ) -> NDArray[np.float32]:
     """`image` after `itk::SmoothingRecursiveGaussianImageFilter`, which filters slices, then columns, then rows."""
-    for axis in (0, 2, 1):
-        kernel = coefficients(sigma_mm, spacing_mm[axis], order=0)
-        image = native.recursive_gaussian(image, axis, (0, image.shape[axis]), kernel)
-    return image.astype(np.float32, copy=False)
+    return native.smoothed(image, np.array([coefficients(sigma_mm, step, order=0) for step in spacing_mm]))
 
 
-def laplacian(
-    image: NDArray[np.floating], spacing_mm: tuple[float, float, float], sigma_mm: float, box: Box
-) -> NDArray[np.float32]:
+def laplacian(image: Turned, spacing_mm: tuple[float, float, float], sigma_mm: float, box: Box) -> NDArray[np.float32]:
     """`image` after `itk::LaplacianRecursiveGaussianImageFilter`, normalised across scales, within `box` only.
 
     For each axis: the second derivative along it first, then the Gaussian along the two others, columns before rows

@@ -11,7 +11,7 @@ from pipelines.domain.case import Lesion
 from pipelines.domain.volume import Mask, Volume
 from pipelines.extraction.gaussian import laplacian, laplacian_exists, smoothed
 from pipelines.extraction.limits import Unsupported
-from pipelines.extraction.native import Box
+from pipelines.extraction.native import Box, Turned
 from pipelines.extraction.placement import shown_voxels
 from pipelines.extraction.resampling import positions_of, resample
 from pipelines.extraction.settings import ExtractionSettings
@@ -68,7 +68,7 @@ def filtered_images(
     for sigma in settings.log_sigmas_mm:
         name = f"log-sigma-{str(sigma).replace('.', '-')}-mm-3D"
         if name in image_types and laplacian_exists(image.shape, spacing, sigma):
-            images[name] = laplacian(image.astype(np.float32), spacing, sigma, box)
+            images[name] = laplacian(Turned.of(image.astype(np.float32)), spacing, sigma, box)
     if any(name.startswith("wavelet-") for name in image_types):
         images |= dict(sub_bands(image, box))
     missing = sorted(set(image_types) - set(images))

@@ -2,12 +2,12 @@
 
 import ctypes
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,10 +82,12 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
             i,
             (_RowsOf(), i64, i, i, i, i64, f64, i, f64, i, f64, i, u8, r, _ArrayOf(None)),
         ),
-        "recursive_gaussian_f32": (ctypes.c_int, (f32, i, i, i, ctypes.c_int, i, i, f64, f32)),
-        "recursive_gaussian_f64": (ctypes.c_int, (f64, i, i, i, ctypes.c_int, i, i, f64, f32)),
-        "laplacian_f32": (ctypes.c_int, (f32, i, i, i, i64, f64, f64, f32)),
-        "laplacian_f64": (ctypes.c_int, (f64, i, i, i, i64, f64, f64, f32)),
+        "turn_f32": (None, (f32, i, i, i, i, i, f32)),
+        "turn_f64": (None, (f64, i, i, i, i, i, f64)),
+        "smoothed_f32": (ctypes.c_int, (f32, i, i, i, f64, f32)),
+        "smoothed_f64": (ctypes.c_int, (f64, i, i, i, f64, f32)),
+        "laplacian_f32": (ctypes.c_int, (f32, f32, i, i, i, i64, f64, f64, f32)),
+        "laplacian_f64": (ctypes.c_int, (f64, f64, i, i, i, i64, f64, f64, f32)),
         "wavelet_band_f32": (None, (f32, i, i, i, f32, ctypes.c_int, f32)),
         "wavelet_band_f64": (None, (f64, i, i, i, f64, ctypes.c_int, f64)),
         "wavelet_values_f32": (ctypes.c_int, (f32, i, i, i, f32, i32, i64, i, f64, f64)),
@@ -274,36 +276,61 @@ def _support(positions: NDArray[np.float64], origin: int, size: int) -> tuple[in
     return max(0, min(first, size - 1) - 4), min(size, max(last, 0) + 5)
 
 
-def recursive_gaussian(
-    image: NDArray[np.floating], axis: int, kept: tuple[int, int], coefficients: NDArray[np.float64]
-) -> NDArray[np.float32]:
-    """Filter `image` (float32 or float64) along `axis`; the result holds the indices `kept` on that axis only.
+def smoothed(image: NDArray[np.floating], coefficients: NDArray[np.float64]) -> NDArray[np.float32]:
+    """`image` (float32 or float64) after recursive Gaussians along slices, then columns, then rows.
 
     Parameters
     ----------
     coefficients
-        Twenty, as `pipelines.extraction.gaussian.coefficients` gives them.
+        Shape (3, 20): for slices, rows and columns, as `pipelines.extraction.gaussian.coefficients` gives them.
     """
-    first, stop = kept
-    if image.ndim != 3 or coefficients.shape != (20,) or not 0 <= first <= stop <= image.shape[axis]:
-        raise ValueError("a recursive Gaussian needs a volume, a range within it and 20 coefficients")
-    if image.shape[axis] < 4:
-        raise ValueError("a recursive Gaussian needs four voxels along its axis")
-    shape = list(image.shape)
-    shape[axis] = stop - first
-    filtered = np.empty(shape, dtype=np.float32)
-    library = _library()
-    run = {"float32": library.recursive_gaussian_f32, "float64": library.recursive_gaussian_f64}[
-        image.dtype.type.__name__
-    ]
-    _enough_memory(run(image, *image.shape, axis, first, stop, coefficients, filtered))
+    if image.ndim != 3 or min(image.shape) < 4 or coefficients.shape != (3, 20):
+        raise ValueError("a recursive Gaussian needs a volume of four voxels a side, and 20 coefficients for each axis")
+    filtered = np.empty(image.shape, dtype=np.float32)
+    run = _of_type(image, _library().smoothed_f32, _library().smoothed_f64)
+    _enough_memory(run(image, *image.shape, coefficients, filtered))
     return filtered
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Turned:
+    """A volume (slices, rows, columns) of float32 or float64 as its Laplacians want it in memory.
+
+    Attributes
+    ----------
+    rows_last
+        Shape (slices, columns, rows).
+    slices_last
+        Shape (rows, columns, slices).
+    """
+
+    rows_last: NDArray[np.floating]
+    slices_last: NDArray[np.floating]
+
+    @classmethod
+    def of(cls, image: NDArray[np.floating]) -> Self:
+        """A float32 or float64 `image`, turned."""
+        if image.ndim != 3:
+            raise ValueError("only a volume can be turned")
+        slices, rows, columns = image.shape
+        rows_last = np.empty((slices, columns, rows), image.dtype)
+        slices_last = np.empty((rows, columns, slices), image.dtype)
+        run = _of_type(image, _library().turn_f32, _library().turn_f64)
+        run(image, slices, rows * columns, rows, columns, columns, rows_last)
+        run(image, rows, columns, slices, rows * columns, columns, slices_last)
+        return cls(rows_last, slices_last)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Slices, rows and columns."""
+        rows, columns, slices = self.slices_last.shape
+        return slices, rows, columns
+
+
 def laplacian(
-    image: NDArray[np.floating], box: Box, coefficients: NDArray[np.float64], factors: NDArray[np.float64]
+    image: Turned, box: Box, coefficients: NDArray[np.float64], factors: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    """The Laplacian of Gaussian of `image` (float32 or float64) within `box`.
+    """The Laplacian of Gaussian of `image` within `box`.
 
     Parameters
     ----------
@@ -316,9 +343,15 @@ def laplacian(
     if not within or min(image.shape) < 4 or coefficients.shape != (3, 2, 20) or factors.shape != (3,):
         raise ValueError("a Laplacian needs a volume of four voxels a side, a box within it, and coefficients")
     filtered = np.zeros([stop - first for first, stop in box], dtype=np.float32)
-    run = {"float32": _library().laplacian_f32, "float64": _library().laplacian_f64}[image.dtype.type.__name__]
-    _enough_memory(run(image, *image.shape, np.array(box, dtype=np.int64), coefficients, factors, filtered))
+    run = _of_type(image.rows_last, _library().laplacian_f32, _library().laplacian_f64)
+    places = np.array(box, dtype=np.int64)
+    _enough_memory(run(image.rows_last, image.slices_last, *image.shape, places, coefficients, factors, filtered))
     return filtered
+
+
+def _of_type(image: NDArray[np.floating], single: Callable[..., Any], double: Callable[..., Any]) -> Callable[..., Any]:
+    """The kernel for the numbers of an image."""
+    return {"float32": single, "float64": double}[image.dtype.name]
 
 
 def wavelet_band(

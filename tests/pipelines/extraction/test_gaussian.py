@@ -3,6 +3,7 @@ import pytest
 import SimpleITK as sitk
 
 from pipelines.extraction.gaussian import laplacian, laplacian_exists, smoothed
+from pipelines.extraction.native import Turned
 
 SPACINGS = [(1.0, 1.0, 1.0), (5.0, 1.0, 1.0), (2.5, 0.7, 0.9)]
 
@@ -18,7 +19,7 @@ def image_of(voxels: np.ndarray, spacing_mm: tuple[float, float, float]) -> sitk
 def test_the_laplacian_equals_itk_to_the_last_bit(spacing_mm: tuple[float, float, float], sigma_mm: float) -> None:
     voxels = np.random.default_rng(1).integers(-1000, 400, (14, 21, 37)).astype(np.int16)
     expected = sitk.GetArrayFromImage(sitk.LaplacianRecursiveGaussian(image_of(voxels, spacing_mm), sigma_mm, True))
-    found = laplacian(voxels.astype(np.float32), spacing_mm, sigma_mm, ((2, 9), (0, 21), (5, 37)))
+    found = laplacian(Turned.of(voxels.astype(np.float32)), spacing_mm, sigma_mm, ((2, 9), (0, 21), (5, 37)))
     assert np.array_equal(found, expected[2:9, :, 5:])
 
 
@@ -31,7 +32,7 @@ def test_the_laplacian_of_one_value_is_the_rounding_of_itk(
     voxels = np.full((14, 21, 23), 36, np.int16)
     expected = sitk.GetArrayFromImage(sitk.LaplacianRecursiveGaussian(image_of(voxels, spacing_mm), sigma_mm, True))
     assert np.array_equal(
-        laplacian(voxels.astype(np.float32), spacing_mm, sigma_mm, ((0, 14), (0, 21), (0, 23))), expected
+        laplacian(Turned.of(voxels.astype(np.float32)), spacing_mm, sigma_mm, ((0, 14), (0, 21), (0, 23))), expected
     )
 
 
@@ -49,8 +50,8 @@ def test_the_laplacian_sees_the_border_of_the_padded_crop() -> None:
     voxels = np.random.default_rng(3).integers(-1000, 400, (40, 40, 40)).astype(np.float32)
     crop = np.ascontiguousarray(voxels[5:35, 5:35, 5:35])
     unit = (1.0, 1.0, 1.0)
-    of_crop = laplacian(crop, unit, 5.0, ((10, 20), (10, 20), (10, 20)))
-    of_whole = laplacian(voxels, unit, 5.0, ((15, 25), (15, 25), (15, 25)))
+    of_crop = laplacian(Turned.of(crop), unit, 5.0, ((10, 20), (10, 20), (10, 20)))
+    of_whole = laplacian(Turned.of(voxels), unit, 5.0, ((15, 25), (15, 25), (15, 25)))
     assert not np.array_equal(of_crop, of_whole)
 
 

@@ -142,7 +142,7 @@ def test_arrays_of_another_size_are_refused() -> None:
     with pytest.raises(ValueError, match="room"):
         native.grey_levels(np.zeros(3), np.array([0.0, 25.0]), 25.0, np.zeros(2, np.uint16))
     with pytest.raises(ValueError, match="four voxels"):
-        native.recursive_gaussian(np.zeros((3, 8, 8), np.float32), 0, (0, 3), np.zeros(20))
+        native.smoothed(np.zeros((3, 8, 8), np.float32), np.zeros((3, 20)))
     with pytest.raises(ValueError, match="border"):
         native.cubes_of(np.ones((5, 5, 5), np.uint16), 1)
 
