@@ -92,7 +92,7 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "wavelet_values_f64": (ctypes.c_int, (f64, i, i, i, f64, i32, i64, i, f64, f64)),
         "grey_levels": (None, (f64, i, f64, i, r, u16)),
         **{f"gather_{name}": (None, (_ArrayOf(getattr(np, name)), i64, i, f64)) for name in VOXEL_TYPES},
-        "extremes": (None, (f64, i, f64)),
+        "summary": (None, (f64, i, f64)),
         "place_levels_u8": (ctypes.c_int, (f64, f64, i, r, i64, i, u8, i64)),
         "place_levels_u16": (ctypes.c_int, (f64, f64, i, r, i64, i, u16, i64)),
         "moments": (None, (f64, i, r, r, r, r, f64)),
@@ -401,13 +401,21 @@ def gather(image: NDArray[np.generic], runs: NDArray[np.int64], values: NDArray[
     getattr(_library(), f"gather_{image.dtype.type.__name__}")(image, runs, count, values)
 
 
-def extremes(values: NDArray[np.float64]) -> tuple[float, float]:
-    """The smallest and the largest of `values`, of which there is at least one."""
+class Summary(NamedTuple):
+    """The smallest and the largest of some values and their sum, in the order of intensities.c."""
+
+    least: float
+    most: float
+    total: float
+
+
+def summary(values: NDArray[np.float64]) -> Summary:
+    """What is known of `values`, of which there is at least one, after one look at each; the sum as NumPy rounds it."""
     if not values.size:
         raise ValueError("nothing has no extremes")
-    found = np.empty(2)
-    _library().extremes(values, values.size, found)
-    return float(found[0]), float(found[1])
+    found = np.empty(len(Summary._fields))
+    _library().summary(values, values.size, found)
+    return Summary(*found.tolist())
 
 
 def place_levels(
