@@ -12,7 +12,7 @@ from pipelines.domain.case import Lesion
 from pipelines.domain.features import FeatureVector
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.volume import Volume
-from pipelines.extraction import native
+from pipelines.extraction import memory, native
 from pipelines.extraction.gaussian import laplacian, laplacian_exists, smoothed
 from pipelines.extraction.jobs import Mapper
 from pipelines.extraction.limits import Unsupported, too_small
@@ -182,8 +182,10 @@ def _sub_bands(image: NDArray[np.generic], first: str, region: Region, workspace
 
 def _real(image: NDArray[np.generic]) -> NDArray[np.floating]:
     """The image as the recursive filters read it: double precision for what single precision cannot hold."""
-    exact = np.float32 if image.dtype.name in ("int16", "uint16", "float32") else np.float64
-    return np.ascontiguousarray(image, dtype=exact)
+    exact: type[np.floating] = np.float32 if image.dtype.name in ("int16", "uint16", "float32") else np.float64
+    real = memory.empty(image.shape, exact)
+    real[...] = image
+    return real
 
 
 def _box(mask: NDArray[np.bool_]) -> Box | None:

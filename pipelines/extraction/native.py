@@ -12,6 +12,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.extraction import memory
+
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 """First and one past the last index along (slices, rows, columns)."""
 
@@ -80,7 +82,7 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         ),
         "spline_resample": (
             i,
-            (_RowsOf(), i64, i, i, i, i64, f64, i, f64, i, f64, i, u8, r, _ArrayOf(None)),
+            (_RowsOf(), i64, i, i, i, i64, f64, i, f64, i, f64, i, u8, r, f64, _ArrayOf(None)),
         ),
         "recursive_gaussian_f32": (ctypes.c_int, (f32, i, i, i, ctypes.c_int, i, i, f64, f32)),
         "recursive_gaussian_f64": (ctypes.c_int, (f64, i, i, i, ctypes.c_int, i, i, f64, f32)),
@@ -248,7 +250,8 @@ def quick_spline_samples(
     )
     starts = [first for first, _ in part]
     begin = starts[0] * over + starts[1] * next_row + starts[2]
-    samples = np.empty((z.size, y.size, x.size), source.dtype)
+    samples = memory.empty((z.size, y.size, x.size), source.dtype)
+    filtered = memory.empty((part[0][1] - part[0][0], y.size, x.size), np.float64)
     close = _library().spline_resample(
         source,
         np.array([VOXEL_TYPES.index(source.dtype.name), begin, over, next_row, *starts], dtype=np.int64),
@@ -262,6 +265,7 @@ def quick_spline_samples(
         x.size,
         np.concatenate(inside).view(np.uint8),
         margin,
+        filtered,
         samples,
     )
     _enough_memory(close)
@@ -315,7 +319,7 @@ def laplacian(
     within = all(0 <= first < stop <= size for (first, stop), size in zip(box, image.shape, strict=True))
     if not within or min(image.shape) < 4 or coefficients.shape != (3, 2, 20) or factors.shape != (3,):
         raise ValueError("a Laplacian needs a volume of four voxels a side, a box within it, and coefficients")
-    filtered = np.zeros([stop - first for first, stop in box], dtype=np.float32)
+    filtered = memory.zeros(tuple(stop - first for first, stop in box), np.float32)
     run = {"float32": _library().laplacian_f32, "float64": _library().laplacian_f64}[image.dtype.type.__name__]
     _enough_memory(run(image, *image.shape, np.array(box, dtype=np.int64), coefficients, factors, filtered))
     return filtered

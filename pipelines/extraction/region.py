@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.extraction import memory
 from pipelines.extraction.native import Box
 
 # the directions of the kernels
@@ -75,19 +76,18 @@ class Workspace:
     def frame(self, region: Region, dtype: type[np.uint8] | type[np.uint16]) -> NDArray[np.unsignedinteger]:
         """A volume for grey levels."""
         if dtype not in self.frames:
-            self.frames[dtype] = np.zeros((*region.rows[0].shape, region.stride), dtype)
+            self.frames[dtype] = memory.zeros((*region.rows[0].shape, region.stride), dtype)
         return self.frames[dtype]
 
 
 def workspace_for(region: Region) -> Workspace:
     """A workspace of the size of a region."""
     count = region.count
-    return Workspace(
-        np.empty(count),
-        np.empty(count),
-        {},
-        (np.empty(count + 1, np.uint32), np.empty(count + 1, np.uint32), np.empty(count + 1, np.uint32)),
-    )
+    # in one piece: whole huge pages, see there
+    words = memory.empty(4 * count + 3 * (count + 1), np.uint32)
+    values = words[: 4 * count].view(np.float64)
+    zones = words[4 * count :].reshape(3, count + 1)
+    return Workspace(values[:count], values[count:], {}, (zones[0], zones[1], zones[2]))
 
 
 def region_of(mask: NDArray[np.bool_], box: Box) -> Region:

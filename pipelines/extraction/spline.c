@@ -320,13 +320,15 @@ STORE_LINE(store_int32, int32_t, -2147483648.0, 2147483647.0)
  * What `spline_coefficients` and `spline_sample` do for whole numbers, in less time and memory: each axis is sampled as
  * soon as it is filtered, because what is filtered along one axis may be sampled along another before or after.
  *
+ * found  working memory, (slices, out_rows, out_columns)
+ *
  * The numbers differ from theirs in the last bits. Returns how many samples lie within `margin` of a whole number: if
  * any does, these bits decide and the others have to be asked. -1 without memory.
  */
 HOT index_t spline_resample(const void *volume, const index_t *source, index_t slices, index_t rows, index_t columns,
                             const index_t *size, const double *at_z, index_t out_slices, const double *at_y,
                             index_t out_rows, const double *at_x, index_t out_columns, const uint8_t *inside,
-                            double margin, void *restrict out)
+                            double margin, double *restrict found, void *restrict out)
 {
     const source_t from = {volume, (int)source[0], source[1], source[2], source[3]};
     const index_t origin[3] = {source[4], source[5], source[6]}, plane = out_rows * out_columns;
@@ -335,12 +337,11 @@ HOT index_t spline_resample(const void *volume, const index_t *source, index_t s
     support_t *supports = malloc(sizeof *supports * (size_t)(out_slices + out_rows + out_columns));
     double *tile = calloc((size_t)((columns + out_columns) * SPLINE_TILE), sizeof *tile);
     double *slab = malloc(sizeof *slab * (size_t)(rows * out_columns));
-    double *found = malloc(sizeof *found * (size_t)(slices * plane));
     /* of a slice that is inside; then of one that is not */
     uint8_t *within = calloc((size_t)(2 * plane), 1);
 
-    if (!supports || !tile || !slab || !found || !within) {
-        free(supports), free(tile), free(slab), free(found), free(within);
+    if (!supports || !tile || !slab || !within) {
+        free(supports), free(tile), free(slab), free(within);
         return -1;
     }
     support_t *z = supports, *y = z + out_slices, *x = y + out_rows;
@@ -385,6 +386,6 @@ HOT index_t spline_resample(const void *volume, const index_t *source, index_t s
                 close += store_int32(line, there, lines, margin, (int32_t *)out + to);
         }
     }
-    free(supports), free(tile), free(slab), free(found), free(within);
+    free(supports), free(tile), free(slab), free(within);
     return close;
 }
