@@ -1,6 +1,9 @@
 """Large arrays in pages that the operating system hands out soonest."""
 
+import contextlib
 import math
+import mmap
+import sys
 from typing import Final, TypeVar
 
 import numpy as np
@@ -12,29 +15,37 @@ Number = TypeVar("Number", bound=np.generic)
 _HUGE_PAGE: Final = 1 << 21
 # smaller arrays come from memory that is in use already, mostly
 _LARGE: Final = 1 << 19
-# from this size on NumPy asks for huge pages
-_ASKED_FOR: Final = 1 << 22
 
 
 def empty(shape: tuple[int, ...] | int, dtype: type[Number] | np.dtype[Number]) -> NDArray[Number]:
     """As `numpy.empty`, in huge pages of Linux when it is large.
 
-    The first touch of each 4 KB of fresh memory costs more than a kernel needs to compute what is written there. NumPy
-    asks for huge pages itself, for what of an array of 4 MB lies on whole ones: so this one begins on one.
+    The first touch of each 4 KB of fresh memory costs more than a kernel needs to compute what is written there, and
+    kernels that take long strides look up many pages. NumPy asks for huge pages for arrays of 4 MB and more only.
     """
     dims = (shape,) if isinstance(shape, int) else shape
-    size = math.prod(dims) * np.dtype(dtype).itemsize
-    if size < _LARGE:
+    if math.prod(dims) * np.dtype(dtype).itemsize < _LARGE:
         return np.empty(dims, dtype)
-    pages = -(-size // _HUGE_PAGE) + 1
-    block = np.empty(max(pages * _HUGE_PAGE, _ASKED_FOR), np.uint8)
-    begin = -block.__array_interface__["data"][0] % _HUGE_PAGE
-    found: NDArray[Number] = block[begin : begin + size].view(dtype).reshape(dims)
-    return found
+    return _fresh(dims, dtype)
 
 
 def zeros(shape: tuple[int, ...] | int, dtype: type[Number] | np.dtype[Number]) -> NDArray[Number]:
     """As `numpy.zeros`, in the memory of `empty`."""
-    found = empty(shape, dtype)
-    found.fill(0)
-    return found
+    dims = (shape,) if isinstance(shape, int) else shape
+    if math.prod(dims) * np.dtype(dtype).itemsize < _LARGE:
+        return np.zeros(dims, dtype)
+    return _fresh(dims, dtype)
+
+
+def _fresh(shape: tuple[int, ...], dtype: type[Number] | np.dtype[Number]) -> NDArray[Number]:
+    """Zeros in memory of their own, which begins on a huge page where there are any."""
+    if sys.platform != "linux":
+        return np.zeros(shape, dtype)
+    count = math.prod(shape)
+    pages = -(-count * np.dtype(dtype).itemsize // _HUGE_PAGE) + 1
+    block = mmap.mmap(-1, pages * _HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    # a kernel without them refuses: small pages hold as much
+    with contextlib.suppress(OSError):
+        block.madvise(mmap.MADV_HUGEPAGE)
+    address: int = np.frombuffer(block, np.uint8).__array_interface__["data"][0]
+    return np.frombuffer(block, dtype, count, -address % _HUGE_PAGE).reshape(shape)

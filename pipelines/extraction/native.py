@@ -18,7 +18,7 @@ Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 """First and one past the last index along (slices, rows, columns)."""
 
 VOXEL_TYPES: Final = ("int16", "uint16", "int32", "float32", "float64")
-"""What a CT may be made of, in the order of spline.c."""
+"""What a CT may be made of, in the order of kernels.h."""
 DIRECTIONS: Final = 13
 DEPENDENCES: Final = 28
 """Columns of the dependence counts: a voxel has up to 26 dependent neighbours, which are counted at that number + 1."""
@@ -90,8 +90,8 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "laplacian_f64": (ctypes.c_int, (f64, i, i, i, i64, f64, f64, f32)),
         "wavelet_band_f32": (None, (f32, i, i, i, f32, ctypes.c_int, f32)),
         "wavelet_band_f64": (None, (f64, i, i, i, f64, ctypes.c_int, f64)),
-        "wavelet_values_f32": (ctypes.c_int, (f32, i, i, i, f32, i32, i64, i, f64, f64)),
-        "wavelet_values_f64": (ctypes.c_int, (f64, i, i, i, f64, i32, i64, i, f64, f64)),
+        "wavelet_values_f32": (None, (_RowsOf(), i64, i, i, i, f32, i32, i64, i, f32, f64, f64)),
+        "wavelet_values_f64": (None, (_RowsOf(), i64, i, i, i, f64, i32, i64, i, f64, f64, f64)),
         "grey_levels": (None, (f64, i, f64, i, r, u16)),
         **{f"gather_{name}": (None, (_ArrayOf(getattr(np, name)), i64, i, f64)) for name in VOXEL_TYPES},
         "summary": (None, (f64, i, f64)),
@@ -347,14 +347,16 @@ def wavelet_band(
 
 
 def wavelet_values(
-    image: NDArray[np.floating],
+    image: NDArray[np.generic],
     taps: Sequence[Sequence[float]],
     runs: NDArray[np.int64],
     found: tuple[NDArray[np.float64], NDArray[np.float64]],
     *,
     to_the_end: tuple[bool, bool, bool],
 ) -> None:
-    """The voxels of a lesion in two sub-bands of `image` (float32 or float64), which is five larger than its box.
+    """The voxels of a lesion in two sub-bands of `image` (of `VOXEL_TYPES`), which is five larger than its box.
+
+    Those of single precision are computed in single precision, those of all others in double precision.
 
     Parameters
     ----------
@@ -371,11 +373,14 @@ def wavelet_values(
     if min(kept) < 1 or [len(part) for part in taps] != [TAPS] * 4 or found[0].shape != found[1].shape:
         raise ValueError("wavelet sub-bands need four times six taps, and as many voxels")
     count = _checked_runs(runs, found[0].size, math.prod(kept))
-    work = {"float32": _library().wavelet_values_f32, "float64": _library().wavelet_values_f64}[
-        image.dtype.type.__name__
-    ]
+    single = image.dtype == np.float32
+    work = _library().wavelet_values_f32 if single else _library().wavelet_values_f64
+    steps = [stride // image.itemsize for stride in image.strides[:2]]
+    source = np.array([VOXEL_TYPES.index(image.dtype.name), *steps], dtype=np.int64)
     ends = np.array(to_the_end, dtype=np.int32)
-    _enough_memory(work(image, *image.shape, np.array(taps, image.dtype), ends, runs, count, *found))
+    exact = np.array(taps, np.float32 if single else np.float64)
+    spare = memory.empty(image.shape[2] + kept[2] * (image.shape[1] + TAPS * kept[1]), exact.dtype)
+    work(image, source, *image.shape, exact, ends, runs, count, spare, *found)
 
 
 def grey_levels(

@@ -62,9 +62,6 @@ static index_t at_most(index_t value, index_t limit)
     return value < limit ? value : limit;
 }
 
-/* The types of CT that are resampled, in the order in which they come from Python. */
-enum { INT16, UINT16, INT32, FLOAT32, FLOAT64 };
-
 static double voxel_at(const void *volume, int type, index_t at)
 {
     switch (type) {
