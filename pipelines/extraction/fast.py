@@ -190,13 +190,12 @@ def _real(image: NDArray[np.generic]) -> NDArray[np.floating]:
 
 def _box(mask: NDArray[np.bool_]) -> Box | None:
     """The smallest box around the true voxels; None when there are none."""
-    ranges = []
-    for axis in range(3):
-        hit = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
-        if not hit.size:
-            return None
-        ranges.append((int(hit[0]), int(hit[-1]) + 1))
-    return ranges[0], ranges[1], ranges[2]
+    seen: NDArray[np.bool_] = np.any(mask, axis=0)
+    if not seen.any():
+        return None
+    hits = [np.flatnonzero(along) for along in (np.any(mask, axis=(1, 2)), np.any(seen, axis=1), np.any(seen, axis=0))]
+    z, y, x = ((int(hit[0]), int(hit[-1]) + 1) for hit in hits)
+    return z, y, x
 
 
 def _within(volume: NDArray[Voxel], box: Box) -> NDArray[Voxel]:

@@ -110,11 +110,13 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "glszm_features": (ctypes.c_int, (u32, u32, i, i, r, f64)),
         "gldm_features": (ctypes.c_int, (i64, i, r, f64)),
         "cube_kinds": (None, (u8, i, i, i, i64, i64)),
+        "position_sums": (None, (u8, i, i, i, i64)),
         "widest": (r, (i64, i, f64)),
         "intensity_maps": (ctypes.c_int, (u16, f64, i, i, i64, i, i, ctypes.c_int, i, r, u8, f64, i)),
         "cooccurrence_maps": (ctypes.c_int, (u16, i, i, i64, i, i, ctypes.c_int, i, u8, f64, i, u16)),
         "thing_maps": (ctypes.c_int, (u16, i, i, i64, i, i, ctypes.c_int, i, ctypes.c_int, u8, f64, i)),
-        "widest_in_planes": (r, (u8, i, i, i, ctypes.c_int, f64, i64, i64)),
+        "row_ends": (None, (u8, i, i, i, i32)),
+        "widest_in_planes": (r, (i32, i, i, ctypes.c_int, f64, i64, i64)),
     }
 
 
@@ -606,6 +608,14 @@ def cube_kinds(mask: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.i
     return counts, positions
 
 
+def position_sums(mask: NDArray[np.uint8]) -> tuple[int, list[int], list[list[int]]]:
+    """How many voxels `mask` (0 or 1) has, the sums of their indices, and of the products of each two, shape (3, 3)."""
+    sums = np.empty(10, dtype=np.int64)
+    _library().position_sums(mask, *mask.shape, sums)
+    count, z, y, x, zz, zy, zx, yy, yx, xx = sums.tolist()
+    return count, [z, y, x], [[zz, zy, zx], [zy, yy, yx], [zx, yx, xx]]
+
+
 def widest(points: NDArray[np.int64], unit: NDArray[np.float64]) -> float:
     """Largest squared distance between two of `points` (n, 3), counted in `unit`."""
     best = float(_library().widest(points, len(points), unit))
@@ -613,13 +623,21 @@ def widest(points: NDArray[np.int64], unit: NDArray[np.float64]) -> float:
     return best
 
 
-def widest_in_planes(mask: NDArray[np.uint8], axis: int, unit: NDArray[np.float64]) -> tuple[float, NDArray[np.int64]]:
-    """Largest squared distance of two vertices in a plane across `axis`, and the corners of the planes' hulls.
+def row_ends(mask: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """First and last vertex of the mesh along each row of `mask`, 0 or 1 with a border of zeros (see shape.c)."""
+    slices, rows, columns = mask.shape
+    ends = np.empty((3, slices, rows, 2), dtype=np.int32)
+    _library().row_ends(mask, slices, rows, columns, ends)
+    return ends
+
+
+def widest_in_planes(ends: NDArray[np.int32], axis: int, unit: NDArray[np.float64]) -> tuple[float, NDArray[np.int64]]:
+    """Largest squared distance of two vertices in a plane across `axis`, 0 or 1, and the corners of the planes' hulls.
 
     Parameters
     ----------
-    mask
-        0 or 1, with a border of zeros.
+    ends
+        Of the rows of a mask.
     unit
         Half a voxel, along (slices, rows, columns).
 
@@ -628,11 +646,11 @@ def widest_in_planes(mask: NDArray[np.uint8], axis: int, unit: NDArray[np.float6
     float, array
         Corners have shape (n, 3) and are counted in `unit`.
     """
-    planes, lines = mask.shape[axis], mask.shape[1 if axis == 0 else 0]
+    _, slices, rows, _ = ends.shape
     # two on each line of each plane, both in halves of a voxel
-    corners = np.empty((2 * (2 * planes) * (2 * lines), 3), dtype=np.int64)
+    corners = np.empty((2 * (2 * slices) * (2 * rows), 3), dtype=np.int64)
     kept = np.zeros(1, dtype=np.int64)
-    best = float(_library().widest_in_planes(mask, *mask.shape, axis, unit, corners, kept))
+    best = float(_library().widest_in_planes(ends, slices, rows, axis, unit, corners, kept))
     _enough_memory(best)
     return best, corners[: int(kept[0])]
 
