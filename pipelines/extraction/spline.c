@@ -295,17 +295,23 @@ static INLINE void sample_lines(const double *restrict from, index_t step, const
         to[q] = s->weight[0] * a[q] + s->weight[1] * b[q] + s->weight[2] * c[q] + s->weight[3] * d[q];
 }
 
-/* Store `count` samples as whole numbers, 0 where not `within`; how many of the others are within `margin` of one. */
+/*
+ * Store up to SPLINE_LINES samples as whole numbers, 0 where not `within`; how many of the others are closer than
+ * `margin` to one.
+ */
 #define STORE_LINE(NAME, VOXEL, LOW, HIGH)                                                                           \
     static INLINE index_t NAME(const double *restrict samples, const uint8_t *restrict within, index_t count,        \
                                double margin, VOXEL *restrict out)                                                   \
     {                                                                                                                \
         int32_t close = 0;                                                                                           \
+        int32_t whole[SPLINE_LINES];                                                                                 \
         for (index_t q = 0; q < count; q++) {                                                                        \
-            const double value = within[q] ? samples[q] : 0.5;                                                       \
-            close += fabs(value - rint(value)) < margin;                                                             \
-            out[q] = (VOXEL)(int32_t)(value < (LOW) ? (LOW) : value > (HIGH) ? (HIGH) : value);                      \
+            const double value = samples[q], from_low = value > (LOW) ? value : (LOW);                               \
+            close += (fabs(value - rint(value)) < margin) & (within[q] != 0);                                        \
+            whole[q] = (int32_t)(from_low < (HIGH) ? from_low : (HIGH));                                             \
         }                                                                                                            \
+        for (index_t q = 0; q < count; q++)                                                                          \
+            out[q] = (VOXEL)(within[q] ? whole[q] : 0);                                                              \
         return close;                                                                                                \
     }
 
