@@ -183,6 +183,8 @@ def _sub_bands(image: NDArray[np.generic], first: str, region: Region, workspace
 def _real(image: NDArray[np.generic]) -> NDArray[np.floating]:
     """The image as the recursive filters read it: double precision for what single precision cannot hold."""
     exact: type[np.floating] = np.float32 if image.dtype.name in ("int16", "uint16", "float32") else np.float64
+    if image.dtype == exact:
+        return np.ascontiguousarray(image, dtype=exact)
     real = memory.empty(image.shape, exact)
     real[...] = image
     return real

@@ -164,7 +164,8 @@ static INLINE void load_lanes(const double *values, index_t left, lanes_t *v, bi
 /* Up to so many values NumPy adds up in one go, in eight sums side by side. */
 enum { IN_ONE_GO = 128 };
 
-#define CHOSEN(condition, lanes, others) ((lanes_t)(((bits_t)(lanes) & (condition)) | ((bits_t)(others) & ~(condition))))
+/* One of two, lane by lane. */
+#define CHOSEN(condition, a, b) ((lanes_t)(((bits_t)(a) & (condition)) | ((bits_t)(b) & ~(condition))))
 
 /* The smallest, the largest and the sum of up to IN_ONE_GO values, at least one. */
 HOT static void summary_of_few(const double *restrict values, index_t count, double *restrict found)
@@ -344,6 +345,7 @@ static INLINE int32_t bucket_of(double value, double low, double scale)
 /* Values whose buckets are found side by side. */
 enum { BUCKETED_AT_ONCE = 64 };
 
+/* Buckets of up to BUCKETED_AT_ONCE values. */
 static INLINE void buckets_of(const double *restrict values, index_t count, double low, double scale,
                               uint16_t *restrict buckets)
 {
@@ -356,7 +358,7 @@ static INLINE void buckets_of(const double *restrict values, index_t count, doub
 
 /* Buckets of `count` values, counted: four tables take turns, see PLACE_LEVELS. */
 HOTTER static void count_buckets(const double *restrict values, index_t count, double low, double scale,
-                              uint16_t *restrict buckets, index_t *restrict counts)
+                                 uint16_t *restrict buckets, index_t *restrict counts)
 {
     uint32_t tables[4][BUCKETS] = {{0}};
     index_t i = 0;

@@ -158,7 +158,7 @@ static INLINE index_t last_difference(const uint8_t *a, const uint8_t *b, index_
     return i - 1;
 }
 
-/* Where vertices of the mesh lie: in a row, between a row and the next of the slice, between it and that of the next. */
+/* Where vertices of the mesh lie: in a row, between it and the next of its slice, between it and the next slice. */
 enum { IN_ROW, BELOW_ROW, BEHIND_ROW, PLACES };
 
 /*
@@ -233,7 +233,7 @@ double widest_in_planes(const int32_t *ends, index_t slices, index_t rows, int a
         int64_t *hull = corners + 3 * *kept;
         index_t count = 0, in_hull = 0;
         for (index_t line = 0; line < 2 * size[across] - 1; line += 1 + (plane & 1)) {
-            const index_t z = (axis == 0 ? plane : line), y = (axis == 0 ? line : plane);
+            const index_t z = axis == 0 ? plane : line, y = axis == 0 ? line : plane;
             const int place = z & 1 ? BEHIND_ROW : y & 1 ? BELOW_ROW : IN_ROW;
             const int32_t *found = ends + 2 * ((place * slices + z / 2) * rows + y / 2);
             if (found[0] < 0)
