@@ -12,7 +12,7 @@ from pipelines.domain.case import Lesion
 from pipelines.domain.features import FeatureVector
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.volume import Volume
-from pipelines.extraction import native
+from pipelines.extraction import memory, native
 from pipelines.extraction.gaussian import laplacian, laplacian_exists, smoothed
 from pipelines.extraction.jobs import Mapper
 from pipelines.extraction.limits import Unsupported, too_small
@@ -182,19 +182,22 @@ def _sub_bands(image: NDArray[np.generic], first: str, region: Region, workspace
 
 def _real(image: NDArray[np.generic]) -> NDArray[np.floating]:
     """The image as the recursive filters read it: double precision for what single precision cannot hold."""
-    exact = np.float32 if image.dtype.name in ("int16", "uint16", "float32") else np.float64
-    return np.ascontiguousarray(image, dtype=exact)
+    exact: type[np.floating] = np.float32 if image.dtype.name in ("int16", "uint16", "float32") else np.float64
+    if image.dtype == exact:
+        return np.ascontiguousarray(image, dtype=exact)
+    real = memory.empty(image.shape, exact)
+    real[...] = image
+    return real
 
 
 def _box(mask: NDArray[np.bool_]) -> Box | None:
     """The smallest box around the true voxels; None when there are none."""
-    ranges = []
-    for axis in range(3):
-        hit = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
-        if not hit.size:
-            return None
-        ranges.append((int(hit[0]), int(hit[-1]) + 1))
-    return ranges[0], ranges[1], ranges[2]
+    seen: NDArray[np.bool_] = np.any(mask, axis=0)
+    if not seen.any():
+        return None
+    hits = [np.flatnonzero(along) for along in (np.any(mask, axis=(1, 2)), np.any(seen, axis=1), np.any(seen, axis=0))]
+    z, y, x = ((int(hit[0]), int(hit[-1]) + 1) for hit in hits)
+    return z, y, x
 
 
 def _within(volume: NDArray[Voxel], box: Box) -> NDArray[Voxel]:

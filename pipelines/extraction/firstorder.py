@@ -17,7 +17,7 @@ _CANCELLED: Final = 1e-5
 
 def firstorder_features(
     values: NDArray[np.float64],
-    extremes: tuple[float, float],
+    summary: native.Summary,
     histogram: NDArray[np.int64],
     edges: NDArray[np.float64],
     *,
@@ -30,8 +30,8 @@ def firstorder_features(
     ----------
     values
         Intensities of all voxels, in the order of the array.
-    extremes
-        The smallest and the largest of them.
+    summary
+        Of them.
     histogram
         Number of voxels by grey level, from level 0, which none has.
     edges
@@ -44,9 +44,8 @@ def firstorder_features(
     PyRadiomics `firstorder.py`; IBSI 3.3 and 3.4. Kurtosis is not the excess; the quantiles are Hyndman & Fan's type 7.
     """
     count = values.size
-    least, most = extremes
-    p10, p25, p75, p90, median = _quantiles(values, extremes, histogram, edges)
-    mean = float(values.mean())
+    p10, p25, p75, p90, median = _quantiles(values, summary, histogram, edges)
+    mean = summary.total / count
     inner = (p10, p90)
     sums = native.moments(values, mean, shift, inner)
     m2, m3, m4, mad = (total / count for total in sums[:4])
@@ -69,12 +68,12 @@ def firstorder_features(
         "Entropy": float(-(probability * np.log2(probability + EPSILON)).sum()),
         "InterquartileRange": p75 - p25,
         "Kurtosis": m4 / (m2**2.0 if m2 else 1.0),
-        "Maximum": most,
+        "Maximum": summary.most,
         "Mean": mean,
         "MeanAbsoluteDeviation": mad,
         "Median": median,
-        "Minimum": least,
-        "Range": most - least,
+        "Minimum": summary.least,
+        "Range": summary.most - summary.least,
         "RobustMeanAbsoluteDeviation": robust_mad,
         "RootMeanSquared": float(np.sqrt(energy / count)),
         "Skewness": m3 / (m2**1.5 if m2 else 1.0),
@@ -86,7 +85,7 @@ def firstorder_features(
 
 def _quantiles(
     values: NDArray[np.float64],
-    extremes: tuple[float, float],
+    summary: native.Summary,
     histogram: NDArray[np.int64],
     edges: NDArray[np.float64],
 ) -> tuple[float, float, float, float, float]:
@@ -98,7 +97,7 @@ def _quantiles(
     ranks = sorted({*below, *(min(rank + 1, last) for rank in below), *middle})
     # a few outliers would leave all others in the same few buckets of the search
     lowest, highest = np.searchsorted(histogram.cumsum(), (ranks[0], ranks[-1]), side="right").tolist()
-    bounds = max(extremes[0], float(edges[lowest - 1])), min(extremes[1], float(edges[highest]))
+    bounds = max(summary.least, float(edges[lowest - 1])), min(summary.most, float(edges[highest]))
     at = dict(zip(ranks, native.order_statistics(values, bounds, ranks), strict=True))
 
     def between(position: float, rank: int) -> float:

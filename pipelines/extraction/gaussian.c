@@ -1,12 +1,8 @@
 /* Recursive Gaussian filter and Laplacian of Gaussian. */
-#define _DEFAULT_SOURCE /* madvise */
 #include "kernels.h"
 
 #include <stdlib.h>
 #include <string.h>
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 /*
  * Lines that are filtered side by side: several vector registers of VECTOR, so that one recursion need not wait for
@@ -140,20 +136,6 @@ static scratch_t scratch_for(index_t longest, size_t size)
         s.result = (float *)((char *)s.tile + samples * size);
     }
     return s;
-}
-
-/* Memory for `count` numbers in large pages, where there are any: lines along the first axis cross a page a sample. */
-static float *numbers(index_t count)
-{
-    const size_t page = (size_t)2 << 20, size = sizeof(float) * (size_t)count;
-    if (size < 2 * page)
-        return malloc(size);
-    float *found = aligned_alloc(page, (size + page - 1) & ~(page - 1));
-#if defined(MADV_HUGEPAGE)
-    if (found)
-        (void)madvise(found, size, MADV_HUGEPAGE);
-#endif
-    return found;
 }
 
 #define REAL double

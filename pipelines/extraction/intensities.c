@@ -161,26 +161,83 @@ static INLINE void load_lanes(const double *values, index_t left, lanes_t *v, bi
     memcpy(v, values, sizeof *values * (size_t)left);
 }
 
-/* The smallest and the largest of `count` values, at least one. */
-HOT void extremes(const double *restrict values, index_t count, double *restrict found)
-{
-    lanes_t least, most;
+/* Up to so many values NumPy adds up in one go, in eight sums side by side. */
+enum { IN_ONE_GO = 128 };
 
-    for (int k = 0; k < LANES; k++)
-        least[k] = most[k] = values[0];
-    for (index_t i = 0; i < count; i += LANES) {
-        lanes_t v;
-        bits_t there;
-        load_lanes(values + i, count - i, &v, &there);
-        const bits_t less = there & (v < least), more = there & (v > most);
-        least = (lanes_t)(((bits_t)v & less) | ((bits_t)least & ~less));
-        most = (lanes_t)(((bits_t)v & more) | ((bits_t)most & ~more));
+/* One of two, lane by lane. */
+#define CHOSEN(condition, a, b) ((lanes_t)(((bits_t)(a) & (condition)) | ((bits_t)(b) & ~(condition))))
+
+/* The smallest, the largest and the sum of up to IN_ONE_GO values, at least one. */
+HOT static void summary_of_few(const double *restrict values, index_t count, double *restrict found)
+{
+    double low = values[0], high = values[0], sum = 0.0;
+    index_t i = 0;
+
+    if (count >= 2 * LANES) {
+        lanes_t part[2], least, most;
+        memcpy(part, values, sizeof part);
+        least = CHOSEN(part[0] < part[1], part[0], part[1]);
+        most = CHOSEN(part[0] > part[1], part[0], part[1]);
+        for (i = 2 * LANES; i + 2 * LANES <= count; i += 2 * LANES) {
+            lanes_t v, w;
+            memcpy(&v, values + i, sizeof v);
+            memcpy(&w, values + i + LANES, sizeof w);
+            part[0] += v;
+            part[1] += w;
+            const lanes_t less = CHOSEN(v < w, v, w), more = CHOSEN(v > w, v, w);
+            least = CHOSEN(less < least, less, least);
+            most = CHOSEN(more > most, more, most);
+        }
+        sum = ADDED_UP(part[0]) + ADDED_UP(part[1]);
+        for (int k = 0; k < LANES; k++) {
+            low = least[k] < low ? least[k] : low;
+            high = most[k] > high ? most[k] : high;
+        }
     }
-    found[0] = found[1] = values[0];
-    for (int k = 0; k < LANES; k++) {
-        found[0] = least[k] < found[0] ? least[k] : found[0];
-        found[1] = most[k] > found[1] ? most[k] : found[1];
+    for (; i < count; i++) {
+        low = values[i] < low ? values[i] : low;
+        high = values[i] > high ? values[i] : high;
+        sum += values[i];
     }
+    found[0] = low, found[1] = high, found[2] = sum;
+}
+
+/*
+ * The smallest, the largest and the sum of `count` values, at least one.
+ *
+ * The sum has the digits of numpy.sum, of which PyRadiomics makes the mean: pairwise, as NumPy's loops_utils.h does it.
+ */
+void summary(const double *values, index_t count, double *found)
+{
+    if (count <= IN_ONE_GO) {
+        summary_of_few(values, count, found);
+        return;
+    }
+    const index_t half = count / 2 - count / 2 % (2 * LANES);
+    double other[3];
+    summary(values, half, found);
+    summary(values + half, count - half, other);
+    found[0] = other[0] < found[0] ? other[0] : found[0];
+    found[1] = other[1] > found[1] ? other[1] : found[1];
+    found[2] += other[2];
+}
+
+/* Add what up to four values add to each sum of `moments`; how many of them are within the bounds is subtracted. */
+static INLINE void add_moments(const lanes_t *few, const bits_t *present, double mean, double shift, double low,
+                               double high, lanes_t *restrict part, bits_t *restrict inner_count)
+{
+    const lanes_t v = *few;
+    const bits_t there = *present;
+    const lanes_t d = WHERE(there, v - mean), s = WHERE(there, v + shift), d2 = d * d, d3 = d2 * d;
+    const bits_t inner = there & (v >= low) & (v <= high);
+    part[SECOND] += d2;
+    part[THIRD] += d3;
+    part[FOURTH] += d2 * d2;
+    part[ABSOLUTE] += ABSOLUTE_OF(d);
+    part[ABSOLUTE_THIRD] += ABSOLUTE_OF(d3);
+    part[SQUARES] += s * s;
+    part[INNER_SUM] += WHERE(inner, v);
+    *inner_count += inner;
 }
 
 /*
@@ -190,44 +247,58 @@ HOT void extremes(const double *restrict values, index_t count, double *restrict
 HOT void moments(const double *restrict values, index_t count, double mean, double shift, double low, double high,
                  double *restrict sums)
 {
-    const lanes_t one = {1.0, 1.0, 1.0, 1.0};
+    const bits_t all = {-1, -1, -1, -1};
+    bits_t inner_count = {0};
 
     memset(sums, 0, sizeof *sums * SUMS);
     for (index_t from = 0; from < count; from += BLOCK) {
         const index_t to = from + BLOCK < count ? from + BLOCK : count;
-        lanes_t part[SUMS] = {{0}};
-        for (index_t i = from; i < to; i += LANES) {
-            lanes_t v;
-            bits_t there;
-            load_lanes(values + i, to - i, &v, &there);
-            const lanes_t d = WHERE(there, v - mean), s = WHERE(there, v + shift), d2 = d * d;
-            const bits_t inner = there & (v >= low) & (v <= high);
-            part[SECOND] += d2;
-            part[THIRD] += d2 * d;
-            part[FOURTH] += d2 * d2;
-            part[ABSOLUTE] += ABSOLUTE_OF(d);
-            part[ABSOLUTE_THIRD] += d2 * ABSOLUTE_OF(d);
-            part[SQUARES] += s * s;
-            part[INNER_SUM] += WHERE(inner, v);
-            part[INNER_COUNT] += WHERE(inner, one);
+        lanes_t part[INNER_COUNT] = {{0}}, v;
+        bits_t there;
+        index_t i = from;
+        for (; i + LANES <= to; i += LANES) {
+            memcpy(&v, values + i, sizeof v);
+            add_moments(&v, &all, mean, shift, low, high, part, &inner_count);
         }
-        for (int m = 0; m < SUMS; m++)
+        if (i < to) {
+            load_lanes(values + i, to - i, &v, &there);
+            add_moments(&v, &there, mean, shift, low, high, part, &inner_count);
+        }
+        for (int m = 0; m < INNER_COUNT; m++)
             sums[m] += ADDED_UP(part[m]);
     }
+    sums[INNER_COUNT] = -(double)(inner_count[0] + inner_count[1] + inner_count[2] + inner_count[3]);
 }
+
+/* |v - centre| of those of a few values that are from `low` to `high`, 0 of the others. */
+#define DISTANCE_WITHIN(v) WHERE(((v) >= low) & ((v) <= high), ABSOLUTE_OF((v) - centre))
 
 /* Sum of |v - centre| over the values from `low` to `high`. */
 HOT double absolute_within(const double *restrict values, index_t count, double centre, double low, double high)
 {
     double sum = 0.0;
-    for (index_t from = 0; from < count; from += BLOCK) {
+    index_t from = 0;
+    /* two blocks side by side, because an addition has to wait for the one before */
+    for (; from + 2 * BLOCK <= count; from += 2 * BLOCK) {
+        lanes_t first = {0}, second = {0};
+        for (index_t i = from; i < from + BLOCK; i += LANES) {
+            lanes_t v, w;
+            memcpy(&v, values + i, sizeof v);
+            memcpy(&w, values + i + BLOCK, sizeof w);
+            first += DISTANCE_WITHIN(v);
+            second += DISTANCE_WITHIN(w);
+        }
+        sum += ADDED_UP(first);
+        sum += ADDED_UP(second);
+    }
+    for (; from < count; from += BLOCK) {
         const index_t to = from + BLOCK < count ? from + BLOCK : count;
         lanes_t part = {0};
         for (index_t i = from; i < to; i += LANES) {
             lanes_t v;
             bits_t there;
             load_lanes(values + i, to - i, &v, &there);
-            part += WHERE(there & (v >= low) & (v <= high), ABSOLUTE_OF(v - centre));
+            part += WHERE(there, DISTANCE_WITHIN(v));
         }
         sum += ADDED_UP(part);
     }
@@ -271,18 +342,75 @@ static INLINE int32_t bucket_of(double value, double low, double scale)
     return (int32_t)(positive < BUCKETS - 1.0 ? positive : BUCKETS - 1.0);
 }
 
-/* Buckets of `count` values, counted: two tables take turns, see PLACE_LEVELS. */
-HOT static void count_buckets(const double *restrict values, index_t count, double low, double scale,
-                              uint16_t *restrict buckets, index_t *restrict counts)
-{
-    uint32_t tables[2][BUCKETS] = {{0}};
+/* Values whose buckets are found side by side. */
+enum { BUCKETED_AT_ONCE = 64 };
 
+/* Buckets of up to BUCKETED_AT_ONCE values. */
+static INLINE void buckets_of(const double *restrict values, index_t count, double low, double scale,
+                              uint16_t *restrict buckets)
+{
+    int32_t few[BUCKETED_AT_ONCE];
     for (index_t i = 0; i < count; i++)
-        buckets[i] = (uint16_t)bucket_of(values[i], low, scale);
+        few[i] = bucket_of(values[i], low, scale);
     for (index_t i = 0; i < count; i++)
-        tables[i & 1][buckets[i]]++;
+        buckets[i] = (uint16_t)few[i];
+}
+
+/* Buckets of `count` values, counted: four tables take turns, see PLACE_LEVELS. */
+HOTTER static void count_buckets(const double *restrict values, index_t count, double low, double scale,
+                                 uint16_t *restrict buckets, index_t *restrict counts)
+{
+    uint32_t tables[4][BUCKETS] = {{0}};
+    index_t i = 0;
+
+    for (; i + BUCKETED_AT_ONCE <= count; i += BUCKETED_AT_ONCE) {
+        buckets_of(values + i, BUCKETED_AT_ONCE, low, scale, buckets + i);
+        for (index_t k = i; k < i + BUCKETED_AT_ONCE; k += 4) {
+            tables[0][buckets[k]]++;
+            tables[1][buckets[k + 1]]++;
+            tables[2][buckets[k + 2]]++;
+            tables[3][buckets[k + 3]]++;
+        }
+    }
+    buckets_of(values + i, count - i, low, scale, buckets + i);
+    for (; i < count; i++)
+        tables[0][buckets[i]]++;
     for (int b = 0; b < BUCKETS; b++)
-        counts[b] = (index_t)tables[0][b] + tables[1][b];
+        counts[b] = (index_t)tables[0][b] + tables[1][b] + tables[2][b] + tables[3][b];
+}
+
+/* Buckets that are compared side by side. */
+enum { COMPARED_AT_ONCE = 32 };
+
+/* Whether any of COMPARED_AT_ONCE `buckets` is one of the `wanted`. */
+static INLINE int any_wanted(const uint16_t *restrict buckets, const uint16_t *restrict wanted, index_t wanted_count)
+{
+    uint16_t hit[COMPARED_AT_ONCE] = {0}, any = 0;
+    for (index_t w = 0; w < wanted_count; w++)
+        for (int k = 0; k < COMPARED_AT_ONCE; k++)
+            hit[k] |= buckets[k] == wanted[w];
+    for (int k = 0; k < COMPARED_AT_ONCE; k++)
+        any |= hit[k];
+    return any;
+}
+
+/*
+ * Copy the values in the `wanted` buckets to where `fill`, -1 for all other buckets, says, and move that on.
+ *
+ * Few values are wanted: most are passed over many at a time.
+ */
+HOT static void collect(const double *restrict values, const uint16_t *restrict buckets, index_t count,
+                        const uint16_t *restrict wanted, index_t wanted_count, index_t *restrict fill,
+                        double *restrict collected)
+{
+    for (index_t i = 0; i < count; i += COMPARED_AT_ONCE) {
+        const index_t stop = count - i < COMPARED_AT_ONCE ? count : i + COMPARED_AT_ONCE;
+        if (stop - i == COMPARED_AT_ONCE && !any_wanted(buckets + i, wanted, wanted_count))
+            continue;
+        for (index_t k = i; k < stop; k++)
+            if (fill[buckets[k]] >= 0)
+                collected[fill[buckets[k]]++] = values[k];
+    }
 }
 
 /*
@@ -296,9 +424,9 @@ int order_statistics(const double *restrict values, index_t count, double low, d
 {
     const double scale = high > low ? BUCKETS / (high - low) : 0.0;
     index_t *below = calloc(2 * BUCKETS + 1, sizeof *below), *fill = below + BUCKETS + 1;
-    uint16_t *buckets = malloc(sizeof *buckets * (size_t)count);
+    uint16_t *buckets = malloc(sizeof *buckets * (size_t)(count + rank_count)), *wanted = buckets + count;
     double *collected = NULL;
-    index_t kept = 0;
+    index_t kept = 0, wanted_count = 0;
 
     if (!below || !buckets) {
         free(below), free(buckets);
@@ -311,6 +439,7 @@ int order_statistics(const double *restrict values, index_t count, double low, d
         fill[b] = -1;
         if (r < rank_count && ranks[r] < below[b + 1]) {
             fill[b] = kept;
+            wanted[wanted_count++] = (uint16_t)b;
             kept += below[b + 1] - below[b];
             while (r < rank_count && ranks[r] < below[b + 1])
                 r++;
@@ -321,9 +450,7 @@ int order_statistics(const double *restrict values, index_t count, double low, d
         free(below), free(buckets);
         return -1;
     }
-    for (index_t i = 0; i < count; i++)
-        if (fill[buckets[i]] >= 0)
-            collected[fill[buckets[i]]++] = values[i];
+    collect(values, buckets, count, wanted, wanted_count, fill, collected);
     for (index_t r = 0, b = 0; r < rank_count; r++) {
         while (ranks[r] >= below[b + 1])
             b++;

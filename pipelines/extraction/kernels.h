@@ -22,6 +22,9 @@
 
 typedef int64_t index_t;
 
+/* What a CT may be made of, in the order of native.VOXEL_TYPES. */
+enum { INT16, UINT16, INT32, FLOAT32, FLOAT64 };
+
 /*
  * Where the loader can choose, the hot loops are compiled for AVX2 as well. Wider registers change no digit: each lane
  * does the operations of the scalar code, and there is no fused multiply-add in either.

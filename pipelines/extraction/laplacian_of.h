@@ -8,28 +8,27 @@
 
 /*
  * The Gaussian along slices, then columns, then rows. coefficients: (3, 20), for slices, rows and columns.
+ * between: working memory, as large as the image.
  * Source: itk::SmoothingRecursiveGaussianImageFilter.
  */
 int OF_TYPE(smoothed)(const REAL *in, index_t slices, index_t rows, index_t columns, const double *coefficients,
-                      float *out)
+                      float *between, float *out)
 {
     const index_t plane = rows * columns;
     const scratch_t scratch = scratch_for(greatest(slices, rows, columns), sizeof *in);
-    float *smooth = numbers(slices * plane);
-    const int failed = scratch.causal && smooth ? 0 : -1;
     gaussian_t g[3];
 
+    if (!scratch.causal)
+        return -1;
     memcpy(g, coefficients, sizeof g);
-    if (!failed) {
-        OF_TYPE(filter_across)(in, &(lines_t){1, slices, plane, 0, slices}, &g[0], &scratch,
-                               &(store_t){out, 0, plane, 0, 1.0});
-        filter_along(out, &(lines_t){slices, columns, rows, 0, columns}, &g[2], &scratch,
-                     &(store_t){smooth, plane, rows, 0, 1.0});
-        filter_along(smooth, &(lines_t){slices, rows, columns, 0, rows}, &g[1], &scratch,
-                     &(store_t){out, plane, columns, 0, 1.0});
-    }
-    free(scratch.causal), free(smooth);
-    return failed;
+    OF_TYPE(filter_across)(in, &(lines_t){1, slices, plane, 0, slices}, &g[0], &scratch,
+                           &(store_t){out, 0, plane, 0, 1.0});
+    filter_along(out, &(lines_t){slices, columns, rows, 0, columns}, &g[2], &scratch,
+                 &(store_t){between, plane, rows, 0, 1.0});
+    filter_along(between, &(lines_t){slices, rows, columns, 0, rows}, &g[1], &scratch,
+                 &(store_t){out, plane, columns, 0, 1.0});
+    free(scratch.causal);
+    return 0;
 }
 
 /*
@@ -41,6 +40,8 @@ int OF_TYPE(smoothed)(const REAL *in, index_t slices, index_t rows, index_t colu
  * slices_last   the image as (rows, columns, slices).
  * coefficients  (3, 2, 20): for slices, rows and columns those of the Gaussian and of its second derivative.
  * factors       of the second derivative along slices, rows and columns.
+ * between       working memory for volumes that are as long as the box along rows and columns, along rows, or along
+ *                 slices, one after the other.
  * out           zeroed, as large as the box.
  *
  * Columns come before rows before slices, both in the sum and among the Gaussians, each stored in single precision.
@@ -48,46 +49,48 @@ int OF_TYPE(smoothed)(const REAL *in, index_t slices, index_t rows, index_t colu
  * Source: itk::LaplacianRecursiveGaussianImageFilter::GenerateData.
  */
 int OF_TYPE(laplacian)(const REAL *rows_last, const REAL *slices_last, index_t slices, index_t rows, index_t columns,
-                       const index_t *box, const double *coefficients, const double *factors, float *out)
+                       const index_t *box, const double *coefficients, const double *factors,
+                       float *between, float *out)
 {
     const index_t z0 = box[0], z1 = box[1], y0 = box[2], y1 = box[3], x0 = box[4], x1 = box[5];
     const index_t high = z1 - z0, wide = y1 - y0, broad = x1 - x0, plane = wide * broad;
     const scratch_t scratch = scratch_for(greatest(slices, rows, columns), sizeof *rows_last);
-    const index_t between = greatest(slices * plane, wide * columns * slices, high * columns * rows);
-    float *smooth = numbers(between);
-    float *part = numbers(broad * greatest(SLICES_AT_ONCE * rows, slices, 0));
-    const int failed = scratch.causal && smooth && part ? 0 : -1;
+    float *part = malloc(sizeof *part * (size_t)(broad * greatest(SLICES_AT_ONCE * rows, slices, 0)));
     gaussian_t g[3][2];
 
+    if (!scratch.causal || !part) {
+        free(scratch.causal), free(part);
+        return -1;
+    }
     memcpy(g, coefficients, sizeof g);
-    for (index_t z = 0; z < slices && !failed; z += SLICES_AT_ONCE) {
+    /* along columns, rows, slices */
+    for (index_t z = 0; z < slices; z += SLICES_AT_ONCE) {
         const index_t some = lesser(slices - z, SLICES_AT_ONCE);
         OF_TYPE(filter_across)(rows_last + z * columns * rows, &(lines_t){some, columns, rows, x0, x1}, &g[2][1],
                                &scratch, &(store_t){part, broad * rows, rows, 0, 1.0});
         filter_along(part, &(lines_t){some, rows, broad, y0, y1}, &g[1][0], &scratch,
-                     &(store_t){smooth + z * plane, plane, broad, 0, 1.0});
+                     &(store_t){between + z * plane, plane, broad, 0, 1.0});
     }
-    if (!failed) {
-        filter_across_f32(smooth, &(lines_t){1, slices, plane, z0, z1}, &g[0][0], &scratch,
-                          &(store_t){out, 0, plane, 1, factors[2]});
-        OF_TYPE(filter_across)(slices_last, &(lines_t){1, rows, columns * slices, y0, y1}, &g[1][1], &scratch,
-                               &(store_t){smooth, 0, columns * slices, 0, 1.0});
-    }
-    for (index_t y = 0; y < wide && !failed; y++) {
-        filter_across_f32(smooth + y * columns * slices, &(lines_t){1, columns, slices, x0, x1}, &g[2][0], &scratch,
+    filter_across_f32(between, &(lines_t){1, slices, plane, z0, z1}, &g[0][0], &scratch,
+                      &(store_t){out, 0, plane, 1, factors[2]});
+    /* along rows, columns, slices */
+    OF_TYPE(filter_across)(slices_last, &(lines_t){1, rows, columns * slices, y0, y1}, &g[1][1], &scratch,
+                           &(store_t){between, 0, columns * slices, 0, 1.0});
+    for (index_t y = 0; y < wide; y++) {
+        filter_across_f32(between + y * columns * slices, &(lines_t){1, columns, slices, x0, x1}, &g[2][0], &scratch,
                           &(store_t){part, 0, slices, 0, 1.0});
         filter_along(part, &(lines_t){1, slices, broad, z0, z1}, &g[0][0], &scratch,
                      &(store_t){out + y * broad, 0, plane, 1, factors[1]});
     }
-    if (!failed)
-        OF_TYPE(filter_across)(rows_last, &(lines_t){1, slices, columns * rows, z0, z1}, &g[0][1], &scratch,
-                               &(store_t){smooth, 0, columns * rows, 0, 1.0});
-    for (index_t z = 0; z < high && !failed; z++) {
-        filter_across_f32(smooth + z * columns * rows, &(lines_t){1, columns, rows, x0, x1}, &g[2][0], &scratch,
+    /* along slices, columns, rows */
+    OF_TYPE(filter_across)(rows_last, &(lines_t){1, slices, columns * rows, z0, z1}, &g[0][1], &scratch,
+                           &(store_t){between, 0, columns * rows, 0, 1.0});
+    for (index_t z = 0; z < high; z++) {
+        filter_across_f32(between + z * columns * rows, &(lines_t){1, columns, rows, x0, x1}, &g[2][0], &scratch,
                           &(store_t){part, 0, rows, 0, 1.0});
         filter_along(part, &(lines_t){1, rows, broad, y0, y1}, &g[1][0], &scratch,
                      &(store_t){out + z * plane, 0, broad, 1, factors[0]});
     }
-    free(scratch.causal), free(smooth), free(part);
-    return failed;
+    free(scratch.causal), free(part);
+    return 0;
 }

@@ -12,11 +12,13 @@ from typing import Any, Final, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.extraction import memory
+
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 """First and one past the last index along (slices, rows, columns)."""
 
 VOXEL_TYPES: Final = ("int16", "uint16", "int32", "float32", "float64")
-"""What a CT may be made of, in the order of spline.c."""
+"""What a CT may be made of, in the order of kernels.h."""
 DIRECTIONS: Final = 13
 DEPENDENCES: Final = 28
 """Columns of the dependence counts: a voxel has up to 26 dependent neighbours, which are counted at that number + 1."""
@@ -80,21 +82,21 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         ),
         "spline_resample": (
             i,
-            (_RowsOf(), i64, i, i, i, i64, f64, i, f64, i, f64, i, u8, r, _ArrayOf(None)),
+            (_RowsOf(), i64, i, i, i, i64, f64, i, f64, i, f64, i, u8, r, f64, _ArrayOf(None)),
         ),
         "turn_f32": (None, (f32, i, i, i, i, i, f32)),
         "turn_f64": (None, (f64, i, i, i, i, i, f64)),
-        "smoothed_f32": (ctypes.c_int, (f32, i, i, i, f64, f32)),
-        "smoothed_f64": (ctypes.c_int, (f64, i, i, i, f64, f32)),
-        "laplacian_f32": (ctypes.c_int, (f32, f32, i, i, i, i64, f64, f64, f32)),
-        "laplacian_f64": (ctypes.c_int, (f64, f64, i, i, i, i64, f64, f64, f32)),
+        "smoothed_f32": (ctypes.c_int, (f32, i, i, i, f64, f32, f32)),
+        "smoothed_f64": (ctypes.c_int, (f64, i, i, i, f64, f32, f32)),
+        "laplacian_f32": (ctypes.c_int, (f32, f32, i, i, i, i64, f64, f64, f32, f32)),
+        "laplacian_f64": (ctypes.c_int, (f64, f64, i, i, i, i64, f64, f64, f32, f32)),
         "wavelet_band_f32": (None, (f32, i, i, i, f32, ctypes.c_int, f32)),
         "wavelet_band_f64": (None, (f64, i, i, i, f64, ctypes.c_int, f64)),
-        "wavelet_values_f32": (ctypes.c_int, (f32, i, i, i, f32, i32, i64, i, f64, f64)),
-        "wavelet_values_f64": (ctypes.c_int, (f64, i, i, i, f64, i32, i64, i, f64, f64)),
+        "wavelet_values_f32": (None, (_RowsOf(), i64, i, i, i, f32, i32, i64, i, f32, f64, f64)),
+        "wavelet_values_f64": (None, (_RowsOf(), i64, i, i, i, f64, i32, i64, i, f64, f64, f64)),
         "grey_levels": (None, (f64, i, f64, i, r, u16)),
         **{f"gather_{name}": (None, (_ArrayOf(getattr(np, name)), i64, i, f64)) for name in VOXEL_TYPES},
-        "extremes": (None, (f64, i, f64)),
+        "summary": (None, (f64, i, f64)),
         "place_levels_u8": (ctypes.c_int, (f64, f64, i, r, i64, i, u8, i64)),
         "place_levels_u16": (ctypes.c_int, (f64, f64, i, r, i64, i, u16, i64)),
         "moments": (None, (f64, i, r, r, r, r, f64)),
@@ -110,11 +112,13 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "glszm_features": (ctypes.c_int, (u32, u32, i, i, r, f64)),
         "gldm_features": (ctypes.c_int, (i64, i, r, f64)),
         "cube_kinds": (None, (u8, i, i, i, i64, i64)),
+        "position_sums": (None, (u8, i, i, i, i64)),
         "widest": (r, (i64, i, f64)),
         "intensity_maps": (ctypes.c_int, (u16, f64, i, i, i64, i, i, ctypes.c_int, i, r, u8, f64, i)),
         "cooccurrence_maps": (ctypes.c_int, (u16, i, i, i64, i, i, ctypes.c_int, i, u8, f64, i, u16)),
         "thing_maps": (ctypes.c_int, (u16, i, i, i64, i, i, ctypes.c_int, i, ctypes.c_int, u8, f64, i)),
-        "widest_in_planes": (r, (u8, i, i, i, ctypes.c_int, f64, i64, i64)),
+        "row_ends": (None, (u8, i, i, i, i32)),
+        "widest_in_planes": (r, (i32, i, i, ctypes.c_int, f64, i64, i64)),
     }
 
 
@@ -250,7 +254,8 @@ def quick_spline_samples(
     )
     starts = [first for first, _ in part]
     begin = starts[0] * over + starts[1] * next_row + starts[2]
-    samples = np.empty((z.size, y.size, x.size), source.dtype)
+    samples = memory.empty((z.size, y.size, x.size), source.dtype)
+    filtered = memory.empty((part[0][1] - part[0][0], y.size, x.size), np.float64)
     close = _library().spline_resample(
         source,
         np.array([VOXEL_TYPES.index(source.dtype.name), begin, over, next_row, *starts], dtype=np.int64),
@@ -264,6 +269,7 @@ def quick_spline_samples(
         x.size,
         np.concatenate(inside).view(np.uint8),
         margin,
+        filtered,
         samples,
     )
     _enough_memory(close)
@@ -286,9 +292,11 @@ def smoothed(image: NDArray[np.floating], coefficients: NDArray[np.float64]) -> 
     """
     if image.ndim != 3 or min(image.shape) < 4 or coefficients.shape != (3, 20):
         raise ValueError("a recursive Gaussian needs a volume of four voxels a side, and 20 coefficients for each axis")
-    filtered = np.empty(image.shape, dtype=np.float32)
+    slices, rows, columns = image.shape
+    filtered = memory.empty((slices, rows, columns), np.float32)
+    between = memory.empty(image.size, np.float32)
     run = _of_type(image, _library().smoothed_f32, _library().smoothed_f64)
-    _enough_memory(run(image, *image.shape, coefficients, filtered))
+    _enough_memory(run(image, *image.shape, coefficients, between, filtered))
     return filtered
 
 
@@ -313,8 +321,8 @@ class Turned:
         if image.ndim != 3:
             raise ValueError("only a volume can be turned")
         slices, rows, columns = image.shape
-        rows_last = np.empty((slices, columns, rows), image.dtype)
-        slices_last = np.empty((rows, columns, slices), image.dtype)
+        rows_last = memory.empty((slices, columns, rows), image.dtype)
+        slices_last = memory.empty((rows, columns, slices), image.dtype)
         run = _of_type(image, _library().turn_f32, _library().turn_f64)
         run(image, slices, rows * columns, rows, columns, columns, rows_last)
         run(image, rows, columns, slices, rows * columns, columns, slices_last)
@@ -342,10 +350,16 @@ def laplacian(
     within = all(0 <= first < stop <= size for (first, stop), size in zip(box, image.shape, strict=True))
     if not within or min(image.shape) < 4 or coefficients.shape != (3, 2, 20) or factors.shape != (3,):
         raise ValueError("a Laplacian needs a volume of four voxels a side, a box within it, and coefficients")
-    filtered = np.zeros([stop - first for first, stop in box], dtype=np.float32)
+    (z0, z1), (y0, y1), (x0, x1) = box
+    slices, rows, columns = image.shape
+    high, wide, broad = z1 - z0, y1 - y0, x1 - x0
+    filtered = memory.zeros((high, wide, broad), np.float32)
+    between = memory.empty(max(slices * wide * broad, wide * columns * slices, high * columns * rows), np.float32)
     run = _of_type(image.rows_last, _library().laplacian_f32, _library().laplacian_f64)
     places = np.array(box, dtype=np.int64)
-    _enough_memory(run(image.rows_last, image.slices_last, *image.shape, places, coefficients, factors, filtered))
+    _enough_memory(
+        run(image.rows_last, image.slices_last, *image.shape, places, coefficients, factors, between, filtered)
+    )
     return filtered
 
 
@@ -376,14 +390,16 @@ def wavelet_band(
 
 
 def wavelet_values(
-    image: NDArray[np.floating],
+    image: NDArray[np.generic],
     taps: Sequence[Sequence[float]],
     runs: NDArray[np.int64],
     found: tuple[NDArray[np.float64], NDArray[np.float64]],
     *,
     to_the_end: tuple[bool, bool, bool],
 ) -> None:
-    """The voxels of a lesion in two sub-bands of `image` (float32 or float64), which is five larger than its box.
+    """The voxels of a lesion in two sub-bands of `image` (of `VOXEL_TYPES`), which is five larger than its box.
+
+    Those of single precision are computed in single precision, those of all others in double precision.
 
     Parameters
     ----------
@@ -400,11 +416,14 @@ def wavelet_values(
     if min(kept) < 1 or [len(part) for part in taps] != [TAPS] * 4 or found[0].shape != found[1].shape:
         raise ValueError("wavelet sub-bands need four times six taps, and as many voxels")
     count = _checked_runs(runs, found[0].size, math.prod(kept))
-    work = {"float32": _library().wavelet_values_f32, "float64": _library().wavelet_values_f64}[
-        image.dtype.type.__name__
-    ]
+    single = image.dtype == np.float32
+    work = _library().wavelet_values_f32 if single else _library().wavelet_values_f64
+    steps = [stride // image.itemsize for stride in image.strides[:2]]
+    source = np.array([VOXEL_TYPES.index(image.dtype.name), *steps], dtype=np.int64)
     ends = np.array(to_the_end, dtype=np.int32)
-    _enough_memory(work(image, *image.shape, np.array(taps, image.dtype), ends, runs, count, *found))
+    exact = np.array(taps, np.float32 if single else np.float64)
+    spare = memory.empty(image.shape[2] + kept[2] * (image.shape[1] + TAPS * kept[1]), exact.dtype)
+    work(image, source, *image.shape, exact, ends, runs, count, spare, *found)
 
 
 def grey_levels(
@@ -434,13 +453,21 @@ def gather(image: NDArray[np.generic], runs: NDArray[np.int64], values: NDArray[
     getattr(_library(), f"gather_{image.dtype.type.__name__}")(image, runs, count, values)
 
 
-def extremes(values: NDArray[np.float64]) -> tuple[float, float]:
-    """The smallest and the largest of `values`, of which there is at least one."""
+class Summary(NamedTuple):
+    """The smallest and the largest of some values and their sum, in the order of intensities.c."""
+
+    least: float
+    most: float
+    total: float
+
+
+def summary(values: NDArray[np.float64]) -> Summary:
+    """What is known of `values`, of which there is at least one, after one look at each; the sum as NumPy rounds it."""
     if not values.size:
         raise ValueError("nothing has no extremes")
-    found = np.empty(2)
-    _library().extremes(values, values.size, found)
-    return float(found[0]), float(found[1])
+    found = np.empty(len(Summary._fields))
+    _library().summary(values, values.size, found)
+    return Summary(*found.tolist())
 
 
 def place_levels(
@@ -622,6 +649,14 @@ def cube_kinds(mask: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.i
     return counts, positions
 
 
+def position_sums(mask: NDArray[np.uint8]) -> tuple[int, list[int], list[list[int]]]:
+    """How many voxels `mask` (0 or 1) has, the sums of their indices, and of the products of each two, shape (3, 3)."""
+    sums = np.empty(10, dtype=np.int64)
+    _library().position_sums(mask, *mask.shape, sums)
+    count, z, y, x, zz, zy, zx, yy, yx, xx = sums.tolist()
+    return count, [z, y, x], [[zz, zy, zx], [zy, yy, yx], [zx, yx, xx]]
+
+
 def widest(points: NDArray[np.int64], unit: NDArray[np.float64]) -> float:
     """Largest squared distance between two of `points` (n, 3), counted in `unit`."""
     best = float(_library().widest(points, len(points), unit))
@@ -629,13 +664,21 @@ def widest(points: NDArray[np.int64], unit: NDArray[np.float64]) -> float:
     return best
 
 
-def widest_in_planes(mask: NDArray[np.uint8], axis: int, unit: NDArray[np.float64]) -> tuple[float, NDArray[np.int64]]:
-    """Largest squared distance of two vertices in a plane across `axis`, and the corners of the planes' hulls.
+def row_ends(mask: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """First and last vertex of the mesh along each row of `mask`, 0 or 1 with a border of zeros (see shape.c)."""
+    slices, rows, columns = mask.shape
+    ends = np.empty((3, slices, rows, 2), dtype=np.int32)
+    _library().row_ends(mask, slices, rows, columns, ends)
+    return ends
+
+
+def widest_in_planes(ends: NDArray[np.int32], axis: int, unit: NDArray[np.float64]) -> tuple[float, NDArray[np.int64]]:
+    """Largest squared distance of two vertices in a plane across `axis`, 0 or 1, and the corners of the planes' hulls.
 
     Parameters
     ----------
-    mask
-        0 or 1, with a border of zeros.
+    ends
+        Of the rows of a mask.
     unit
         Half a voxel, along (slices, rows, columns).
 
@@ -644,11 +687,11 @@ def widest_in_planes(mask: NDArray[np.uint8], axis: int, unit: NDArray[np.float6
     float, array
         Corners have shape (n, 3) and are counted in `unit`.
     """
-    planes, lines = mask.shape[axis], mask.shape[1 if axis == 0 else 0]
+    _, slices, rows, _ = ends.shape
     # two on each line of each plane, both in halves of a voxel
-    corners = np.empty((2 * (2 * planes) * (2 * lines), 3), dtype=np.int64)
+    corners = np.empty((2 * (2 * slices) * (2 * rows), 3), dtype=np.int64)
     kept = np.zeros(1, dtype=np.int64)
-    best = float(_library().widest_in_planes(mask, *mask.shape, axis, unit, corners, kept))
+    best = float(_library().widest_in_planes(ends, slices, rows, axis, unit, corners, kept))
     _enough_memory(best)
     return best, corners[: int(kept[0])]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.extraction import memory
 from pipelines.extraction.native import Box
 
 # the directions of the kernels
@@ -75,19 +76,18 @@ class Workspace:
     def frame(self, region: Region, dtype: type[np.uint8] | type[np.uint16]) -> NDArray[np.unsignedinteger]:
         """A volume for grey levels."""
         if dtype not in self.frames:
-            self.frames[dtype] = np.zeros((*region.rows[0].shape, region.stride), dtype)
+            self.frames[dtype] = memory.zeros((*region.rows[0].shape, region.stride), dtype)
         return self.frames[dtype]
 
 
 def workspace_for(region: Region) -> Workspace:
     """A workspace of the size of a region."""
     count, room = region.count, region.count + region.stride
-    return Workspace(
-        np.empty(count),
-        np.empty(count),
-        {},
-        (np.empty(room, np.uint32), np.empty(room, np.uint32), np.empty(room, np.uint32)),
-    )
+    # in one piece: whole huge pages, see there
+    words = memory.empty(4 * count + 3 * room, np.uint32)
+    values = words[: 4 * count].view(np.float64)
+    zones = words[4 * count :].reshape(3, room)
+    return Workspace(values[:count], values[count:], {}, (zones[0], zones[1], zones[2]))
 
 
 def region_of(mask: NDArray[np.bool_], box: Box) -> Region:
@@ -95,11 +95,6 @@ def region_of(mask: NDArray[np.bool_], box: Box) -> Region:
     slices, rows, columns = mask.shape
     stride = -(-(columns + 2) // _ALIGNED) * _ALIGNED
     frame_shape = (slices + 2, rows + 2, stride)
-    occupied = mask.any(axis=2)
-    first = np.zeros(frame_shape[:2], dtype=np.int64)
-    stop = np.zeros(frame_shape[:2], dtype=np.int64)
-    first[1:-1, 1:-1] = np.where(occupied, mask.argmax(axis=2) + 1, 0)
-    stop[1:-1, 1:-1] = np.where(occupied, columns - mask[:, :, ::-1].argmax(axis=2) + 1, 0)
     runs = _runs(mask, frame_shape)
     return Region(
         box=box,
@@ -107,7 +102,7 @@ def region_of(mask: NDArray[np.bool_], box: Box) -> Region:
         count=int(runs[:, 2].sum()),
         runs=runs,
         stride=stride,
-        rows=(first, stop),
+        rows=_ends_of_rows(runs, frame_shape),
         lined=_lined(mask),
     )
 
@@ -122,6 +117,20 @@ def _runs(mask: NDArray[np.bool_], frame_shape: tuple[int, int, int]) -> NDArray
     z, y = np.divmod(row, rows)
     framed = ((z + 1) * frame_shape[1] + y + 1) * frame_shape[2] + begin + 1
     return np.ascontiguousarray(np.stack([row * columns + begin, framed, end - begin], axis=1), dtype=np.int64)
+
+
+def _ends_of_rows(
+    runs: NDArray[np.int64], frame_shape: tuple[int, int, int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First and one past the last column of the lesion in each row of a frame; 0 in rows without it."""
+    first, stop = np.zeros((2, frame_shape[0] * frame_shape[1]), dtype=np.int64)
+    row, begin = np.divmod(runs[:, 1], frame_shape[2])
+    # the runs ascend: where the row changes, one row ends and the next begins
+    changes = np.flatnonzero(row[1:] != row[:-1]) + 1
+    opening, closing = np.append(0, changes), np.append(changes, len(row)) - 1
+    first[row[opening]] = begin[opening]
+    stop[row[closing]] = begin[closing] + runs[closing, 2]
+    return first.reshape(frame_shape[:2]), stop.reshape(frame_shape[:2])
 
 
 def _lined(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipelines.domain.case import Lesion
 from pipelines.domain.volume import Grid, Volume
-from pipelines.extraction import native
+from pipelines.extraction import memory, native
 from pipelines.extraction.limits import Unsupported
 from pipelines.extraction.settings import ExtractionSettings
 
@@ -204,7 +204,8 @@ def _nearest(
     voxels: NDArray[Voxel], offset: tuple[int, int, int], positions: Positions, shape: tuple[int, int, int]
 ) -> NDArray[Voxel]:
     """Nearest neighbours in a part of the volume that begins at `offset`; 0 outside of the part."""
-    found = np.zeros([along.size for along in positions], voxels.dtype)
+    z, y, x = positions
+    found = memory.zeros((z.size, y.size, x.size), voxels.dtype)
     kept, indices = [], []
     for along, start, extent, size in zip(positions, offset, voxels.shape, shape, strict=True):
         index = np.floor(along + 0.5).astype(np.intp) - start
@@ -214,10 +215,10 @@ def _nearest(
             return found
         kept.append(slice(int(within[0]), int(within[-1]) + 1))
         indices.append(index[kept[-1]])
-    z, y, x = indices
-    part = voxels[z[0] : z[-1] + 1, y[0] : y[-1] + 1, x[0] : x[-1] + 1]
+    a, b, c = indices
+    part = voxels[a[0] : a[-1] + 1, b[0] : b[-1] + 1, c[0] : c[-1] + 1]
     # much quicker than indexing by arrays
-    found[tuple(kept)] = part.take(x - x[0], axis=2).take(y - y[0], axis=1).take(z - z[0], axis=0)
+    found[tuple(kept)] = part.take(c - c[0], axis=2).take(b - b[0], axis=1).take(a - a[0], axis=0)
     return found
 
 

@@ -5,8 +5,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Voxels of a row that are looked at together. */
+enum { AT_ONCE = sizeof(uint64_t) };
+
+/* Whether AT_ONCE voxels of each of four rows, and those one column on, are all 0 or all 1. */
+static INLINE int all_alike(const uint8_t *a, const uint8_t *b, const uint8_t *c, const uint8_t *d)
+{
+    const uint8_t *rows[4] = {a, b, c, d};
+    uint64_t any = 0, all = UINT64_MAX;
+    for (int k = 0; k < 4; k++) {
+        uint64_t here, next;
+        memcpy(&here, rows[k], AT_ONCE);
+        memcpy(&next, rows[k] + 1, AT_ONCE);
+        any |= here | next;
+        all &= here & next;
+    }
+    return any == 0 || all == 0x0101010101010101;
+}
+
 /*
- * Count the 256 kinds of cubes of 2 x 2 x 2 voxels, and add up where each kind lies.
+ * Count the 256 kinds of cubes of 2 x 2 x 2 voxels, and add up where each kind lies; not of those that are all alike.
  *
  * Bit k of a kind is the corner (slice, row, column): 0 000, 1 001, 2 011, 3 010, 4 100, 5 101, 6 111, 7 110.
  */
@@ -18,6 +36,10 @@ void cube_kinds(const uint8_t *mask, index_t slices, index_t rows, index_t colum
             const uint8_t *a = mask + (z * rows + y) * columns, *b = a + columns;
             const uint8_t *c = a + rows * columns, *d = c + columns;
             for (index_t x = 0; x < columns - 1; x++) {
+                if (x % AT_ONCE == 0 && x + AT_ONCE < columns && all_alike(a + x, b + x, c + x, d + x)) {
+                    x += AT_ONCE - 1;
+                    continue;
+                }
                 const int kind = a[x] | a[x + 1] << 1 | b[x + 1] << 2 | b[x] << 3 | c[x] << 4 | c[x + 1] << 5 |
                                  d[x + 1] << 6 | d[x] << 7;
                 if (kind == 0 || kind == 255)
@@ -27,6 +49,30 @@ void cube_kinds(const uint8_t *mask, index_t slices, index_t rows, index_t colum
                 positions[3 * kind + 1] += y;
                 positions[3 * kind + 2] += x;
             }
+        }
+}
+
+/*
+ * Sums over the voxels of a mask, 0 or 1: of 1, of each index, and of the products of two of them.
+ *
+ * sums  count, z, y, x, zz, zy, zx, yy, yx, xx.
+ */
+HOT void position_sums(const uint8_t *restrict mask, index_t slices, index_t rows, index_t columns, int64_t *sums)
+{
+    memset(sums, 0, sizeof *sums * 10);
+    for (index_t z = 0; z < slices; z++)
+        for (index_t y = 0; y < rows; y++) {
+            const uint8_t *row = mask + (z * rows + y) * columns;
+            int64_t n = 0, x = 0, xx = 0;
+            for (index_t k = 0; k < columns; k++) {
+                const int64_t index = -(int64_t)row[k] & k;
+                n += row[k];
+                x += index;
+                xx += index * index;
+            }
+            const int64_t of_row[10] = {n, z * n, y * n, x, z * z * n, z * y * n, z * x, y * y * n, y * x, xx};
+            for (int k = 0; k < 10; k++)
+                sums[k] += of_row[k];
         }
 }
 
@@ -90,96 +136,142 @@ double widest(const int64_t *points, index_t count, const double *unit)
     return best;
 }
 
-/* The voxels of a mask (slices, rows, columns) seen along one axis: planes, lines in them, samples on those. */
-typedef struct {
-    const uint8_t *mask;
-    index_t size[3], step[3]; /* of planes, lines, samples */
-} view_t;
+/* The first index at which two rows differ; `count` when they are alike. */
+static INLINE index_t first_difference(const uint8_t *a, const uint8_t *b, index_t count)
+{
+    index_t i = 0;
+    while (i + 8 <= count && memcmp(a + i, b + i, 8) == 0)
+        i += 8;
+    while (i < count && a[i] == b[i])
+        i++;
+    return i;
+}
+
+/* The last index at which two rows differ, which do. */
+static INLINE index_t last_difference(const uint8_t *a, const uint8_t *b, index_t count)
+{
+    index_t i = count;
+    while (i >= 8 && memcmp(a + i - 8, b + i - 8, 8) == 0)
+        i -= 8;
+    while (a[i - 1] == b[i - 1])
+        i--;
+    return i - 1;
+}
+
+/* Where vertices of the mesh lie: in a row, between it and the next of its slice, between it and the next slice. */
+enum { IN_ROW, BELOW_ROW, BEHIND_ROW, PLACES };
 
 /*
- * First and last vertex of the mesh on one line of one plane, all in halves of a voxel; 0 when there is none.
+ * First and last vertex of the mesh along each row, all in halves of a voxel; -1 where there is none.
  *
  * A vertex lies half way between two neighbours of which one is of the lesion: one of its coordinates is odd.
+ *
+ * mask  0 or 1, with a border of zeros.
+ * ends  (PLACES, slices, rows, 2)
  */
-static int ends_of_line(const view_t *v, index_t plane, index_t line, index_t ends[2])
+void row_ends(const uint8_t *mask, index_t slices, index_t rows, index_t columns, int32_t *ends)
 {
-    const uint8_t *a = v->mask + (plane / 2) * v->step[0] + (line / 2) * v->step[1];
-    const int even = !(plane & 1) && !(line & 1);
-    const uint8_t *b = a + (plane & 1) * v->step[0] + (line & 1) * v->step[1] + even * v->step[2];
-    const index_t count = v->size[2] - even, step = v->step[2];
-    index_t first = 0, last = count - 1;
+    const index_t plane = rows * columns;
 
-    if ((plane & 1) && (line & 1))
-        return 0;
-    while (first < count && a[first * step] == b[first * step])
-        first++;
-    if (first == count)
-        return 0;
-    while (a[last * step] == b[last * step])
-        last--;
-    ends[0] = 2 * first + even;
-    ends[1] = 2 * last + even;
-    return 1;
+    for (index_t z = 0; z < slices; z++)
+        for (index_t y = 0; y < rows; y++)
+            for (int place = 0; place < PLACES; place++) {
+                const uint8_t *a = mask + z * plane + y * columns;
+                const uint8_t *b = a + (place == IN_ROW ? 1 : place == BELOW_ROW ? columns : plane);
+                const int even = place == IN_ROW, there = place == BELOW_ROW ? y + 1 < rows : even || z + 1 < slices;
+                const index_t count = there ? columns - even : 0, first = first_difference(a, b, count);
+                int32_t *found = ends + 2 * ((place * slices + z) * rows + y);
+                found[0] = first == count ? -1 : (int32_t)(2 * first + even);
+                found[1] = first == count ? -1 : (int32_t)(2 * last_difference(a, b, count) + even);
+            }
+}
+
+/* A vertex in a plane: its line, and its place on it. */
+typedef struct {
+    index_t line, at;
+} corner_t;
+
+/* Of points in the order of their lines, keep the corners of one side of the hull. Source: Andrew 1979. */
+static index_t keep_corners(corner_t *points, index_t count)
+{
+    index_t top = 0;
+    for (index_t k = 0; k < count; k++) {
+        const corner_t c = points[k];
+        while (top >= 2) {
+            const corner_t a = points[top - 2], b = points[top - 1];
+            if ((b.line - a.line) * (c.at - a.at) - (b.at - a.at) * (c.line - a.line) > 0)
+                break;
+            top--;
+        }
+        points[top++] = c;
+    }
+    return top;
 }
 
 /*
- * Largest squared distance between two vertices of the mesh in one plane across `axis`, over all planes.
+ * Largest squared distance between two vertices of the mesh in one plane across `axis`, 0 or 1, over all planes.
  *
- * mask     0 or 1, with a border of zeros.
+ * ends     what `row_ends` finds.
  * corners  room for two vertices on each line of each plane, which lie half a voxel apart: gets the corners of the
  *          planes' hulls, `*kept` of them. Only they can be farthest apart.
  *
- * The ends of lines are enough, because what lies between them is no corner. Source: Andrew 1979, monotone chain.
+ * One side of a hull is made of first ends of rows, and the last of the last row; the other the other way round.
  * Returns -1.0 without memory.
  */
-double widest_in_planes(const uint8_t *mask, index_t slices, index_t rows, index_t columns, int axis,
-                        const double *unit, int64_t *corners, int64_t *kept)
+double widest_in_planes(const int32_t *ends, index_t slices, index_t rows, int axis, const double *unit,
+                        int64_t *corners, int64_t *kept)
 {
-    const index_t size[3] = {slices, rows, columns}, step[3] = {rows * columns, columns, 1};
-    const int u = axis == 0 ? 1 : 0, w = axis == 2 ? 1 : 2;
-    const view_t view = {mask, {size[axis], size[u], size[w]}, {step[axis], step[u], step[w]}};
-    const index_t room = 4 * size[u];
-    int64_t *points = malloc(sizeof *points * (size_t)(6 * room)), *hull = points + 3 * room;
-    index_t *chain = malloc(sizeof *chain * (size_t)(room + 1));
+    const index_t size[2] = {slices, rows};
+    const int across = 1 - axis;
+    corner_t *firsts = malloc(sizeof *firsts * (size_t)(4 * size[across])), *lasts = firsts + 2 * size[across];
     double best = 0.0;
 
     *kept = 0;
-    if (!points || !chain) {
-        free(points), free(chain);
+    if (!firsts)
         return -1.0;
-    }
     for (index_t plane = 0; plane < 2 * size[axis] - 1; plane++) {
-        index_t count = 0, in_hull = 0, ends[2];
-        for (index_t line = 0; line < 2 * size[u] - 1; line++) {
-            if (!ends_of_line(&view, plane, line, ends))
+        int64_t *hull = corners + 3 * *kept;
+        index_t count = 0, in_hull = 0;
+        for (index_t line = 0; line < 2 * size[across] - 1; line += 1 + (plane & 1)) {
+            const index_t z = axis == 0 ? plane : line, y = axis == 0 ? line : plane;
+            const int place = z & 1 ? BEHIND_ROW : y & 1 ? BELOW_ROW : IN_ROW;
+            const int32_t *found = ends + 2 * ((place * slices + z / 2) * rows + y / 2);
+            if (found[0] < 0)
                 continue;
-            for (int end = 0; end < (ends[0] < ends[1] ? 2 : 1); end++) {
-                int64_t *point = points + 3 * count++;
-                point[axis] = plane;
-                point[u] = line;
-                point[w] = ends[end];
-            }
+            firsts[count] = (corner_t){line, found[0]};
+            lasts[count++] = (corner_t){line, found[1]};
+        }
+        if (count == 0)
+            continue;
+        const corner_t first = firsts[0], last = lasts[count - 1];
+        for (index_t k = 0; k < count / 2; k++) {
+            const corner_t swapped = lasts[k];
+            lasts[k] = lasts[count - 1 - k];
+            lasts[count - 1 - k] = swapped;
         }
         for (int side = 0; side < 2; side++) {
-            index_t top = 0;
-            for (index_t k = 0; k < count; k++) {
-                const index_t p = side ? count - 1 - k : k;
-                while (top >= 2) {
-                    const int64_t *a = points + 3 * chain[top - 2], *b = points + 3 * chain[top - 1];
-                    const int64_t *c = points + 3 * p;
-                    if ((b[u] - a[u]) * (c[w] - a[w]) - (b[w] - a[w]) * (c[u] - a[u]) > 0)
-                        break;
-                    top--;
-                }
-                chain[top++] = p;
-            }
+            corner_t *points = side ? lasts : firsts;
+            const corner_t end = side ? first : last, before = points[count - 1];
+            index_t all = count;
+            if (end.at != before.at)
+                points[all++] = end;
             /* the last corner of a side is the first of the other */
-            for (index_t k = 0; k < (count > 1 ? top - 1 : count * !side); k++)
-                memcpy(hull + 3 * in_hull++, points + 3 * chain[k], 3 * sizeof *hull);
+            const index_t top = keep_corners(points, all) - 1;
+            for (index_t k = 0; k < top; k++) {
+                int64_t *corner = hull + 3 * in_hull++;
+                corner[axis] = plane;
+                corner[across] = points[k].line;
+                corner[2] = points[k].at;
+            }
         }
-        const double distance = widest(hull, in_hull, unit);
-        memcpy(corners + 3 * *kept, hull, sizeof *hull * (size_t)(3 * in_hull));
+        if (in_hull == 0) {
+            int64_t *corner = hull + 3 * in_hull++;
+            corner[axis] = plane;
+            corner[across] = first.line;
+            corner[2] = first.at;
+        }
         *kept += in_hull;
+        const double distance = widest(hull, in_hull, unit);
         if (distance < 0.0) {
             best = distance;
             break;
@@ -187,6 +279,6 @@ double widest_in_planes(const uint8_t *mask, index_t slices, index_t rows, index
         if (distance > best)
             best = distance;
     }
-    free(points), free(chain);
+    free(firsts);
     return best;
 }

@@ -49,7 +49,7 @@ def shape_features(
         "Sphericity": (36.0 * pi * volume**2) ** (1.0 / 3.0) / area,
         "SurfaceArea": area,
         "SurfaceVolumeRatio": area / volume,
-        "VoxelVolume": int(mask.sum()) * (spacing_mm[0] * spacing_mm[2] * spacing_mm[1]),
+        "VoxelVolume": int(np.count_nonzero(mask)) * (spacing_mm[0] * spacing_mm[2] * spacing_mm[1]),
     }
 
 
@@ -72,10 +72,14 @@ def _diameters(padded: NDArray[np.uint8], spacing_mm: tuple[float, float, float]
     Two vertices that are farthest apart are corners of the convex hull of each plane that they lie in.
     """
     unit = np.array(spacing_mm, dtype=np.float64) / 2.0
-    by_axis = [native.widest_in_planes(padded, axis, unit) for axis in range(3)]
-    in_slice, in_column, in_row = (sqrt(squared) for squared, _ in by_axis)
+    ends = native.row_ends(padded)
+    in_slice, corners = native.widest_in_planes(ends, 0, unit)
+    in_column, _ = native.widest_in_planes(ends, 1, unit)
+    # planes across columns are those across the rows of a mask with the two exchanged
+    turned = native.row_ends(np.ascontiguousarray(padded.transpose(0, 2, 1)))
+    in_row, _ = native.widest_in_planes(turned, 1, unit[[0, 2, 1]])
     # whatever is a corner of the whole hull is one of its slice
-    return in_slice, in_column, in_row, sqrt(native.widest(by_axis[0][1], unit))
+    return sqrt(in_slice), sqrt(in_column), sqrt(in_row), sqrt(native.widest(corners, unit))
 
 
 def _eigenvalues(padded: NDArray[np.uint8], spacing_mm: tuple[float, float, float]) -> tuple[float, float, float]:
@@ -101,26 +105,9 @@ def _ascending(covariance: NDArray[np.float64]) -> tuple[float, float, float]:
 
 
 def _covariance(padded: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Of the voxels' indices, from whole numbers: how many voxels lie behind each other along each axis."""
-    projections = [padded.sum(axis=axis, dtype=np.int32) for axis in range(3)]
-    count = int(projections[0].sum())
-
-    def mean_of_product(one: int, other: int) -> tuple[int, int, int]:
-        # seen along the third axis, or along any that is neither of two alike
-        along = next(axis for axis in (2, 1, 0) if axis not in (one, other))
-        seen = projections[along].astype(np.int64)
-        axes = [axis for axis in range(3) if axis != along]
-        index = {axis: np.arange(size) for axis, size in zip(axes, seen.shape, strict=True)}
-        sums = {axis: seen.sum(axis=1 - place) for place, axis in enumerate(axes)}
-        if one == other:
-            product = int((sums[one] * index[one] ** 2).sum())
-        else:
-            product = int(index[axes[0]] @ seen @ index[axes[1]])
-        return product, int(sums[one] @ index[one]), int(sums[other] @ index[other])
-
-    covariance = np.empty((3, 3))
-    for one in range(3):
-        for other in range(3):
-            product, of_one, of_other = mean_of_product(one, other)
-            covariance[one, other] = (count * product - of_one * of_other) / count**2
-    return covariance
+    """Of the voxels' indices, from whole numbers."""
+    count, sums, products = native.position_sums(padded)
+    return np.array(
+        [[(count * products[a][b] - sums[a] * sums[b]) / count**2 for b in range(3)] for a in range(3)],
+        dtype=np.float64,
+    )

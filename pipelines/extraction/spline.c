@@ -62,9 +62,6 @@ static index_t at_most(index_t value, index_t limit)
     return value < limit ? value : limit;
 }
 
-/* The types of CT that are resampled, in the order in which they come from Python. */
-enum { INT16, UINT16, INT32, FLOAT32, FLOAT64 };
-
 static double voxel_at(const void *volume, int type, index_t at)
 {
     switch (type) {
@@ -298,17 +295,23 @@ static INLINE void sample_lines(const double *restrict from, index_t step, const
         to[q] = s->weight[0] * a[q] + s->weight[1] * b[q] + s->weight[2] * c[q] + s->weight[3] * d[q];
 }
 
-/* Store `count` samples as whole numbers, 0 where not `within`; how many of the others are within `margin` of one. */
+/*
+ * Store up to SPLINE_LINES samples as whole numbers, 0 where not `within`; how many of the others are closer than
+ * `margin` to one.
+ */
 #define STORE_LINE(NAME, VOXEL, LOW, HIGH)                                                                           \
     static INLINE index_t NAME(const double *restrict samples, const uint8_t *restrict within, index_t count,        \
                                double margin, VOXEL *restrict out)                                                   \
     {                                                                                                                \
         int32_t close = 0;                                                                                           \
+        int32_t whole[SPLINE_LINES];                                                                                 \
         for (index_t q = 0; q < count; q++) {                                                                        \
-            const double value = within[q] ? samples[q] : 0.5;                                                       \
-            close += fabs(value - rint(value)) < margin;                                                             \
-            out[q] = (VOXEL)(int32_t)(value < (LOW) ? (LOW) : value > (HIGH) ? (HIGH) : value);                      \
+            const double value = samples[q], from_low = value > (LOW) ? value : (LOW);                               \
+            close += (fabs(value - rint(value)) < margin) & (within[q] != 0);                                        \
+            whole[q] = (int32_t)(from_low < (HIGH) ? from_low : (HIGH));                                             \
         }                                                                                                            \
+        for (index_t q = 0; q < count; q++)                                                                          \
+            out[q] = (VOXEL)(within[q] ? whole[q] : 0);                                                              \
         return close;                                                                                                \
     }
 
@@ -320,13 +323,15 @@ STORE_LINE(store_int32, int32_t, -2147483648.0, 2147483647.0)
  * What `spline_coefficients` and `spline_sample` do for whole numbers, in less time and memory: each axis is sampled as
  * soon as it is filtered, because what is filtered along one axis may be sampled along another before or after.
  *
+ * found  working memory, (slices, out_rows, out_columns)
+ *
  * The numbers differ from theirs in the last bits. Returns how many samples lie within `margin` of a whole number: if
  * any does, these bits decide and the others have to be asked. -1 without memory.
  */
 HOT index_t spline_resample(const void *volume, const index_t *source, index_t slices, index_t rows, index_t columns,
                             const index_t *size, const double *at_z, index_t out_slices, const double *at_y,
                             index_t out_rows, const double *at_x, index_t out_columns, const uint8_t *inside,
-                            double margin, void *restrict out)
+                            double margin, double *restrict found, void *restrict out)
 {
     const source_t from = {volume, (int)source[0], source[1], source[2], source[3]};
     const index_t origin[3] = {source[4], source[5], source[6]}, plane = out_rows * out_columns;
@@ -335,12 +340,11 @@ HOT index_t spline_resample(const void *volume, const index_t *source, index_t s
     support_t *supports = malloc(sizeof *supports * (size_t)(out_slices + out_rows + out_columns));
     double *tile = calloc((size_t)((columns + out_columns) * SPLINE_TILE), sizeof *tile);
     double *slab = malloc(sizeof *slab * (size_t)(rows * out_columns));
-    double *found = malloc(sizeof *found * (size_t)(slices * plane));
     /* of a slice that is inside; then of one that is not */
     uint8_t *within = calloc((size_t)(2 * plane), 1);
 
-    if (!supports || !tile || !slab || !found || !within) {
-        free(supports), free(tile), free(slab), free(found), free(within);
+    if (!supports || !tile || !slab || !within) {
+        free(supports), free(tile), free(slab), free(within);
         return -1;
     }
     support_t *z = supports, *y = z + out_slices, *x = y + out_rows;
@@ -385,6 +389,6 @@ HOT index_t spline_resample(const void *volume, const index_t *source, index_t s
                 close += store_int32(line, there, lines, margin, (int32_t *)out + to);
         }
     }
-    free(supports), free(tile), free(slab), free(found), free(within);
+    free(supports), free(tile), free(slab), free(within);
     return close;
 }

@@ -141,16 +141,16 @@ def image_features(
 ) -> dict[str, float] | Unsupported:
     """The 86 features of one image by class and name, such as `glcm_Contrast`."""
     values = image.values
-    extremes = native.extremes(values)
+    summary = native.summary(values)
     # in the type of the image, on which the edges depend; they are made from the extremes only
-    edges = bin_edges(np.array(extremes).astype(image.dtype), settings.bin_width_hu)
+    edges = bin_edges(np.array((summary.least, summary.most)).astype(image.dtype), settings.bin_width_hu)
     if edges.size - 1 > _MOST_LEVELS:
         return Unsupported(f"there are more than {_MOST_LEVELS} grey levels")
     frame = workspace.frame(region, native.level_type(edges.size, max(region.shape)))
     histogram = native.place_levels(values, edges, settings.bin_width_hu, region.runs, frame)
     families = {
         "firstorder": firstorder_features(
-            values, extremes, histogram, edges, shift=settings.voxel_array_shift_hu, voxel_mm3=voxel_mm3
+            values, summary, histogram, edges, shift=settings.voxel_array_shift_hu, voxel_mm3=voxel_mm3
         ),
         **_matrix_features(region, workspace, frame, histogram),
     }

@@ -1,7 +1,7 @@
 /* Stationary wavelet transform. */
 #include "kernels.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 enum { TAPS = 6 };
 
@@ -43,62 +43,140 @@ enum { TAPS = 6 };
 WAVELET_BAND(wavelet_band_f64, double)
 WAVELET_BAND(wavelet_band_f32, float)
 
-/* One slice of a volume (rows, columns), filtered along columns, then rows; five shorter along both. */
-#define WAVELET_SLICE(NAME, BAND, REAL)                                                                              \
-    static INLINE void NAME(const REAL *restrict in, index_t rows, index_t columns, const REAL *taps_along_columns,  \
-                            const REAL *taps_along_rows, const int *to_the_end, REAL *restrict half,                 \
-                            REAL *restrict out)                                                                      \
+/* Taps, and how far from the first of TAPS samples that lies which each is multiplied by, in the order of adding up. */
+#define ORDERED_TAPS(NAME, REAL)                                                                                     \
+    typedef struct {                                                                                                 \
+        REAL tap[TAPS];                                                                                              \
+        index_t at[TAPS];                                                                                            \
+    } NAME;                                                                                                          \
+    static INLINE NAME NAME##_in_order(const REAL *taps, int at_the_end)                                             \
     {                                                                                                                \
-        BAND(in, rows, columns, 1, taps_along_columns, to_the_end[2], half);                                         \
-        BAND(half, 1, rows, columns - TAPS + 1, taps_along_rows, to_the_end[1], out);                                \
+        NAME found;                                                                                                  \
+        for (int k = 0; k < TAPS; k++) {                                                                             \
+            const int j = at_the_end && k < TAPS / 2 ? TAPS / 2 - 1 - k : k;                                         \
+            found.tap[k] = taps[j];                                                                                  \
+            found.at[k] = TAPS - 1 - j;                                                                              \
+        }                                                                                                            \
+        return found;                                                                                                \
     }
 
-WAVELET_SLICE(wavelet_slice_f64, wavelet_band_f64, double)
-WAVELET_SLICE(wavelet_slice_f32, wavelet_band_f32, float)
+ORDERED_TAPS(taps_f64_t, double)
+ORDERED_TAPS(taps_f32_t, float)
+
+/* `count` voxels of a row in the type that the transform is computed in. */
+#define LOAD_ROW(VOXEL)                                                                                              \
+    for (index_t x = 0; x < count; x++)                                                                              \
+        row[x] = ((const VOXEL *)volume)[at + x];                                                                    \
+    break;
+
+static INLINE void load_row_f64(const void *volume, int type, index_t at, index_t count, double *restrict row)
+{
+    switch (type) {
+    case INT16:
+        LOAD_ROW(int16_t)
+    case UINT16:
+        LOAD_ROW(uint16_t)
+    case INT32:
+        LOAD_ROW(int32_t)
+    default:
+        LOAD_ROW(double)
+    }
+}
+
+/* There is one type whose transform is in single precision. */
+static INLINE void load_row_f32(const void *volume, int type, index_t at, index_t count, float *restrict row)
+{
+    (void)type;
+    memcpy(row, (const float *)volume + at, sizeof *row * (size_t)count);
+}
+
+/*
+ * One slice of a volume (rows, columns), filtered along columns, then rows; five shorter along both.
+ *
+ * row, half  working memory: one row of the slice, and the slice after the first pass.
+ */
+#define WAVELET_SLICE(NAME, LOAD, TAPS_T, REAL)                                                                      \
+    static INLINE void NAME(const void *volume, int type, index_t at, index_t next, index_t rows, index_t columns,   \
+                            const REAL *taps, const int *to_the_end, REAL *restrict row, REAL *restrict half,        \
+                            REAL *restrict out)                                                                      \
+    {                                                                                                                \
+        const index_t kept = columns - TAPS + 1;                                                                     \
+        const TAPS_T along = TAPS_T##_in_order(taps, 0), last = TAPS_T##_in_order(taps, to_the_end[2]);              \
+        for (index_t y = 0; y < rows; y++) {                                                                         \
+            REAL *to = half + y * kept;                                                                              \
+            LOAD(volume, type, at + y * next, columns, row);                                                         \
+            for (index_t x = 0; x < kept; x++) {                                                                     \
+                REAL sum = 0;                                                                                        \
+                for (int k = 0; k < TAPS; k++)                                                                       \
+                    sum += along.tap[k] * row[x + TAPS - 1 - k];                                                     \
+                to[x] = sum;                                                                                         \
+            }                                                                                                        \
+            if (to_the_end[2]) {                                                                                     \
+                REAL sum = 0;                                                                                        \
+                for (int k = 0; k < TAPS; k++)                                                                       \
+                    sum += last.tap[k] * row[kept - 1 + last.at[k]];                                                 \
+                to[kept - 1] = sum;                                                                                  \
+            }                                                                                                        \
+            if (y < TAPS - 1)                                                                                        \
+                continue;                                                                                            \
+            /* while the rows that it is made of are still at hand */                                                \
+            const TAPS_T across = TAPS_T##_in_order(taps + TAPS, to_the_end[1] && y == rows - 1);                    \
+            const REAL *from[TAPS];                                                                                  \
+            for (int k = 0; k < TAPS; k++)                                                                           \
+                from[k] = half + (y - TAPS + 1 + across.at[k]) * kept;                                               \
+            for (index_t x = 0; x < kept; x++) {                                                                     \
+                REAL sum = 0;                                                                                        \
+                for (int k = 0; k < TAPS; k++)                                                                       \
+                    sum += across.tap[k] * from[k][x];                                                               \
+                out[(y - TAPS + 1) * kept + x] = sum;                                                                \
+            }                                                                                                        \
+        }                                                                                                            \
+    }
+
+WAVELET_SLICE(wavelet_slice_f64, load_row_f64, taps_f64_t, double)
+WAVELET_SLICE(wavelet_slice_f32, load_row_f32, taps_f32_t, float)
 
 /*
  * The voxels of a region in two sub-bands that share their bands along columns and rows, the low and the high one along
  * slices: as `wavelet_band` along columns, rows and slices gives them, but slice by slice, so that six of them stay in
  * the cache, and for the region only.
  *
+ * volume      in single precision for _f32, of another type for _f64.
+ * source      its type, and how many voxels lie from slice to slice and from row to row.
  * taps        (4, TAPS): along columns, along rows, low and high along slices.
  * to_the_end  along slices, rows, columns; see `wavelet_band`.
  * runs        as for `gather` of the box, which is TAPS - 1 shorter than the volume.
+ * row         working memory: a row, a slice, and TAPS slices as large as those of the box.
  * low, high   a number for each voxel of the region.
  */
-#define WAVELET_VALUES(NAME, SLICE, REAL)                                                                            \
-    HOT int NAME(const REAL *restrict in, index_t slices, index_t rows, index_t columns, const REAL *taps,           \
-                 const int *to_the_end, const int64_t *restrict runs, index_t run_count, double *restrict low,       \
-                 double *restrict high)                                                                              \
+#define WAVELET_VALUES(NAME, SLICE, TAPS_T, REAL)                                                                    \
+    HOT void NAME(const void *volume, const index_t *source, index_t slices, index_t rows, index_t columns,          \
+                  const REAL *taps, const int *to_the_end, const int64_t *restrict runs, index_t run_count,          \
+                  REAL *restrict row, double *restrict low, double *restrict high)                                   \
     {                                                                                                                \
         const index_t plane = (rows - TAPS + 1) * (columns - TAPS + 1), kept = slices - TAPS + 1;                    \
-        REAL *half = malloc(sizeof *half * (size_t)(rows * columns + TAPS * plane)), *ring = half + rows * columns;  \
+        REAL *half = row + columns, *ring = half + rows * (columns - TAPS + 1);                                      \
         index_t r = 0;                                                                                               \
-        if (!half)                                                                                                   \
-            return -1;                                                                                               \
         for (index_t z = 0; z < slices; z++) {                                                                       \
             const index_t o = z - TAPS + 1;                                                                          \
-            /* the samples of tap j; in the order in which they are added up */                                      \
+            const int at_the_end = to_the_end[0] && o == kept - 1;                                                   \
+            const TAPS_T a = TAPS_T##_in_order(taps + 2 * TAPS, at_the_end);                                         \
+            const TAPS_T b = TAPS_T##_in_order(taps + 3 * TAPS, at_the_end);                                         \
             const REAL *from[TAPS];                                                                                  \
-            REAL a[TAPS], b[TAPS];                                                                                   \
-            SLICE(in + z * rows * columns, rows, columns, taps, taps + TAPS, to_the_end, half,                       \
+            SLICE(volume, (int)source[0], z * source[1], source[2], rows, columns, taps, to_the_end, row, half,      \
                   ring + z % TAPS * plane);                                                                          \
             if (o < 0)                                                                                               \
                 continue;                                                                                            \
-            for (int k = 0; k < TAPS; k++) {                                                                         \
-                const int j = to_the_end[0] && o == kept - 1 && k < TAPS / 2 ? TAPS / 2 - 1 - k : k;                 \
-                from[k] = ring + (z - j) % TAPS * plane;                                                             \
-                a[k] = taps[2 * TAPS + j];                                                                           \
-                b[k] = taps[3 * TAPS + j];                                                                           \
-            }                                                                                                        \
+            for (int k = 0; k < TAPS; k++)                                                                           \
+                from[k] = ring + (o + a.at[k]) % TAPS * plane;                                                       \
             for (; r < run_count && runs[3 * r] < (o + 1) * plane; r++) {                                            \
                 const index_t at = runs[3 * r] - o * plane, length = runs[3 * r + 2];                                \
                 for (index_t i = 0; i < length; i++) {                                                               \
                     REAL l = 0, h = 0;                                                                               \
                     for (int k = 0; k < TAPS; k++) {                                                                 \
                         const REAL v = from[k][at + i];                                                              \
-                        l += a[k] * v;                                                                               \
-                        h += b[k] * v;                                                                               \
+                        l += a.tap[k] * v;                                                                           \
+                        h += b.tap[k] * v;                                                                           \
                     }                                                                                                \
                     low[i] = l;                                                                                      \
                     high[i] = h;                                                                                     \
@@ -107,9 +185,7 @@ WAVELET_SLICE(wavelet_slice_f32, wavelet_band_f32, float)
                 high += length;                                                                                      \
             }                                                                                                        \
         }                                                                                                            \
-        free(half);                                                                                                  \
-        return 0;                                                                                                    \
     }
 
-WAVELET_VALUES(wavelet_values_f64, wavelet_slice_f64, double)
-WAVELET_VALUES(wavelet_values_f32, wavelet_slice_f32, float)
+WAVELET_VALUES(wavelet_values_f64, wavelet_slice_f64, taps_f64_t, double)
+WAVELET_VALUES(wavelet_values_f32, wavelet_slice_f32, taps_f32_t, float)

@@ -48,7 +48,8 @@ def sub_bands(image: NDArray[np.generic], box: Box) -> Iterator[tuple[str, NDArr
         return native.wavelet_band(volume, axis, taps[letter], to_the_end=_at_the_end(box, image.shape, axis))
 
     # one band of each axis at a time, and none that is no longer needed: they are the largest things in memory
-    around: NDArray[np.floating] | None = _around(image, box, np.float32 if single else np.float64)
+    around: NDArray[np.floating] | None
+    around = np.ascontiguousarray(_around(image, box), dtype=np.float32 if single else np.float64)
     for x in "LH":
         assert around is not None
         along_columns = band(around, 2, x)
@@ -79,7 +80,7 @@ def sub_band_values(
     low, high = (_single(LOW_TAPS), _single(HIGH_TAPS)) if single else (LOW_TAPS, HIGH_TAPS)
     taps = {"L": low, "H": high}
     a, b, c = (_at_the_end(box, image.shape, axis) for axis in range(3))
-    around = _around(image, box, np.float32 if single else np.float64)
+    around = _around(image, box)
     for y in "LH":
         native.wavelet_values(around, (taps[first], taps[y], low, high), runs, found, to_the_end=(a, b, c))
         yield f"wavelet-{first}{y}L", f"wavelet-{first}{y}H"
@@ -90,7 +91,7 @@ def _at_the_end(box: Box, shape: tuple[int, ...], axis: int) -> bool:
     return box[axis][1] == shape[axis] and shape[axis] % 2 == 0
 
 
-def _around(image: NDArray[np.generic], box: Box, real: type[np.floating]) -> NDArray[np.floating]:
+def _around(image: NDArray[np.generic], box: Box) -> NDArray[np.generic]:
     """The voxels that the bands within `box` are made of."""
     for axis, (first, stop) in enumerate(box):
         support = _support(first, stop, image.shape[axis])
@@ -99,7 +100,7 @@ def _around(image: NDArray[np.generic], box: Box, real: type[np.floating]) -> ND
             image = image[(slice(None),) * axis + (slice(int(support[0]), int(support[-1]) + 1),)]
         else:
             image = np.take(image, support, axis=axis)
-    return np.ascontiguousarray(image, dtype=real)
+    return image
 
 
 def _single(taps: tuple[float, ...]) -> tuple[float, ...]:

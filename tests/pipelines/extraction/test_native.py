@@ -147,6 +147,29 @@ def test_arrays_of_another_size_are_refused() -> None:
         native.cubes_of(np.ones((5, 5, 5), np.uint16), 1)
 
 
+def test_a_summary_equals_numpy_to_the_last_bit() -> None:
+    rng = np.random.default_rng(8)
+    for count in (*range(1, 300), 511, 512, 513, 1023, 4099, 20001):
+        values = rng.normal(0.0, 1.0, count) * 10.0 ** rng.integers(-5, 6, count)
+        assert native.summary(values) == (values.min(), values.max(), values.sum())
+    with pytest.raises(ValueError, match="extremes"):
+        native.summary(np.empty(0))
+
+
+def test_moments_are_sums_over_values_and_over_those_within_bounds() -> None:
+    rng = np.random.default_rng(9)
+    for count in (1, 2, 3, 4, 5, 511, 512, 513, 1023, 1024, 1025, 3001):
+        values = rng.normal(10.0, 50.0, count)
+        low, high, centre = -20.0, float(values[0]) if values[0] > -20.0 else 60.0, 3.0
+        found = native.moments(values, 2.5, 1000.0, (low, high))
+        d, inner = values - 2.5, values[(values >= low) & (values <= high)]
+        terms = d**2, d**3, d**4, abs(d), abs(d) ** 3, (values + 1000.0) ** 2, inner
+        assert found[:-1] == pytest.approx([term.sum() for term in terms], rel=1e-11, abs=1e-6)
+        assert found.inner_count == inner.size
+        distances = native.absolute_within(values, centre, (low, high))
+        assert distances == pytest.approx(np.abs(inner - centre).sum(), rel=1e-12)
+
+
 @pytest.mark.parametrize("scale", [1.0, 1e-300, 1e-310, 5e-324, 1e308])
 def test_ranks_are_found_in_values_of_any_size(scale: float) -> None:
     values = np.random.default_rng(3).integers(-150, 150, 5000) * (scale / 100 if scale > 1 else scale)

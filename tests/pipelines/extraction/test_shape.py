@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from radiomics import cShape
 
+from pipelines.extraction import native
 from pipelines.extraction.marching_cubes import cube_table
 from pipelines.extraction.shape import shape_features
 
@@ -29,6 +30,37 @@ def test_diameters_equal_the_largest_distance_over_all_pairs_of_vertices(seed: i
     found = shape_features(mask, spacing_mm, cube_table(spacing_mm))
     names = ("Maximum2DDiameterSlice", "Maximum2DDiameterColumn", "Maximum2DDiameterRow", "Maximum3DDiameter")
     assert [found[name] for name in names] == pytest.approx(list(diameters), rel=1e-12)
+
+
+def test_a_lesion_with_long_rows_and_a_hole_has_the_shape_that_pyradiomics_finds() -> None:
+    spacing_mm = (2.0, 0.8, 0.7)
+    z, y, x = np.indices((9, 30, 61))
+    mask = ((z - 4) / 4.5) ** 2 + ((y - 15) / 14.0) ** 2 + ((x - 30) / 30.5) ** 2 < 1
+    mask[3:6, 12:17, 20:45] = False
+    mask[4, 14, 30] = mask[8, 29, 60] = True
+    area, volume, diameters = cShape.calculate_coefficients(np.pad(mask, 1), np.array(spacing_mm))
+    found = shape_features(mask, spacing_mm, cube_table(spacing_mm))
+    names = ("Maximum2DDiameterSlice", "Maximum2DDiameterColumn", "Maximum2DDiameterRow", "Maximum3DDiameter")
+    assert [found[name] for name in names] == pytest.approx(list(diameters), rel=1e-12)
+    assert (found["SurfaceArea"], found["MeshVolume"]) == pytest.approx((area, volume), rel=1e-12)
+    places = np.argwhere(mask) * spacing_mm
+    least, minor, major = np.sort(np.linalg.eigvalsh(np.cov(places.T, bias=True)))
+    lengths = [found[f"{name}AxisLength"] for name in ("Least", "Minor", "Major")]
+    assert lengths == pytest.approx([4 * np.sqrt(value) for value in (least, minor, major)], rel=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 2), (1, 3, 40), (2, 2, 1), (1, 1, 1)])
+def test_the_ends_of_rows_lie_half_a_voxel_outside_of_a_block(shape: tuple[int, int, int]) -> None:
+    padded = np.pad(np.ones(shape, dtype=np.uint8), 1)
+    in_row, below, behind = native.row_ends(padded)
+    last = 2 * shape[2]
+    assert (in_row[1:-1, 1:-1] == (1, last + 1)).all()
+    assert (below[1:-1, 0] == (2, last)).all()
+    assert (behind[0, 1:-1] == (2, last)).all()
+    assert np.count_nonzero(in_row[..., 0] >= 0) == shape[0] * shape[1]
+    # above and below each slice, in front of and behind the lesion
+    assert np.count_nonzero(below[..., 0] >= 0) == 2 * shape[0]
+    assert np.count_nonzero(behind[..., 0] >= 0) == 2 * shape[1]
 
 
 def test_the_mesh_of_a_single_voxel_is_an_octahedron() -> None:
