@@ -4,6 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* gcc 12 leaves the rounding to single precision out where it unrolls eight lines and their multiples for AVX-512 */
+#pragma GCC optimize("no-tree-slp-vectorize")
+#endif
+
 /*
  * Lines that are filtered side by side: several vector registers of VECTOR, so that one recursion need not wait for
  * itself. The last ones of a row may be fewer.
@@ -25,19 +30,22 @@ typedef struct {
     double bm[4]; /* anticausal, beyond the last sample */
 } gaussian_t;
 
-/* Lines of `count` samples, `outer` times `inner` of them, and the results that are wanted of each. */
+/*
+ * Lines of `count` samples, `outer` times `inner` of them, whose samples lie `step` apart, and the results that are wanted
+ * of each.
+ */
 typedef struct {
-    index_t outer, count, inner, first, stop;
+    index_t outer, count, inner, step, first, stop;
 } lines_t;
 
-/*
- * What becomes of the results: number i of line x of block o goes to out[o * outer + i * apart + x]. It is stored, or
- * `factor` times as much is added to what is there.
- */
+/* What becomes of a result: it is stored, `factor` times as much is, or that is added to what is there. */
+typedef enum { PLAIN, SCALED, ADDED } how_t;
+
+/* Where the results go: number i of line x of block o to out[o * outer + i * apart + x]. */
 typedef struct {
     float *out;
     index_t outer, apart;
-    int add;
+    how_t how;
     double factor;
 } store_t;
 
@@ -95,21 +103,22 @@ static INLINE index_t greatest(index_t a, index_t b, index_t c)
     return -lesser(-a, lesser(-b, -c));
 }
 
-/*
- * Store results of `lines` lines as single precision; a sum is rounded to it again, as in the accumulation of
- * itk::LaplacianRecursiveGaussianImageFilter.
- */
-static INLINE void store_lines(const double *restrict causal, const double *restrict anticausal, float *restrict to,
-                               const int add, const double factor, const int lines)
+/* A result in single precision and what is there, as in the accumulation of itk::LaplacianRecursiveGaussianImageFilter. */
+static INLINE float added(float there, float value, double factor)
 {
-    if (add)
-        for (int x = 0; x < lines; x++) {
-            const float value = (float)(causal[x] + anticausal[x]);
-            to[x] = (float)((double)to[x] + (double)value * factor);
-        }
-    else
+    return (float)((double)there + (double)value * factor);
+}
+
+/* Store results of `lines` lines as single precision. */
+static INLINE void store_lines(const double *restrict causal, const double *restrict anticausal, float *restrict to,
+                               const how_t how, const double factor, const int lines)
+{
+    if (how == PLAIN)
         for (int x = 0; x < lines; x++)
             to[x] = (float)(causal[x] + anticausal[x]);
+    else
+        for (int x = 0; x < lines; x++)
+            to[x] = added(how == ADDED ? to[x] : 0.0F, (float)(causal[x] + anticausal[x]), factor);
 }
 
 /* Store what `used` lines of a tile have become, result i of line x at tile[i * LINES + x]. */
@@ -118,9 +127,9 @@ static void store_tile(const float *restrict tile, index_t kept, index_t used, f
 {
     for (index_t i = 0; i < kept; i++)
         for (index_t x = 0; x < used; x++) {
+            const float value = tile[i * LINES + x];
             float *to = out + i * store->apart + x;
-            *to = store->add ? (float)((double)*to + (double)tile[i * LINES + x] * store->factor)
-                             : tile[i * LINES + x];
+            *to = store->how == PLAIN ? value : added(store->how == ADDED ? *to : 0.0F, value, store->factor);
         }
 }
 
@@ -150,7 +159,7 @@ static scratch_t scratch_for(index_t longest, size_t size)
 #undef REAL
 #undef OF_TYPE
 
-/* Filter the lines of a volume (outer, inner, count), side by side in a tile. */
+/* Filter the lines of a volume (outer, inner, count) and store or add, side by side in a tile. */
 HOTTER static void filter_along(const float *restrict in, const lines_t *l, const gaussian_t *g,
                                 const scratch_t *scratch, const store_t *store)
 {
@@ -161,12 +170,12 @@ HOTTER static void filter_along(const float *restrict in, const lines_t *l, cons
             float *to = store->out + o * store->outer + x;
             turn_matrix_f32(in + (o * l->inner + x) * l->count, used, l->count, l->count, tile, LINES);
             if (used < LINES) {
-                filter_some_f32(used, tile, LINES, l, g, scratch->causal, scratch->result, LINES);
+                filter_some_f32(used, tile, LINES, l, g, scratch->causal, scratch->result, LINES, PLAIN, 1.0);
                 store_tile(scratch->result, l->stop - l->first, used, to, store);
-            } else if (store->add)
-                filter_lines_f32(tile, LINES, l, g, scratch->causal, to, store->apart, 1, store->factor, LINES);
+            } else if (store->how == ADDED)
+                filter_lines_f32(tile, LINES, l, g, scratch->causal, to, store->apart, ADDED, store->factor, LINES);
             else
-                filter_lines_f32(tile, LINES, l, g, scratch->causal, to, store->apart, 0, 1.0, LINES);
+                filter_lines_f32(tile, LINES, l, g, scratch->causal, to, store->apart, PLAIN, 1.0, LINES);
         }
 }
 

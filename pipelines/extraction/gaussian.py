@@ -26,7 +26,13 @@ def smoothed(
     return native.smoothed(image, np.array([coefficients(sigma_mm, step, order=0) for step in spacing_mm]))
 
 
-def laplacian(image: Turned, spacing_mm: tuple[float, float, float], sigma_mm: float, box: Box) -> NDArray[np.float32]:
+def laplacian(
+    image: Turned,
+    spacing_mm: tuple[float, float, float],
+    sigma_mm: float,
+    box: Box,
+    reach: NDArray[np.int64] | None = None,
+) -> NDArray[np.float32]:
     """`image` after `itk::LaplacianRecursiveGaussianImageFilter`, normalised across scales, within `box` only.
 
     For each axis: the second derivative along it first, then the Gaussian along the two others, columns before rows
@@ -36,9 +42,14 @@ def laplacian(image: Turned, spacing_mm: tuple[float, float, float], sigma_mm: f
     ----------
     spacing_mm
         Along (slices, rows, columns).
+    reach
+        What is wanted of the box, as `pipelines.extraction.region.Region` has it; all of it by default.
     """
+    if reach is None:
+        (z0, z1), (y0, y1), (x0, x1) = box
+        reach = np.tile(np.array([0, x1 - x0], dtype=np.int64), (y1 - y0 + z1 - z0, 1))
     kernels = np.array([[coefficients(sigma_mm, step, order) for order in (0, 2)] for step in spacing_mm])
-    return native.laplacian(image, box, kernels, np.array([1.0 / (step * step) for step in spacing_mm]))
+    return native.laplacian(image, box, reach, kernels, np.array([1.0 / (step * step) for step in spacing_mm]))
 
 
 def laplacian_exists(shape: tuple[int, ...], spacing_mm: tuple[float, float, float], sigma_mm: float) -> bool:

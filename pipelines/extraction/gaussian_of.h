@@ -15,7 +15,7 @@
  * recursive Gaussian filters"; order of operations of itk::RecursiveSeparableImageFilter::FilterDataArray.
  */
 static INLINE void OF_TYPE(filter_lines)(const REAL *restrict in, index_t step, const lines_t *l, const gaussian_t *g,
-                                         double *restrict causal, float *restrict out, index_t apart, const int add,
+                                         double *restrict causal, float *restrict out, index_t apart, const how_t how,
                                          const double factor, const int lines)
 {
 #define IN(i) ((double)in[(i) * step + x])
@@ -81,7 +81,7 @@ static INLINE void OF_TYPE(filter_lines)(const REAL *restrict in, index_t step, 
     }
     for (int k = 0; k < 4; k++)
         if (last - k >= first && last - k < stop)
-            store_lines(&causal[(last - k) * lines], back[k], out + (last - k - first) * apart, add, factor, lines);
+            store_lines(&causal[(last - k) * lines], back[k], out + (last - k - first) * apart, how, factor, lines);
     for (int x = 0; x < lines; x++) {
         DATA(0) = IN(last);
         DATA(1) = IN(last - 1);
@@ -96,7 +96,7 @@ static INLINE void OF_TYPE(filter_lines)(const REAL *restrict in, index_t step, 
         DATA(ONE) = value;                                                                                           \
     }                                                                                                                \
     if (i < stop)                                                                                                    \
-        store_lines(causal + i * lines, back[NEW], out + (i - first) * apart, add, factor, lines);                                \
+        store_lines(causal + i * lines, back[NEW], out + (i - first) * apart, how, factor, lines);                                \
     if (--i < first)                                                                                                 \
         break
     for (index_t i = last - 4; i >= first;) {
@@ -136,20 +136,21 @@ static INLINE void OF_TYPE(turn_matrix)(const REAL *restrict in, index_t rows, i
 /* Filter up to LINES lines, of which the first `used` are stored: as few more as vector registers hold. */
 static INLINE void OF_TYPE(filter_some)(index_t used, const REAL *restrict in, index_t step, const lines_t *l,
                                         const gaussian_t *g, double *restrict causal, float *restrict out,
-                                        index_t apart)
+                                        index_t apart, const how_t how, const double factor)
 {
     if (used > 24)
-        OF_TYPE(filter_lines)(in, step, l, g, causal, out, apart, 0, 1.0, 32);
+        OF_TYPE(filter_lines)(in, step, l, g, causal, out, apart, how, factor, 32);
     else if (used > 16)
-        OF_TYPE(filter_lines)(in, step, l, g, causal, out, apart, 0, 1.0, 24);
+        OF_TYPE(filter_lines)(in, step, l, g, causal, out, apart, how, factor, 24);
     else if (used > 8)
-        OF_TYPE(filter_lines)(in, step, l, g, causal, out, apart, 0, 1.0, 16);
+        OF_TYPE(filter_lines)(in, step, l, g, causal, out, apart, how, factor, 16);
     else
-        OF_TYPE(filter_lines)(in, step, l, g, causal, out, apart, 0, 1.0, 8);
+        OF_TYPE(filter_lines)(in, step, l, g, causal, out, apart, how, factor, 8);
 }
 
 /*
- * Filter the lines of a volume (outer, count, inner), side by side what lies side by side.
+ * Filter the lines of a volume (outer, count, step), of which the first `inner` are wanted, and store the results or a
+ * multiple of them, side by side what lies side by side.
  *
  * ITK stores every pass in single precision, so the results are float; the recursion runs in double precision.
  */
@@ -160,21 +161,21 @@ HOTTER static void OF_TYPE(filter_across)(const REAL *restrict in, const lines_t
     for (index_t o = 0; o < l->outer; o++)
         for (index_t next = 0; next < l->inner;) {
             const index_t left = lesser(l->inner - next, LINES), width = (left + VECTOR - 1) / VECTOR * VECTOR;
-            /* the last lines once more together with some before them, if that changes nothing */
-            const index_t x = left < width && l->inner >= width && !store->add ? l->inner - width : next;
-            const index_t used = l->inner - x < width ? left : width;
-            const REAL *from = in + o * l->count * l->inner + x;
+            /* the last lines once more together with some before them */
+            const index_t x = left < width && l->inner >= width ? l->inner - width : next;
+            const index_t used = lesser(l->inner - x, width);
+            const REAL *from = in + o * l->count * l->step + x;
             float *to = store->out + o * store->outer + x;
-            if (used == LINES && store->add)
-                OF_TYPE(filter_lines)(from, l->inner, l, g, scratch->causal, to, store->apart, 1, store->factor, LINES);
-            else if (used == width && !store->add)
-                OF_TYPE(filter_some)(used, from, l->inner, l, g, scratch->causal, to, store->apart);
-            else {
+            if (used < width) {
                 for (index_t i = 0; i < l->count; i++)
-                    memcpy(tile + i * LINES, from + i * l->inner, sizeof *tile * (size_t)used);
-                OF_TYPE(filter_some)(used, tile, LINES, l, g, scratch->causal, scratch->result, LINES);
+                    memcpy(tile + i * LINES, from + i * l->step, sizeof *tile * (size_t)used);
+                OF_TYPE(filter_some)(used, tile, LINES, l, g, scratch->causal, scratch->result, LINES, PLAIN, 1.0);
                 store_tile(scratch->result, l->stop - l->first, used, to, store);
-            }
+            } else if (store->how == SCALED)
+                OF_TYPE(filter_some)(used, from, l->step, l, g, scratch->causal, to, store->apart, SCALED,
+                                     store->factor);
+            else
+                OF_TYPE(filter_some)(used, from, l->step, l, g, scratch->causal, to, store->apart, PLAIN, 1.0);
             next = x + used;
         }
 }

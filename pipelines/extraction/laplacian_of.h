@@ -21,12 +21,12 @@ int OF_TYPE(smoothed)(const REAL *in, index_t slices, index_t rows, index_t colu
     if (!scratch.causal)
         return -1;
     memcpy(g, coefficients, sizeof g);
-    OF_TYPE(filter_across)(in, &(lines_t){1, slices, plane, 0, slices}, &g[0], &scratch,
-                           &(store_t){out, 0, plane, 0, 1.0});
-    filter_along(out, &(lines_t){slices, columns, rows, 0, columns}, &g[2], &scratch,
-                 &(store_t){between, plane, rows, 0, 1.0});
-    filter_along(between, &(lines_t){slices, rows, columns, 0, rows}, &g[1], &scratch,
-                 &(store_t){out, plane, columns, 0, 1.0});
+    OF_TYPE(filter_across)(in, &(lines_t){1, slices, plane, plane, 0, slices}, &g[0], &scratch,
+                           &(store_t){out, 0, plane, PLAIN, 1.0});
+    filter_along(out, &(lines_t){slices, columns, rows, 1, 0, columns}, &g[2], &scratch,
+                 &(store_t){between, plane, rows, PLAIN, 1.0});
+    filter_along(between, &(lines_t){slices, rows, columns, 1, 0, rows}, &g[1], &scratch,
+                 &(store_t){out, plane, columns, PLAIN, 1.0});
     free(scratch.causal);
     return 0;
 }
@@ -40,16 +40,18 @@ int OF_TYPE(smoothed)(const REAL *in, index_t slices, index_t rows, index_t colu
  * slices_last   the image as (rows, columns, slices).
  * coefficients  (3, 2, 20): for slices, rows and columns those of the Gaussian and of its second derivative.
  * factors       of the second derivative along slices, rows and columns.
+ * reach         (box's rows + box's slices, 2): first and stop along columns, within the box, of what is wanted in each
+ *                 row and in each slice of it.
  * between       working memory for volumes that are as long as the box along rows and columns, along rows, or along
  *                 slices, one after the other.
- * out           zeroed, as large as the box.
+ * out           as large as the box; anything where it is not wanted.
  *
  * Columns come before rows before slices, both in the sum and among the Gaussians, each stored in single precision.
  * Passes within a part of a volume follow each other there, so that what one writes is still in the cache for the next.
  * Source: itk::LaplacianRecursiveGaussianImageFilter::GenerateData.
  */
 int OF_TYPE(laplacian)(const REAL *rows_last, const REAL *slices_last, index_t slices, index_t rows, index_t columns,
-                       const index_t *box, const double *coefficients, const double *factors,
+                       const index_t *box, const index_t *reach, const double *coefficients, const double *factors,
                        float *between, float *out)
 {
     const index_t z0 = box[0], z1 = box[1], y0 = box[2], y1 = box[3], x0 = box[4], x1 = box[5];
@@ -66,30 +68,35 @@ int OF_TYPE(laplacian)(const REAL *rows_last, const REAL *slices_last, index_t s
     /* along columns, rows, slices */
     for (index_t z = 0; z < slices; z += SLICES_AT_ONCE) {
         const index_t some = lesser(slices - z, SLICES_AT_ONCE);
-        OF_TYPE(filter_across)(rows_last + z * columns * rows, &(lines_t){some, columns, rows, x0, x1}, &g[2][1],
-                               &scratch, &(store_t){part, broad * rows, rows, 0, 1.0});
-        filter_along(part, &(lines_t){some, rows, broad, y0, y1}, &g[1][0], &scratch,
-                     &(store_t){between + z * plane, plane, broad, 0, 1.0});
+        OF_TYPE(filter_across)(rows_last + z * columns * rows, &(lines_t){some, columns, rows, rows, x0, x1}, &g[2][1],
+                               &scratch, &(store_t){part, broad * rows, rows, PLAIN, 1.0});
+        filter_along(part, &(lines_t){some, rows, broad, 1, y0, y1}, &g[1][0], &scratch,
+                     &(store_t){between + z * plane, plane, broad, PLAIN, 1.0});
     }
-    filter_across_f32(between, &(lines_t){1, slices, plane, z0, z1}, &g[0][0], &scratch,
-                      &(store_t){out, 0, plane, 1, factors[2]});
-    /* along rows, columns, slices */
-    OF_TYPE(filter_across)(slices_last, &(lines_t){1, rows, columns * slices, y0, y1}, &g[1][1], &scratch,
-                           &(store_t){between, 0, columns * slices, 0, 1.0});
     for (index_t y = 0; y < wide; y++) {
-        filter_across_f32(between + y * columns * slices, &(lines_t){1, columns, slices, x0, x1}, &g[2][0], &scratch,
-                          &(store_t){part, 0, slices, 0, 1.0});
-        filter_along(part, &(lines_t){1, slices, broad, z0, z1}, &g[0][0], &scratch,
-                     &(store_t){out + y * broad, 0, plane, 1, factors[1]});
+        const index_t from = reach[2 * y], to = reach[2 * y + 1], at = y * broad + from;
+        filter_across_f32(between + at, &(lines_t){1, slices, to - from, plane, z0, z1}, &g[0][0], &scratch,
+                          &(store_t){out + at, 0, plane, SCALED, factors[2]});
+    }
+    /* along rows, columns, slices */
+    OF_TYPE(filter_across)(slices_last, &(lines_t){1, rows, columns * slices, columns * slices, y0, y1}, &g[1][1],
+                           &scratch, &(store_t){between, 0, columns * slices, PLAIN, 1.0});
+    for (index_t y = 0; y < wide; y++) {
+        const index_t from = reach[2 * y], to = reach[2 * y + 1];
+        filter_across_f32(between + y * columns * slices, &(lines_t){1, columns, slices, slices, x0 + from, x0 + to},
+                          &g[2][0], &scratch, &(store_t){part, 0, slices, PLAIN, 1.0});
+        filter_along(part, &(lines_t){1, slices, to - from, 1, z0, z1}, &g[0][0], &scratch,
+                     &(store_t){out + y * broad + from, 0, plane, ADDED, factors[1]});
     }
     /* along slices, columns, rows */
-    OF_TYPE(filter_across)(rows_last, &(lines_t){1, slices, columns * rows, z0, z1}, &g[0][1], &scratch,
-                           &(store_t){between, 0, columns * rows, 0, 1.0});
+    OF_TYPE(filter_across)(rows_last, &(lines_t){1, slices, columns * rows, columns * rows, z0, z1}, &g[0][1], &scratch,
+                           &(store_t){between, 0, columns * rows, PLAIN, 1.0});
     for (index_t z = 0; z < high; z++) {
-        filter_across_f32(between + z * columns * rows, &(lines_t){1, columns, rows, x0, x1}, &g[2][0], &scratch,
-                          &(store_t){part, 0, rows, 0, 1.0});
-        filter_along(part, &(lines_t){1, rows, broad, y0, y1}, &g[1][0], &scratch,
-                     &(store_t){out + z * plane, 0, broad, 1, factors[0]});
+        const index_t from = reach[2 * (wide + z)], to = reach[2 * (wide + z) + 1];
+        filter_across_f32(between + z * columns * rows, &(lines_t){1, columns, rows, rows, x0 + from, x0 + to},
+                          &g[2][0], &scratch, &(store_t){part, 0, rows, PLAIN, 1.0});
+        filter_along(part, &(lines_t){1, rows, to - from, 1, y0, y1}, &g[1][0], &scratch,
+                     &(store_t){out + z * plane + from, 0, broad, ADDED, factors[0]});
     }
     free(scratch.causal), free(part);
     return 0;

@@ -88,8 +88,8 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "turn_f64": (None, (f64, i, i, i, i, i, f64)),
         "smoothed_f32": (ctypes.c_int, (f32, i, i, i, f64, f32, f32)),
         "smoothed_f64": (ctypes.c_int, (f64, i, i, i, f64, f32, f32)),
-        "laplacian_f32": (ctypes.c_int, (f32, f32, i, i, i, i64, f64, f64, f32, f32)),
-        "laplacian_f64": (ctypes.c_int, (f64, f64, i, i, i, i64, f64, f64, f32, f32)),
+        "laplacian_f32": (ctypes.c_int, (f32, f32, i, i, i, i64, i64, f64, f64, f32, f32)),
+        "laplacian_f64": (ctypes.c_int, (f64, f64, i, i, i, i64, i64, f64, f64, f32, f32)),
         "wavelet_band_f32": (None, (f32, i, i, i, f32, ctypes.c_int, f32)),
         "wavelet_band_f64": (None, (f64, i, i, i, f64, ctypes.c_int, f64)),
         "wavelet_values_f32": (None, (_RowsOf(), i64, i, i, i, f32, i32, i64, i, f32, f64, f64)),
@@ -336,12 +336,19 @@ class Turned:
 
 
 def laplacian(
-    image: Turned, box: Box, coefficients: NDArray[np.float64], factors: NDArray[np.float64]
+    image: Turned,
+    box: Box,
+    reach: NDArray[np.int64],
+    coefficients: NDArray[np.float64],
+    factors: NDArray[np.float64],
 ) -> NDArray[np.float32]:
     """The Laplacian of Gaussian of `image` within `box`.
 
     Parameters
     ----------
+    reach
+        First and one past the last column of the box that is wanted in each of its rows, then in each of its slices,
+        shape (rows + slices, 2). A voxel that is not wanted in its row or in its slice may have any value.
     coefficients
         Shape (3, 2, 20): for slices, rows and columns those of the Gaussian and of its second derivative.
     factors
@@ -353,12 +360,14 @@ def laplacian(
     (z0, z1), (y0, y1), (x0, x1) = box
     slices, rows, columns = image.shape
     high, wide, broad = z1 - z0, y1 - y0, x1 - x0
-    filtered = memory.zeros((high, wide, broad), np.float32)
+    if reach.shape != (wide + high, 2) or reach.min() < 0 or reach.max() > broad or (reach[:, 0] > reach[:, 1]).any():
+        raise ValueError("the reach of a Laplacian lies within its box")
+    filtered = memory.empty((high, wide, broad), np.float32)
     between = memory.empty(max(slices * wide * broad, wide * columns * slices, high * columns * rows), np.float32)
     run = _of_type(image.rows_last, _library().laplacian_f32, _library().laplacian_f64)
     places = np.array(box, dtype=np.int64)
     _enough_memory(
-        run(image.rows_last, image.slices_last, *image.shape, places, coefficients, factors, between, filtered)
+        run(image.rows_last, image.slices_last, *image.shape, places, reach, coefficients, factors, between, filtered)
     )
     return filtered
 

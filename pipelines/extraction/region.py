@@ -41,6 +41,9 @@ class Region:
         Length of a row of a frame.
     rows
         First and one past the last column of the lesion in each row of a frame.
+    reach
+        First and one past the last column of the lesion within the box, of each row in whatever slice, then of each
+        slice in whatever row, shape (rows + slices, 2); 0 and 0 where there is nothing of it.
     lined
         1 for each of the thirteen directions in which a line holds two voxels of the lesion.
     """
@@ -51,6 +54,7 @@ class Region:
     runs: NDArray[np.int64]
     stride: int
     rows: tuple[NDArray[np.int64], NDArray[np.int64]]
+    reach: NDArray[np.int64]
     lined: NDArray[np.uint8]
 
 
@@ -96,13 +100,15 @@ def region_of(mask: NDArray[np.bool_], box: Box) -> Region:
     stride = -(-(columns + 2) // _ALIGNED) * _ALIGNED
     frame_shape = (slices + 2, rows + 2, stride)
     runs = _runs(mask, frame_shape)
+    ends = _ends_of_rows(runs, frame_shape)
     return Region(
         box=box,
         shape=(slices, rows, columns),
         count=int(runs[:, 2].sum()),
         runs=runs,
         stride=stride,
-        rows=_ends_of_rows(runs, frame_shape),
+        rows=ends,
+        reach=_reach(*ends),
         lined=_lined(mask),
     )
 
@@ -131,6 +137,15 @@ def _ends_of_rows(
     first[row[opening]] = begin[opening]
     stop[row[closing]] = begin[closing] + runs[closing, 2]
     return first.reshape(frame_shape[:2]), stop.reshape(frame_shape[:2])
+
+
+def _reach(first: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.int64]:
+    # without the border of the frame, and counted from the box
+    begin = np.where(stop > 0, first - 1, np.iinfo(np.int64).max)[1:-1, 1:-1]
+    end = np.maximum(stop - 1, 0)[1:-1, 1:-1]
+    begins = np.concatenate([begin.min(axis=0), begin.min(axis=1)])
+    ends = np.concatenate([end.max(axis=0), end.max(axis=1)])
+    return np.ascontiguousarray(np.stack([np.minimum(begins, ends), ends], axis=1))
 
 
 def _lined(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:

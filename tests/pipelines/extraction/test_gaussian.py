@@ -59,3 +59,38 @@ def test_an_image_smaller_than_the_filter_has_no_laplacian() -> None:
     assert laplacian_exists((4, 6, 6), (1.0, 1.0, 1.0), 3.0)
     assert not laplacian_exists((3, 9, 9), (1.0, 1.0, 1.0), 1.0)
     assert not laplacian_exists((5, 9, 9), (1.0, 1.0, 1.0), 5.0)
+
+
+def test_a_laplacian_is_whole_where_its_row_and_its_slice_reach() -> None:
+    rng = np.random.default_rng(4)
+    image = Turned.of(rng.integers(-1000, 400, (14, 21, 45)).astype(np.float32))
+    box = ((2, 12), (0, 21), (3, 45))
+    whole = laplacian(image, (2.5, 0.7, 0.9), 2.0, box)
+    reach = np.sort(rng.integers(0, 43, (21 + 10, 2)), axis=1)
+    # nothing, one column and all of them
+    reach[0], reach[1], reach[2], reach[21], reach[22] = (0, 0), (41, 42), (0, 42), (0, 42), (7, 7)
+    part = laplacian(image, (2.5, 0.7, 0.9), 2.0, box, reach)
+    columns = np.arange(42)
+    within = (reach[:, :1] <= columns) & (columns < reach[:, 1:])
+    wanted = within[None, :21] & within[21:, None]
+    assert wanted.sum() > 1000
+    assert np.array_equal(part[wanted], whole[wanted])
+
+
+@pytest.mark.parametrize("reach", [(-1, 5), (0, 43), (6, 5)])
+def test_a_reach_outside_of_the_box_is_refused(reach: tuple[int, int]) -> None:
+    image = Turned.of(np.zeros((14, 21, 45), np.float32))
+    wrong = np.tile(np.array([reach], dtype=np.int64), (31, 1))
+    with pytest.raises(ValueError, match="reach"):
+        laplacian(image, (1.0, 1.0, 1.0), 2.0, ((2, 12), (0, 21), (3, 45)), wrong)
+
+
+@pytest.mark.parametrize("width", range(1, 43))
+def test_a_laplacian_is_the_same_however_many_columns_are_wanted(width: int) -> None:
+    image = Turned.of(np.random.default_rng(5).integers(-1000, 400, (14, 21, 45)).astype(np.float32))
+    box = ((2, 12), (0, 21), (3, 45))
+    whole = laplacian(image, (2.5, 0.7, 0.9), 2.0, box)
+    for first in {0, (42 - width) // 2, 42 - width}:
+        reach = np.tile(np.array([first, first + width], dtype=np.int64), (31, 1))
+        part = laplacian(image, (2.5, 0.7, 0.9), 2.0, box, reach)
+        assert np.array_equal(part[:, :, first : first + width], whole[:, :, first : first + width])
