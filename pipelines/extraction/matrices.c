@@ -78,6 +78,28 @@ static void join(uint32_t *parent, uint32_t a, uint32_t b)
  */
 enum { BLOCK = 32 };
 
+/* Some voxels of a row: where the first of them lies in its slice, and how many there are. */
+typedef struct {
+    int32_t at, count;
+} block_t;
+
+/*
+ * Cut the region's part of each row to blocks, so that one loop, whose end can be foretold, goes through a slice of short
+ * rows. Those of slice z are begin[z] to begin[z + 1], for z from 1.
+ */
+static void cut_to_blocks(index_t slices, index_t rows, index_t stride, const index_t *restrict first,
+                          const index_t *restrict stop, block_t *restrict blocks, index_t *restrict begin)
+{
+    index_t found = 0;
+    for (index_t z = 1; z < slices; z++) {
+        begin[z] = found;
+        for (index_t y = 1; y < rows - 1 && z < slices - 1; y++)
+            for (index_t x = first[z * rows + y], end = stop[z * rows + y]; x < end; x += BLOCK)
+                blocks[found++] = (block_t){(int32_t)(y * stride + x), (int32_t)(end - x < BLOCK ? end - x : BLOCK)};
+    }
+}
+
+
 /* As few bytes as the levels and the lengths of runs allow: a vector register holds twice as many of them. */
 #define LEVEL uint8_t
 #define MASK int8_t

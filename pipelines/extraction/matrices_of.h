@@ -4,35 +4,48 @@
  */
 
 /*
- * Cell of the table of one direction for each of `count` neighbouring voxels: (i, j) for levels i and j that differ,
- * (i, side + r) for a voxel that is number r of its run. Both at once, because a voxel is either.
+ * Cell of the table of one direction for each voxel of a block: (i, j) for levels i and j that differ, (i, side + n) for
+ * a voxel of level i with n others of its run before it. Both at once, because a voxel is either.
  *
- * `before` holds the places of the neighbours in their runs; where a neighbour lies outside of the region, anything.
- * Up to BLOCK - 1 more are written, which the caller writes again or ignores: rows are too short for a loop of vectors
- * and another one for the rest.
+ * `before` holds what `number` holds for the neighbours: how many of their runs come before them; where a neighbour lies
+ * outside of the region, anything.
  */
 static INLINE void OF_TYPE(cells_of)(const LEVEL *restrict a, const LEVEL *restrict b, const LEVEL *restrict before,
-                                     LEVEL *restrict number, CELL *restrict cell, index_t count, CELL side, CELL width)
+                                     LEVEL *restrict number, CELL *restrict cell, CELL side, CELL width)
 {
-    for (index_t from = 0; from < count; from += BLOCK)
-        for (index_t x = from; x < from + BLOCK; x++) {
-            const LEVEL i = a[x], j = b[x], next = (LEVEL)(before[x] + 1);
-            /* bits instead of choices: only so do compilers use vector registers throughout */
-            const MASK alike = (MASK)((i == j ? -1 : 0) & (i != 0 ? -1 : 0));
-            number[x] = (LEVEL)((next & alike) | (1 & ~alike));
-            cell[x] = (CELL)(i * width + (LEVEL)((next & alike) | (j & ~alike)) + (side & (CELL)alike));
-        }
+    for (index_t x = 0; x < BLOCK; x++) {
+        const LEVEL i = a[x], j = b[x], next = (LEVEL)(before[x] + 1);
+        /* bits instead of choices: only so do compilers use vector registers throughout */
+        const MASK alike = (MASK)((i == j ? -1 : 0) & (i != 0 ? -1 : 0));
+        number[x] = (LEVEL)(next & alike);
+        cell[x] = (CELL)(i * width + (LEVEL)((next & alike) | (j & ~alike)) + (side & (CELL)alike));
+    }
 }
 
-/* Number of each of `count` neighbouring voxels in its run along a row; outside of the region, anything. */
-static INLINE void OF_TYPE(number_row)(const LEVEL *restrict a, LEVEL *restrict number, index_t count)
+/*
+ * How many voxels of its run along the row come before each voxel of the `count` blocks of a slice; outside of the
+ * region, anything. No run is longer than `longest`, which is less than the length of a row in memory.
+ *
+ * By doubling: what is known of up to d voxels is known of up to 2 d once those with d before them have added what the
+ * voxel d before them knows. From the last block on, so that this one does not know more yet.
+ */
+static INLINE void OF_TYPE(number_rows)(const LEVEL *restrict levels, const block_t *restrict blocks, index_t count,
+                                        index_t longest, LEVEL *restrict number)
 {
-    index_t begin = 0;
-    for (index_t x = 0; x < count; x++) {
-        /* no branch: whether a voxel is like the one before it cannot be foretold */
-        begin = a[x] == a[x - 1] ? begin : x;
-        number[x] = (LEVEL)(x - begin + 1);
+    for (const block_t *block = blocks; block < blocks + count; block++) {
+        const LEVEL *a = levels + block->at;
+        for (index_t x = 0; x < BLOCK; x++)
+            number[block->at + x] = (a[x] == a[x - 1] ? 1 : 0) & (a[x] != 0 ? 1 : 0);
     }
+    for (index_t d = 1; d < longest; d *= 2)
+        for (const block_t *block = blocks + count; block-- > blocks;) {
+            LEVEL *n = number + block->at, known[BLOCK];
+            for (index_t x = 0; x < BLOCK; x++) {
+                const LEVEL more = n[x - d], whole = (LEVEL)(n[x] == (LEVEL)d ? -1 : 0);
+                known[x] = (LEVEL)(n[x] + (more & whole));
+            }
+            memcpy(n, known, sizeof known);
+        }
 }
 
 /*
@@ -61,7 +74,8 @@ static INLINE void OF_TYPE(count_cells)(const CELL *restrict cell, index_t count
  * cooccurrences  (13, levels + 1, levels + 1): how often level i precedes level j in a direction, for i, j from 1.
  * positions      (13, levels + 1, longest + 2): how many voxels of level i are number r of their run. The number of
  *                runs of length r is positions(r) - positions(r + 1).
- * numbers        (2, rows, stride) and BLOCK more: place in its run of each voxel of this and the previous slice.
+ * numbers        (2, rows, stride) and BLOCK more: how many voxels of its run come before each voxel of this and the
+ *                previous slice.
  *
  * Every voxel is the first of its run or like the voxel before it, so the first ones need not be counted.
  */
@@ -75,33 +89,34 @@ HOT int OF_TYPE(sweep)(const LEVEL *restrict levels, index_t slices, index_t row
     const index_t cells = side * width, apart = cells > 16384 ? 0 : cells, tables = apart ? 4 : 1;
     uint32_t *table = malloc(sizeof *table * (size_t)(cells * tables));
     CELL *cell = malloc(sizeof *cell * (size_t)(plane + BLOCK));
+    block_t *blocks = malloc(sizeof *blocks * (size_t)(slices * rows * (stride / BLOCK + 1)));
+    index_t *begin = malloc(sizeof *begin * (size_t)slices);
 
-    if (!table || !cell) {
-        free(table), free(cell);
+    if (!table || !cell || !blocks || !begin) {
+        free(table), free(cell), free(blocks), free(begin);
         return -1;
     }
+    cut_to_blocks(slices, rows, stride, first, stop, blocks, begin);
     for (int d = 0; d < DIRECTIONS; d++) {
         const int dz = STEP[d][0], dy = STEP[d][1], dx = STEP[d][2];
         memset(table, 0, sizeof *table * (size_t)(cells * tables));
         for (index_t z = 1; z < slices - 1; z++) {
             const LEVEL *a = levels + z * plane;
             LEVEL *number = numbers + (z & 1) * plane;
-            const index_t *l = first + z * rows, *h = stop + z * rows;
             const index_t aside = dy * stride + dx, step = dz * plane + aside;
             LEVEL *other = numbers + (~z & 1) * plane;
             const LEVEL *before = (dz || !dy ? other : number) + aside;
-            index_t count = 0;
-            for (index_t y = 1; y < rows - 1; y++) {
-                const index_t at = y * stride + l[y], length = h[y] - l[y];
-                if (length <= 0)
-                    continue;
-                if (!dz && !dy)
-                    OF_TYPE(number_row)(a + at, other + at, length);
-                OF_TYPE(cells_of)(a + at, a + step + at, before + at, number + at, cell + count, length, (CELL)side,
-                                  (CELL)width);
-                count += length;
+            CELL *to = cell;
+            if (!dz && !dy)
+                OF_TYPE(number_rows)(a, blocks + begin[z], begin[z + 1] - begin[z],
+                                     longest < stride - 2 ? longest : stride - 2, other);
+            for (const block_t *block = blocks + begin[z]; block < blocks + begin[z + 1]; block++) {
+                const index_t at = block->at;
+                OF_TYPE(cells_of)(a + at, a + step + at, before + at, number + at, to, (CELL)side, (CELL)width);
+                /* what a block reaches beyond its row is written again or ignored */
+                to += block->count;
             }
-            OF_TYPE(count_cells)(cell, count, table, apart);
+            OF_TYPE(count_cells)(cell, to - cell, table, apart);
         }
         for (index_t k = 0; k < cells && apart; k++)
             table[k] += table[k + cells] + table[k + 2 * cells] + table[k + 3 * cells];
@@ -110,14 +125,13 @@ HOT int OF_TYPE(sweep)(const LEVEL *restrict levels, index_t slices, index_t row
             const uint32_t *counted = table + i * width;
             uint32_t alike = 0;
             memcpy(pairs, counted, sizeof *pairs * (size_t)side);
-            memcpy(runs, counted + side, sizeof *runs * (size_t)reach);
             for (index_t r = 2; r < reach; r++)
-                alike += runs[r];
+                alike += runs[r] = counted[side + r - 1];
             pairs[i] = alike;
             runs[1] = (uint32_t)voxels[i] - alike;
         }
     }
-    free(table), free(cell);
+    free(table), free(cell), free(blocks), free(begin);
     return 0;
 }
 
