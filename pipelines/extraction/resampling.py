@@ -75,12 +75,12 @@ def resample(ct: Volume, lesion: Lesion, settings: ExtractionSettings) -> Resamp
     upright = _upright(ct.grid)
     tied = any((np.abs(along % 1.0 - 0.5) < _CLOSE_TO_HALF).any() for along in positions)
     if tied and not upright:
-        mask = _nearest_by_itk(lesion.mask.on(ct.grid).view(np.uint8), ct.grid, new).view(np.bool_)
+        mask = _nearest_by_itk(lesion.mask.on(ct.grid).view(np.uint8), ct.grid, new, positions).view(np.bool_)
     else:
         mask = _nearest(lesion.mask.voxels, lesion.mask.offset, positions, ct.grid.shape)
     if settings.interpolator == "sitkNearestNeighbor":
         if tied and not upright:
-            return Resampled(_nearest_by_itk(ct.hu[:], ct.grid, new), mask, new_spacing)
+            return Resampled(_nearest_by_itk(ct.hu[:], ct.grid, new, positions), mask, new_spacing)
         box = _support(positions, ct.grid.shape, 1)
         start = box[0].start, box[1].start, box[2].start
         return Resampled(_nearest(ct.hu[box], start, positions, ct.grid.shape), mask, new_spacing)
@@ -89,7 +89,7 @@ def resample(ct: Volume, lesion: Lesion, settings: ExtractionSettings) -> Resamp
         return Unsupported("samples of an oblique CT lie where their rounding changes")
     if not upright and _on_border(positions, ct.grid.shape):
         # the same for all interpolators: whether a point counts as inside
-        inside = _nearest_by_itk(np.ones(ct.grid.shape, dtype=np.uint8), ct.grid, new)
+        inside = _nearest_by_itk(np.ones(ct.grid.shape, dtype=np.uint8), ct.grid, new, positions)
         image[inside == 0] = 0
     return Resampled(image, mask, new_spacing, noisy=image.dtype == np.float64)
 
@@ -137,7 +137,7 @@ def _cropped(ct: Volume, lesion: Lesion, box: Box) -> Resampled:
 
 
 def _grid(grid: Grid, lesion: Lesion, wanted: NDArray[np.float64], pad: int) -> tuple[Positions, sitk.Image]:
-    """Where the voxels of the new grid lie in the CT volume, and the grid itself.
+    """Where the voxels of the new grid lie in the CT volume, and its first voxel as an image.
 
     SimpleITK converts between indices and points itself: a step of 1.25 mm puts every fifth voxel half way between two,
     and only the same rounding picks the same one.
@@ -151,9 +151,9 @@ def _grid(grid: Grid, lesion: Lesion, wanted: NDArray[np.float64], pad: int) -> 
     upper = np.minimum(np.ceil((first + extents - 0.5) * ratio + pad), last)
     size = [int(n) for n in upper - lower + 1]
 
-    ct = _reference([1, 1, 1], grid.origin_mm, spacing, grid.direction)
+    ct = _first_voxel(grid.origin_mm, spacing, grid.direction)
     origin = ct.TransformContinuousIndexToPhysicalPoint(0.5 * (wanted - spacing) / spacing + lower / ratio)
-    new = _reference(size, origin, wanted, grid.direction)
+    new = _first_voxel(origin, wanted, grid.direction)
 
     def position(axis: int, index: int) -> float:
         at = [0, 0, 0]
@@ -169,10 +169,9 @@ def _grid(grid: Grid, lesion: Lesion, wanted: NDArray[np.float64], pad: int) -> 
     return (z, y, x), new
 
 
-def _reference(
-    size: list[int], origin: tuple[float, ...], spacing: NDArray[np.float64], direction: tuple[float, ...]
-) -> sitk.Image:
-    image = sitk.Image(size, sitk.sitkUInt8)
+def _first_voxel(origin: tuple[float, ...], spacing: NDArray[np.float64], direction: tuple[float, ...]) -> sitk.Image:
+    """Converts between the points and the indices of a whole grid, which need not be made for that."""
+    image = sitk.Image([1, 1, 1], sitk.sitkUInt8)
     image.SetSpacing([float(step) for step in spacing])
     image.SetOrigin(origin)
     image.SetDirection(direction)
@@ -222,14 +221,19 @@ def _nearest(
     return found
 
 
-def _nearest_by_itk(voxels: NDArray[Voxel], grid: Grid, new: sitk.Image) -> NDArray[Voxel]:
-    """Nearest neighbours from ITK itself, where its rounding is a different one for each voxel."""
+def _nearest_by_itk(voxels: NDArray[Voxel], grid: Grid, new: sitk.Image, positions: Positions) -> NDArray[Voxel]:
+    """Nearest neighbours from ITK itself, where its rounding is a different one for each voxel.
+
+    The grid begins at the voxel of `new` and is as large as that of the `positions`.
+    """
     image = sitk.GetImageFromArray(voxels)
     image.SetSpacing(grid.spacing_mm)
     image.SetOrigin(grid.origin_mm)
     image.SetDirection(grid.direction)
+    size = [along.size for along in reversed(positions)]
+    placed = new.GetOrigin(), new.GetSpacing(), new.GetDirection()
     found: NDArray[Voxel] = sitk.GetArrayFromImage(
-        sitk.Resample(image, new, sitk.Transform(), sitk.sitkNearestNeighbor)
+        sitk.Resample(image, size, sitk.Transform(), sitk.sitkNearestNeighbor, *placed)
     )
     return found
 
