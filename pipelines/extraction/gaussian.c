@@ -4,16 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* gcc 12 leaves the rounding to single precision out where it unrolls eight lines and their multiples for AVX-512 */
-#pragma GCC optimize("no-tree-slp-vectorize")
-#endif
+/* Room for the lines that are filtered side by side. */
+enum { LINES = 32 };
 
-/*
- * Lines that are filtered side by side: several vector registers of VECTOR, so that one recursion need not wait for
- * itself. The last ones of a row may be fewer.
- */
-enum { LINES = 32, VECTOR = 8 };
+/* Vectors of lines that are filtered side by side, at most. */
+#ifndef MOST_V
+#define MOST_V 3
+#endif
+enum { MOST = MOST_V };
+
+/* Columns of a volume that are filtered together where none is wanted alone. */
+enum { EIGHT = 8 };
 
 /* Bytes that come from memory together. */
 enum { CACHE_LINE = 64 };
@@ -51,6 +52,7 @@ typedef struct {
 
 /* Memory for the lines that are being filtered. */
 typedef struct {
+    void *memory;
     double *causal;
     void *tile;
     float *result;
@@ -109,18 +111,6 @@ static INLINE float added(float there, float value, double factor)
     return (float)((double)there + (double)value * factor);
 }
 
-/* Store results of `lines` lines as single precision. */
-static INLINE void store_lines(const double *restrict causal, const double *restrict anticausal, float *restrict to,
-                               const how_t how, const double factor, const int lines)
-{
-    if (how == PLAIN)
-        for (int x = 0; x < lines; x++)
-            to[x] = (float)(causal[x] + anticausal[x]);
-    else
-        for (int x = 0; x < lines; x++)
-            to[x] = added(how == ADDED ? to[x] : 0.0F, (float)(causal[x] + anticausal[x]), factor);
-}
-
 /* Store what `used` lines of a tile have become, result i of line x at tile[i * LINES + x]. */
 static void store_tile(const float *restrict tile, index_t kept, index_t used, float *restrict out,
                        const store_t *store)
@@ -133,51 +123,86 @@ static void store_tile(const float *restrict tile, index_t kept, index_t used, f
         }
 }
 
-/* Memory for lines of up to `longest` samples of `size` bytes; `causal` is null without it. */
+/* Memory for lines of up to `longest` samples of `size` bytes; `memory` is null without it. */
 static scratch_t scratch_for(index_t longest, size_t size)
 {
     const size_t samples = (size_t)((longest + 4) * LINES);
     /* zeros: what lies in a tile beside its lines is filtered with them */
-    scratch_t s = {calloc(samples, sizeof *s.causal + sizeof *s.result + size), 0, 0};
+    scratch_t s = {calloc(samples + CACHE_LINE, sizeof *s.causal + sizeof *s.result + size), 0, 0, 0};
 
-    if (s.causal) {
+    if (s.memory) {
+        s.causal = (double *)(((uintptr_t)s.memory + CACHE_LINE - 1) & ~(uintptr_t)(CACHE_LINE - 1));
         s.tile = s.causal + samples;
         s.result = (float *)((char *)s.tile + samples * size);
     }
     return s;
 }
 
-#define REAL double
-#define OF_TYPE(name) name##_f64
-#include "gaussian_of.h"
-#undef REAL
-#undef OF_TYPE
+/* Widen a reach within `size` columns to as many as full vector registers hold. */
+static void in_eights(index_t *first, index_t *stop, index_t size)
+{
+    const index_t count = (*stop - *first + EIGHT - 1) / EIGHT * EIGHT;
+    *stop = lesser(*first + count, size);
+    *first = greatest(*stop - count, 0, 0);
+}
 
 #define REAL float
 #define OF_TYPE(name) name##_f32
-#include "gaussian_of.h"
+#include "turn_of.h"
 #undef REAL
 #undef OF_TYPE
 
-/* Filter the lines of a volume (outer, inner, count) and store or add, side by side in a tile. */
-HOTTER static void filter_along(const float *restrict in, const lines_t *l, const gaussian_t *g,
-                                const scratch_t *scratch, const store_t *store)
+#define REAL double
+#define OF_TYPE(name) name##_f64
+#include "turn_of.h"
+#undef REAL
+#undef OF_TYPE
+
+/* What a filter looks up of its lines: `step` 1 when samples of a line lie side by side, else those of many lines do. */
+#define FILTER(name, real)                                                                                          \
+    static void name(const real *restrict in, const lines_t *l, const gaussian_t *g, const scratch_t *scratch,       \
+                     const store_t *store)
+
+/*
+ * One filter for each kind of processor and each type of image. The numbers of a register belong to different lines, so
+ * they are the same in registers of any size.
+ */
+#ifdef TARGETS
+#define VECTOR 8
+#define TARGET __attribute__((target("avx512f")))
+#define OF_TARGET(name) name##_avx512
+#include "filters_of.h"
+#define VECTOR 4
+#define TARGET __attribute__((target("avx2")))
+#define OF_TARGET(name) name##_avx2
+#include "filters_of.h"
+#endif
+#if defined(__GNUC__)
+#define VECTOR 2
+#else
+#define VECTOR 1
+#endif
+#define TARGET
+#define OF_TARGET(name) name##_any
+#include "filters_of.h"
+
+#ifdef TARGETS
+#define CHOOSE(name)                                                                                                \
+    (__builtin_cpu_supports("avx512f") ? name##_avx512 : __builtin_cpu_supports("avx2") ? name##_avx2 : name##_any)
+#else
+#define CHOOSE(name) name##_any
+#endif
+
+FILTER(filter_f32, float)
 {
-    float *tile = scratch->tile;
-    for (index_t o = 0; o < l->outer; o++)
-        for (index_t x = 0; x < l->inner; x += LINES) {
-            const index_t used = lesser(l->inner - x, LINES);
-            float *to = store->out + o * store->outer + x;
-            turn_matrix_f32(in + (o * l->inner + x) * l->count, used, l->count, l->count, tile, LINES);
-            if (used < LINES) {
-                filter_some_f32(used, tile, LINES, l, g, scratch->causal, scratch->result, LINES, PLAIN, 1.0);
-                store_tile(scratch->result, l->stop - l->first, used, to, store);
-            } else if (store->how == ADDED)
-                filter_lines_f32(tile, LINES, l, g, scratch->causal, to, store->apart, ADDED, store->factor, LINES);
-            else
-                filter_lines_f32(tile, LINES, l, g, scratch->causal, to, store->apart, PLAIN, 1.0, LINES);
-        }
+    CHOOSE(filter_f32)(in, l, g, scratch, store);
 }
+
+FILTER(filter_f64, double)
+{
+    CHOOSE(filter_f64)(in, l, g, scratch, store);
+}
+#undef CHOOSE
 
 #define REAL float
 #define OF_TYPE(name) name##_f32

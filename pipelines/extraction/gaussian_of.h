@@ -1,62 +1,75 @@
 /*
- * The recursive Gaussian for one type of image. Included by gaussian.c for each REAL; functions are named OF_TYPE(name).
+ * The recursive Gaussian for one type of image and one size of vector registers. Included by filters_of.h for each REAL;
+ * functions are named OF_TYPE(name).
  */
 
 /*
- * Filter `lines` lines of `count` samples (at least 4), sample i of line x at in[i * step + x], to out[(i - first) *
- * apart + x] for i from `first` to `stop`.
+ * Filter `many` vectors of lines of `count` samples (at least 4), sample i of line x at in[i * step + x], to out[(i -
+ * first) * apart + x] for i from `first` to `stop`.
  *
  *   result = causal + anticausal, with
  *   causal(i) = sum_k n(k) in(i-k) - sum_k d(k) causal(i-1-k),
  *   anticausal(i) = sum_k m(k) in(i+1+k) - sum_k d(k) anticausal(i+1+k), borders continued with the border value
  *
- * The lines behind these are fetched meanwhile: samples of a line may lie pages apart, and nothing else foretells them.
- * `causal` has room for max(stop, 4) * lines numbers. Source: Farneback & Westin 2006, "Improving Deriche-style
+ * Each result waits for the one before: what both need stays in registers, and two vectors or more take turns. The lines
+ * behind these are fetched meanwhile: samples of a line may lie pages apart, and nothing else foretells them.
+ * `causal` has room for max(stop, 4) * many vectors. Source: Farneback & Westin 2006, "Improving Deriche-style
  * recursive Gaussian filters"; order of operations of itk::RecursiveSeparableImageFilter::FilterDataArray.
  */
 static INLINE void OF_TYPE(filter_lines)(const REAL *restrict in, index_t step, const lines_t *l, const gaussian_t *g,
                                          double *restrict causal, float *restrict out, index_t apart, const how_t how,
-                                         const double factor, const int lines)
+                                         const double factor, const int many)
 {
-#define IN(i) ((double)in[(i) * step + x])
-#define OUT(i) causal[(i) * lines + x]
-#define DATA(k) data[k][x]
-#define BACK(k) back[k][x]
+#if defined(__GNUC__) && !defined(__clang__)
+#define EACH                                                                                                         \
+    _Pragma("GCC unroll 4") for (int v = 0; v < many; v++)
+#else
+#define EACH for (int v = 0; v < many; v++)
+#endif
+#define READ(to, i)                                                                                                  \
+    for (int x = 0; x < VECTOR; x++)                                                                                 \
+    LANE(to, x) = (double)in[(i) * step + v * VECTOR + x]
+#define CAUSAL(i) (causal + ((i) * many + v) * VECTOR)
     const double n0 = g->n[0], n1 = g->n[1], n2 = g->n[2], n3 = g->n[3];
     const double d1 = g->d[0], d2 = g->d[1], d3 = g->d[2], d4 = g->d[3];
     const double m1 = g->m[0], m2 = g->m[1], m3 = g->m[2], m4 = g->m[3];
     const double *bn = g->bn, *bm = g->bm;
     const index_t first = l->first, stop = l->stop, last = l->count - 1;
-    double data[4][LINES], back[4][LINES];
+    const size_t width = (size_t)(many * VECTOR);
+    vector_t data[4][LINES / VECTOR], back[4][LINES / VECTOR];
 
-    for (int x = 0; x < lines; x++) {
-        const double v = IN(0);
-        OUT(0) = v * n0 + v * n1 + v * n2 + v * n3;
-        OUT(1) = IN(1) * n0 + v * n1 + v * n2 + v * n3;
-        OUT(2) = IN(2) * n0 + IN(1) * n1 + v * n2 + v * n3;
-        OUT(3) = IN(3) * n0 + IN(2) * n1 + IN(1) * n2 + v * n3;
-        OUT(0) -= v * bn[0] + v * bn[1] + v * bn[2] + v * bn[3];
-        OUT(1) -= OUT(0) * d1 + v * bn[1] + v * bn[2] + v * bn[3];
-        OUT(2) -= OUT(1) * d1 + OUT(0) * d2 + v * bn[2] + v * bn[3];
-        OUT(3) -= OUT(2) * d1 + OUT(1) * d2 + OUT(0) * d3 + v * bn[3];
+    /* sample i lies in data[i % 4] and its causal part in back[i % 4], in place of the one that is no longer needed */
+    EACH
+    {
+        for (int k = 0; k < 4; k++)
+            READ(data[k][v], k);
+        const vector_t a = data[0][v];
+        vector_t *of[4] = {&back[0][v], &back[1][v], &back[2][v], &back[3][v]};
+        *of[0] = a * n0 + a * n1 + a * n2 + a * n3;
+        *of[1] = data[1][v] * n0 + a * n1 + a * n2 + a * n3;
+        *of[2] = data[2][v] * n0 + data[1][v] * n1 + a * n2 + a * n3;
+        *of[3] = data[3][v] * n0 + data[2][v] * n1 + data[1][v] * n2 + a * n3;
+        *of[0] -= a * bn[0] + a * bn[1] + a * bn[2] + a * bn[3];
+        *of[1] -= *of[0] * d1 + a * bn[1] + a * bn[2] + a * bn[3];
+        *of[2] -= *of[1] * d1 + *of[0] * d2 + a * bn[2] + a * bn[3];
+        *of[3] -= *of[2] * d1 + *of[1] * d2 + *of[0] * d3 + a * bn[3];
+        for (int k = 0; k < 4; k++)
+            memcpy(CAUSAL(k), of[k], sizeof(vector_t));
     }
-    for (int x = 0; x < lines; x++) {
-        DATA(1) = IN(1);
-        DATA(2) = IN(2);
-        DATA(3) = IN(3);
-    }
-    /* sample i lies in data[i % 4], in place of the one that is no longer needed: each is converted once */
 #define STEP_ON(NEW, ONE, TWO, THREE)                                                                                \
-    for (int x = 0; x < lines; x++) {                                                                                \
-        const double value = IN(i);                                                                                  \
-        OUT(i) = (value * n0 + DATA(ONE) * n1 + DATA(TWO) * n2 + DATA(THREE) * n3) -                                 \
-                 (OUT(i - 1) * d1 + OUT(i - 2) * d2 + OUT(i - 3) * d3 + OUT(i - 4) * d4);                            \
-        DATA(NEW) = value;                                                                                           \
+    EACH                                                                                                             \
+    {                                                                                                                \
+        vector_t value;                                                                                              \
+        READ(value, i);                                                                                              \
+        back[NEW][v] = (value * n0 + data[ONE][v] * n1 + data[TWO][v] * n2 + data[THREE][v] * n3) -                  \
+                       (back[ONE][v] * d1 + back[TWO][v] * d2 + back[THREE][v] * d3 + back[NEW][v] * d4);            \
+        data[NEW][v] = value;                                                                                        \
+        memcpy(CAUSAL(i), &back[NEW][v], sizeof(vector_t));                                                          \
     }                                                                                                                \
     if (step != LINES) {                                                                                             \
-        fetch(in + i * step, (size_t)lines * sizeof *in, (size_t)lines * sizeof *in);                                                \
+        fetch(in + i * step, width * sizeof *in, width * sizeof *in);                                                \
         if (i >= first)                                                                                              \
-            fetch(out + (i - first) * apart, (size_t)lines * sizeof *out, (size_t)lines * sizeof *out);                              \
+            fetch(out + (i - first) * apart, width * sizeof *out, width * sizeof *out);                              \
     }                                                                                                                \
     if (++i >= stop)                                                                                                 \
         break
@@ -68,35 +81,54 @@ static INLINE void OF_TYPE(filter_lines)(const REAL *restrict in, index_t step, 
     }
 #undef STEP_ON
 
-    for (int x = 0; x < lines; x++) {
-        const double v = IN(last);
-        BACK(0) = v * m1 + v * m2 + v * m3 + v * m4;
-        BACK(1) = IN(last) * m1 + v * m2 + v * m3 + v * m4;
-        BACK(2) = IN(last - 1) * m1 + IN(last) * m2 + v * m3 + v * m4;
-        BACK(3) = IN(last - 2) * m1 + IN(last - 1) * m2 + IN(last) * m3 + v * m4;
-        BACK(0) -= v * bm[0] + v * bm[1] + v * bm[2] + v * bm[3];
-        BACK(1) -= BACK(0) * d1 + v * bm[1] + v * bm[2] + v * bm[3];
-        BACK(2) -= BACK(1) * d1 + BACK(0) * d2 + v * bm[2] + v * bm[3];
-        BACK(3) -= BACK(2) * d1 + BACK(1) * d2 + BACK(0) * d3 + v * bm[3];
-    }
-    for (int k = 0; k < 4; k++)
-        if (last - k >= first && last - k < stop)
-            store_lines(&causal[(last - k) * lines], back[k], out + (last - k - first) * apart, how, factor, lines);
-    for (int x = 0; x < lines; x++) {
-        DATA(0) = IN(last);
-        DATA(1) = IN(last - 1);
-        DATA(2) = IN(last - 2);
-    }
+    /* as in the accumulation of itk::LaplacianRecursiveGaussianImageFilter; each is rounded to single precision */
+#define STORE(i, part)                                                                                               \
+    do {                                                                                                             \
+        float *const to = out + ((i) - first) * apart + v * VECTOR;                                                  \
+        vector_t sum;                                                                                                \
+        memcpy(&sum, CAUSAL(i), sizeof sum);                                                                         \
+        sum += part;                                                                                                 \
+        single_t result = TO(single_t, sum);                                                                         \
+        if (how != PLAIN) {                                                                                          \
+            single_t there = result - result;                                                                        \
+            memset(&there, 0, sizeof there);                                                                         \
+            if (how == ADDED)                                                                                        \
+                memcpy(&there, to, sizeof there);                                                                    \
+            sum = TO(vector_t, there) + TO(vector_t, result) * factor;                                               \
+            result = TO(single_t, sum);                                                                              \
+        }                                                                                                            \
+        memcpy(to, &result, sizeof result);                                                                          \
+    } while (0)
     /* sample last - k lies in data[k % 4] and its anticausal part in back[k % 4] */
+    EACH
+    {
+        for (int k = 0; k < 4; k++)
+            READ(data[k][v], last - k);
+        const vector_t a = data[0][v];
+        vector_t *of[4] = {&back[0][v], &back[1][v], &back[2][v], &back[3][v]};
+        *of[0] = a * m1 + a * m2 + a * m3 + a * m4;
+        *of[1] = a * m1 + a * m2 + a * m3 + a * m4;
+        *of[2] = data[1][v] * m1 + a * m2 + a * m3 + a * m4;
+        *of[3] = data[2][v] * m1 + data[1][v] * m2 + a * m3 + a * m4;
+        *of[0] -= a * bm[0] + a * bm[1] + a * bm[2] + a * bm[3];
+        *of[1] -= *of[0] * d1 + a * bm[1] + a * bm[2] + a * bm[3];
+        *of[2] -= *of[1] * d1 + *of[0] * d2 + a * bm[2] + a * bm[3];
+        *of[3] -= *of[2] * d1 + *of[1] * d2 + *of[0] * d3 + a * bm[3];
+        for (int k = 0; k < 4; k++)
+            if (last - k >= first && last - k < stop)
+                STORE(last - k, *of[k]);
+    }
 #define STEP_BACK(NEW, ONE, TWO, THREE)                                                                              \
-    for (int x = 0; x < lines; x++) {                                                                                \
-        const double value = IN(i + 1), fourth = DATA(NEW);                                                          \
-        BACK(NEW) = (value * m1 + DATA(TWO) * m2 + DATA(THREE) * m3 + fourth * m4) -                                 \
-                    (BACK(ONE) * d1 + BACK(TWO) * d2 + BACK(THREE) * d3 + BACK(NEW) * d4);                           \
-        DATA(ONE) = value;                                                                                           \
+    EACH                                                                                                             \
+    {                                                                                                                \
+        vector_t value;                                                                                              \
+        READ(value, i + 1);                                                                                          \
+        back[NEW][v] = (value * m1 + data[TWO][v] * m2 + data[THREE][v] * m3 + data[NEW][v] * m4) -                  \
+                       (back[ONE][v] * d1 + back[TWO][v] * d2 + back[THREE][v] * d3 + back[NEW][v] * d4);            \
+        data[ONE][v] = value;                                                                                        \
+        if (i < stop)                                                                                                \
+            STORE(i, back[NEW][v]);                                                                                  \
     }                                                                                                                \
-    if (i < stop)                                                                                                    \
-        store_lines(causal + i * lines, back[NEW], out + (i - first) * apart, how, factor, lines);                                \
     if (--i < first)                                                                                                 \
         break
     for (index_t i = last - 4; i >= first;) {
@@ -106,84 +138,67 @@ static INLINE void OF_TYPE(filter_lines)(const REAL *restrict in, index_t step, 
         STEP_BACK(3, 2, 1, 0);
     }
 #undef STEP_BACK
-#undef IN
-#undef OUT
-#undef DATA
-#undef BACK
+#undef STORE
+#undef CAUSAL
+#undef READ
+#undef EACH
 }
 
-/* Write a matrix of `rows` rows, `step` apart, as its transpose, whose rows are `apart` apart. */
-static INLINE void OF_TYPE(turn_matrix)(const REAL *restrict in, index_t rows, index_t step, index_t columns,
-                                        REAL *restrict out, index_t apart)
+/* Filter as many vectors of lines as a tile may have. */
+static INLINE void OF_TYPE(filter_tile)(const REAL *restrict in, index_t step, const lines_t *l, const gaussian_t *g,
+                                        double *restrict causal, float *restrict out, index_t apart, const how_t how,
+                                        const double factor, index_t many)
 {
-    /* for a REAL that is float */
-    const index_t fours = sizeof(REAL) == sizeof(float) ? columns & ~(index_t)3 : 0;
-    for (index_t r = 0; r < rows; r += 4) {
-        const REAL *a = in + r * step;
-        REAL *to = out + r;
-        index_t c = 0;
-        for (; r + 3 < rows && c < fours; c += 4, to += 4 * apart)
-            transpose((const float *const[4]){(const void *)(a + c), (const void *)(a + step + c),
-                                              (const void *)(a + 2 * step + c), (const void *)(a + 3 * step + c)},
-                      (float *const[4]){(void *)to, (void *)(to + apart), (void *)(to + 2 * apart),
-                                        (void *)(to + 3 * apart)});
-        for (; c < columns; c++, to += apart)
-            for (index_t k = 0; k < lesser(rows - r, 4); k++)
-                to[k] = a[k * step + c];
-    }
-}
-
-/* Filter up to LINES lines, of which the first `used` are stored: as few more as vector registers hold. */
-static INLINE void OF_TYPE(filter_some)(index_t used, const REAL *restrict in, index_t step, const lines_t *l,
-                                        const gaussian_t *g, double *restrict causal, float *restrict out,
-                                        index_t apart, const how_t how, const double factor)
-{
-    if (used > 24)
-        OF_TYPE(filter_lines)(in, step, l, g, causal, out, apart, how, factor, 32);
-    else if (used > 16)
-        OF_TYPE(filter_lines)(in, step, l, g, causal, out, apart, how, factor, 24);
-    else if (used > 8)
-        OF_TYPE(filter_lines)(in, step, l, g, causal, out, apart, how, factor, 16);
+    if (many > 3)
+        OF_TYPE(filter_lines)(in, step, l, g, causal, out, apart, how, factor, 4);
+    else if (many > 2)
+        OF_TYPE(filter_lines)(in, step, l, g, causal, out, apart, how, factor, 3);
+    else if (many > 1)
+        OF_TYPE(filter_lines)(in, step, l, g, causal, out, apart, how, factor, 2);
     else
-        OF_TYPE(filter_lines)(in, step, l, g, causal, out, apart, how, factor, 8);
+        OF_TYPE(filter_lines)(in, step, l, g, causal, out, apart, how, factor, 1);
 }
 
 /*
- * Filter the lines of a volume (outer, count, step), of which the first `inner` are wanted, and store the results or a
- * multiple of them, side by side what lies side by side.
+ * Filter the lines of a volume, of which the first `inner` of each block are wanted, and store the results, a multiple of
+ * them, or add that. Lines are filtered side by side, in tiles of about as many each: a volume (outer, count, step) where
+ * it lies, a volume (outer, inner, count), whose step is 1, turned.
  *
  * ITK stores every pass in single precision, so the results are float; the recursion runs in double precision.
  */
-HOTTER static void OF_TYPE(filter_across)(const REAL *restrict in, const lines_t *l, const gaussian_t *g,
-                                          const scratch_t *scratch, const store_t *store)
+TARGET FILTER(OF_TYPE(filter), REAL)
 {
-    REAL *tile = scratch->tile;
+    REAL *const tile = scratch->tile;
+    const int along = l->step == 1;
+    const index_t block = l->count * (along ? l->inner : l->step);
+    const index_t vectors = (l->inner + VECTOR - 1) / VECTOR, tiles = (vectors + MOST - 1) / MOST;
     for (index_t o = 0; o < l->outer; o++)
-        for (index_t next = 0; next < l->inner;) {
-            const index_t left = lesser(l->inner - next, LINES), width = (left + VECTOR - 1) / VECTOR * VECTOR;
+        for (index_t t = 0; t < tiles; t++) {
+            const index_t many = vectors * (t + 1) / tiles - vectors * t / tiles, width = many * VECTOR;
+            const index_t next = vectors * t / tiles * VECTOR, left = l->inner - next;
             /* the last lines once more together with some before them */
-            const index_t x = left < width && l->inner >= width ? l->inner - width : next;
+            const index_t x = left < width && l->inner >= width && store->how != ADDED ? l->inner - width : next;
             const index_t used = lesser(l->inner - x, width);
-            const REAL *from = in + o * l->count * l->step + x;
+            const REAL *from = in + o * block + x * (along ? l->count : 1);
             float *to = store->out + o * store->outer + x;
+            index_t step = l->step;
+            if (along || used < width) {
+                if (along)
+                    TURN_MATRIX(from, used, l->count, l->count, tile, LINES);
+                else
+                    for (index_t i = 0; i < l->count; i++)
+                        memcpy(tile + i * LINES, from + i * step, sizeof *tile * (size_t)used);
+                from = tile;
+                step = LINES;
+            }
             if (used < width) {
-                for (index_t i = 0; i < l->count; i++)
-                    memcpy(tile + i * LINES, from + i * l->step, sizeof *tile * (size_t)used);
-                OF_TYPE(filter_some)(used, tile, LINES, l, g, scratch->causal, scratch->result, LINES, PLAIN, 1.0);
+                OF_TYPE(filter_tile)(from, step, l, g, scratch->causal, scratch->result, LINES, PLAIN, 1.0, many);
                 store_tile(scratch->result, l->stop - l->first, used, to, store);
-            } else if (store->how == SCALED)
-                OF_TYPE(filter_some)(used, from, l->step, l, g, scratch->causal, to, store->apart, SCALED,
-                                     store->factor);
+            } else if (store->how == ADDED)
+                OF_TYPE(filter_tile)(from, step, l, g, scratch->causal, to, store->apart, ADDED, store->factor, many);
+            else if (store->how == SCALED)
+                OF_TYPE(filter_tile)(from, step, l, g, scratch->causal, to, store->apart, SCALED, store->factor, many);
             else
-                OF_TYPE(filter_some)(used, from, l->step, l, g, scratch->causal, to, store->apart, PLAIN, 1.0);
-            next = x + used;
+                OF_TYPE(filter_tile)(from, step, l, g, scratch->causal, to, store->apart, PLAIN, 1.0, many);
         }
-}
-
-/* Write a volume (outer, rows, columns) as (outer, columns, rows); its rows are `step` apart, its blocks `next`. */
-HOT void OF_TYPE(turn)(const REAL *restrict in, index_t outer, index_t next, index_t rows, index_t step,
-                       index_t columns, REAL *restrict out)
-{
-    for (index_t o = 0; o < outer; o++)
-        OF_TYPE(turn_matrix)(in + o * next, rows, step, columns, out + o * rows * columns, rows);
 }

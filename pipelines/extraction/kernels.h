@@ -30,6 +30,8 @@ enum { INT16, UINT16, INT32, FLOAT32, FLOAT64 };
  * does the operations of the scalar code, and there is no fused multiply-add in either.
  */
 #if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GLIBC__) && !defined(ONE_TARGET)
+/* There may be code for several kinds of processor. */
+#define TARGETS 1
 #define HOT __attribute__((target_clones("avx2", "default")))
 /* What gains from twice as many registers, too. */
 #define HOTTER __attribute__((target_clones("avx512f", "avx2", "default")))

@@ -18,16 +18,16 @@ int OF_TYPE(smoothed)(const REAL *in, index_t slices, index_t rows, index_t colu
     const scratch_t scratch = scratch_for(greatest(slices, rows, columns), sizeof *in);
     gaussian_t g[3];
 
-    if (!scratch.causal)
+    if (!scratch.memory)
         return -1;
     memcpy(g, coefficients, sizeof g);
-    OF_TYPE(filter_across)(in, &(lines_t){1, slices, plane, plane, 0, slices}, &g[0], &scratch,
+    OF_TYPE(filter)(in, &(lines_t){1, slices, plane, plane, 0, slices}, &g[0], &scratch,
                            &(store_t){out, 0, plane, PLAIN, 1.0});
-    filter_along(out, &(lines_t){slices, columns, rows, 1, 0, columns}, &g[2], &scratch,
+    filter_f32(out, &(lines_t){slices, columns, rows, 1, 0, columns}, &g[2], &scratch,
                  &(store_t){between, plane, rows, PLAIN, 1.0});
-    filter_along(between, &(lines_t){slices, rows, columns, 1, 0, rows}, &g[1], &scratch,
+    filter_f32(between, &(lines_t){slices, rows, columns, 1, 0, rows}, &g[1], &scratch,
                  &(store_t){out, plane, columns, PLAIN, 1.0});
-    free(scratch.causal);
+    free(scratch.memory);
     return 0;
 }
 
@@ -60,44 +60,48 @@ int OF_TYPE(laplacian)(const REAL *rows_last, const REAL *slices_last, index_t s
     float *part = malloc(sizeof *part * (size_t)(broad * greatest(SLICES_AT_ONCE * rows, slices, 0)));
     gaussian_t g[3][2];
 
-    if (!scratch.causal || !part) {
-        free(scratch.causal), free(part);
+    if (!scratch.memory || !part) {
+        free(scratch.memory), free(part);
         return -1;
     }
     memcpy(g, coefficients, sizeof g);
     /* along columns, rows, slices */
     for (index_t z = 0; z < slices; z += SLICES_AT_ONCE) {
         const index_t some = lesser(slices - z, SLICES_AT_ONCE);
-        OF_TYPE(filter_across)(rows_last + z * columns * rows, &(lines_t){some, columns, rows, rows, x0, x1}, &g[2][1],
+        OF_TYPE(filter)(rows_last + z * columns * rows, &(lines_t){some, columns, rows, rows, x0, x1}, &g[2][1],
                                &scratch, &(store_t){part, broad * rows, rows, PLAIN, 1.0});
-        filter_along(part, &(lines_t){some, rows, broad, 1, y0, y1}, &g[1][0], &scratch,
+        filter_f32(part, &(lines_t){some, rows, broad, 1, y0, y1}, &g[1][0], &scratch,
                      &(store_t){between + z * plane, plane, broad, PLAIN, 1.0});
     }
     for (index_t y = 0; y < wide; y++) {
-        const index_t from = reach[2 * y], to = reach[2 * y + 1], at = y * broad + from;
-        filter_across_f32(between + at, &(lines_t){1, slices, to - from, plane, z0, z1}, &g[0][0], &scratch,
+        index_t from = reach[2 * y], to = reach[2 * y + 1];
+        in_eights(&from, &to, broad);
+        const index_t at = y * broad + from;
+        filter_f32(between + at, &(lines_t){1, slices, to - from, plane, z0, z1}, &g[0][0], &scratch,
                           &(store_t){out + at, 0, plane, SCALED, factors[2]});
     }
     /* along rows, columns, slices */
-    OF_TYPE(filter_across)(slices_last, &(lines_t){1, rows, columns * slices, columns * slices, y0, y1}, &g[1][1],
+    OF_TYPE(filter)(slices_last, &(lines_t){1, rows, columns * slices, columns * slices, y0, y1}, &g[1][1],
                            &scratch, &(store_t){between, 0, columns * slices, PLAIN, 1.0});
     for (index_t y = 0; y < wide; y++) {
-        const index_t from = reach[2 * y], to = reach[2 * y + 1];
-        filter_across_f32(between + y * columns * slices, &(lines_t){1, columns, slices, slices, x0 + from, x0 + to},
+        index_t from = reach[2 * y], to = reach[2 * y + 1];
+        in_eights(&from, &to, broad);
+        filter_f32(between + y * columns * slices, &(lines_t){1, columns, slices, slices, x0 + from, x0 + to},
                           &g[2][0], &scratch, &(store_t){part, 0, slices, PLAIN, 1.0});
-        filter_along(part, &(lines_t){1, slices, to - from, 1, z0, z1}, &g[0][0], &scratch,
+        filter_f32(part, &(lines_t){1, slices, to - from, 1, z0, z1}, &g[0][0], &scratch,
                      &(store_t){out + y * broad + from, 0, plane, ADDED, factors[1]});
     }
     /* along slices, columns, rows */
-    OF_TYPE(filter_across)(rows_last, &(lines_t){1, slices, columns * rows, columns * rows, z0, z1}, &g[0][1], &scratch,
+    OF_TYPE(filter)(rows_last, &(lines_t){1, slices, columns * rows, columns * rows, z0, z1}, &g[0][1], &scratch,
                            &(store_t){between, 0, columns * rows, PLAIN, 1.0});
     for (index_t z = 0; z < high; z++) {
-        const index_t from = reach[2 * (wide + z)], to = reach[2 * (wide + z) + 1];
-        filter_across_f32(between + z * columns * rows, &(lines_t){1, columns, rows, rows, x0 + from, x0 + to},
+        index_t from = reach[2 * (wide + z)], to = reach[2 * (wide + z) + 1];
+        in_eights(&from, &to, broad);
+        filter_f32(between + z * columns * rows, &(lines_t){1, columns, rows, rows, x0 + from, x0 + to},
                           &g[2][0], &scratch, &(store_t){part, 0, rows, PLAIN, 1.0});
-        filter_along(part, &(lines_t){1, rows, to - from, 1, y0, y1}, &g[1][0], &scratch,
+        filter_f32(part, &(lines_t){1, rows, to - from, 1, y0, y1}, &g[1][0], &scratch,
                      &(store_t){out + z * plane + from, 0, broad, ADDED, factors[0]});
     }
-    free(scratch.causal), free(part);
+    free(scratch.memory), free(part);
     return 0;
 }
