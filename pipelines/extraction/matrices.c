@@ -10,8 +10,8 @@
  * two more than its voxels; `first` and `stop` name the part of each row that holds the region (first >= stop: nothing).
  */
 
-/* Marks the end of a list of representatives; a list below ASKS_ONE has more than one of them. */
-enum { NOBODY = 15, ASKS_ONE = 0xFFF0 };
+/* Marks the end of a list of representatives. */
+enum { NOBODY = 15 };
 
 /* Columns of the counts of voxels by their dependence: up to 26 neighbours are counted at their number + 1. */
 enum { DEPENDENCES = 28 };

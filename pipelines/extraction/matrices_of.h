@@ -139,8 +139,8 @@ HOT int OF_TYPE(sweep)(const LEVEL *restrict levels, index_t slices, index_t row
  * Compare `count` neighbouring voxels with their 26 neighbours: those in the same row and those in the rows around it,
  * in the order of STEP the first four before and the others, from the last one on, after it.
  *
- * `set` gets a bit for each direction in which the preceding neighbour has the same level, `alike` how many of all
- * neighbours have.
+ * `set` gets a bit for each direction in which the preceding neighbour has the same level, and none outside of the
+ * region; `alike` how many of all neighbours have.
  */
 static INLINE void OF_TYPE(compare)(const LEVEL *restrict a, const index_t *around, index_t count,
                                     uint16_t *restrict set, LEVEL *restrict alike)
@@ -149,18 +149,19 @@ static INLINE void OF_TYPE(compare)(const LEVEL *restrict a, const index_t *arou
     const LEVEL *const r3 = a + around[3];
     const LEVEL *const s0 = a - around[0], *const s1 = a - around[1], *const s2 = a - around[2];
     const LEVEL *const s3 = a - around[3];
-#define SAME(row, to) ((row)[x + (to)] == v ? (LEVEL)1 : (LEVEL)0)
-#define BIT(row, to, place) ((row)[x + (to)] == v ? (LEVEL)(1 << (place)) : (LEVEL)0)
+    /* -1 for yes: what comparisons of vectors give */
+#define SAME(row, to) (MASK)((row)[x + (to)] == v ? -1 : 0)
+#define BIT(row, to, place) (LEVEL)(SAME(row, to) & (1 << (place)))
 #define THREE_BITS(row, place) (BIT(row, -1, place) | BIT(row, 0, (place) + 1) | BIT(row, 1, (place) + 2))
-#define THREE(row) (LEVEL)(SAME(row, -1) + SAME(row, 0) + SAME(row, 1))
+#define THREE(row) (MASK)(SAME(row, -1) + SAME(row, 0) + SAME(row, 1))
     for (index_t x = 0; x < count; x++) {
-        const LEVEL v = a[x];
+        const LEVEL v = a[x], inside = (LEVEL)(v == 0 ? 0 : -1);
         /* in two parts, because a vector register holds twice as many bytes */
         const LEVEL low = (LEVEL)(THREE_BITS(r0, 0) | THREE_BITS(r1, 3) | BIT(r2, -1, 6) | BIT(r2, 0, 7));
         const LEVEL high = (LEVEL)(BIT(r2, 1, 0) | THREE_BITS(r3, 1) | BIT(a, -1, 4));
-        set[x] = (uint16_t)(low | high << 8);
-        alike[x] = (LEVEL)(THREE(r0) + THREE(r1) + THREE(r2) + THREE(r3) + SAME(a, -1) + SAME(a, 1) + THREE(s0) +
-                           THREE(s1) + THREE(s2) + THREE(s3));
+        set[x] = (uint16_t)((low & inside) | (high & inside) << 8);
+        alike[x] = (LEVEL)-(THREE(r0) + THREE(r1) + THREE(r2) + THREE(r3) + SAME(a, -1) + SAME(a, 1) + THREE(s0) +
+                            THREE(s1) + THREE(s2) + THREE(s3));
     }
 #undef SAME
 #undef BIT
@@ -178,17 +179,51 @@ static INLINE void OF_TYPE(dependence_cells)(const LEVEL *restrict a, const LEVE
 }
 
 /*
+ * Label the voxels of a slice, whose `set` is known, from `known` on; returns how many of them, in `meeting`, have to ask
+ * more than one neighbour. `zone_levels` gets the first voxel of each new zone.
+ *
+ * Texture is noise, and what a voxel has to ask cannot be foreseen: no branch for one that begins a zone or at which some
+ * meet. Who asks nobody reads its own place in vain.
+ */
+static INLINE index_t OF_TYPE(label_slice)(const uint16_t *restrict set, index_t rows, index_t stride,
+                                           const index_t *restrict first, const index_t *restrict stop,
+                                           const uint16_t *restrict representatives, const uint32_t *const *asked_at,
+                                           uint32_t *here, size_t *restrict known, uint32_t *restrict zone_levels,
+                                           uint32_t *restrict zone_sizes, uint32_t *restrict meeting)
+{
+    /* an empty list and the least list of one, longer ones being less; compared with registers, not with constants, each
+       count takes an instruction and its carry */
+    const size_t nobody = representatives[0], one = representatives[1];
+    size_t next = *known;
+    index_t meetings = 0;
+
+    for (index_t y = 1; y < rows - 1; y++)
+        for (index_t x = y * stride + first[y]; x < y * stride + stop[y]; x++) {
+            const size_t asked = representatives[set[x]];
+            const uint32_t told = asked_at[asked & NOBODY][x], label = asked >= nobody ? (uint32_t)next : told;
+            here[x] = label;
+            zone_sizes[label]++;
+            zone_levels[next] = (uint32_t)x;
+            next += 1 - (size_t)(asked < nobody);
+            meeting[meetings] = (uint32_t)x;
+            meetings += asked < one;
+        }
+    *known = next;
+    return meetings;
+}
+
+/*
  * Find the zones of equal level (26 neighbours) and count the voxels of each level by their dependence.
  *
  * representatives  from `zone_representatives`.
  * counts           (levels + 1, DEPENDENCES), zeroed: voxels of level i with j - 1 dependent neighbours, at column j.
  * labels           (2, rows, stride): of this and the previous slice.
- * parent           a row more than the region has voxels; zone_levels and zone_sizes too, for the zones.
+ * parent           one more than there are voxels from `first` to `stop`; zone_levels and zone_sizes too, for the zones.
  *
  * Returns the number of zones, in the order of their first voxels, or -1 without memory. Source: labels in one pass and
  * union-find over them (He et al. 2017, "The connected-component labeling problem"); which neighbours have to be asked
  * comes from a table, as in their decision trees. Nine of ten voxels ask one neighbour at most; those at which zones
- * meet are listed, and the zones joined once the slice has its labels.
+ * meet are listed, and the zones joined once the slice has its labels. Voxels outside are zones of level 0 until the end.
  */
 HOT index_t OF_TYPE(zones)(const LEVEL *restrict levels, index_t slices, index_t rows, index_t stride,
                            const index_t *restrict first, const index_t *restrict stop,
@@ -202,13 +237,15 @@ HOT index_t OF_TYPE(zones)(const LEVEL *restrict levels, index_t slices, index_t
     LEVEL *alike = malloc(sizeof *alike * (size_t)room);
     CELL *cell = malloc(sizeof *cell * (size_t)room);
     uint32_t *meeting = malloc(sizeof *meeting * (size_t)room);
+    uint32_t(*pair)[2] = malloc(sizeof *pair * (size_t)(3 * room));
     /* four tables take turns, see `count_cells` */
     uint32_t *tables = calloc((size_t)(4 * cells), sizeof *tables);
     const index_t around[] = {-plane - stride, -plane, -plane + stride, -stride};
-    index_t found = 0, known = 0, ready = 0, step[DIRECTIONS];
+    index_t found = 0, step[DIRECTIONS];
+    size_t known = 0, ready = 0;
 
-    if (!set || !alike || !cell || !meeting || !tables) {
-        free(set), free(alike), free(cell), free(meeting), free(tables);
+    if (!set || !alike || !cell || !meeting || !pair || !tables) {
+        free(set), free(alike), free(cell), free(meeting), free(pair), free(tables);
         return -1;
     }
     for (int d = 0; d < DIRECTIONS; d++)
@@ -220,7 +257,7 @@ HOT index_t OF_TYPE(zones)(const LEVEL *restrict levels, index_t slices, index_t
         /* the voxel below the end of a later block may lie beyond the volume */
         const index_t last = z < slices - 2 ? plane : plane - stride - 1 - BLOCK;
         const uint32_t *asked_at[NOBODY + 1];
-        index_t compared = 0, count = 0, meetings = 0;
+        index_t compared = 0, count = 0, meetings, pairs = 0;
         /* the previous slice lies before or after this one */
         for (int d = 0; d < DIRECTIONS; d++)
             asked_at[d] = here + step[d] + (STEP[d][0] && !(z & 1) ? 2 * plane : 0);
@@ -241,47 +278,39 @@ HOT index_t OF_TYPE(zones)(const LEVEL *restrict levels, index_t slices, index_t
             count += end - at;
         }
         OF_TYPE(count_cells)(cell, count, tables, cells);
-        for (index_t y = 1; y < rows - 1; y++) {
-            /* as many zones as may begin in a row, each still apart and empty */
-            for (; ready < known + stride; ready++) {
-                parent[ready] = (uint32_t)ready;
-                zone_sizes[ready] = 0;
-            }
-            for (index_t x = y * stride + l[y]; x < y * stride + h[y]; x++) {
-                const size_t asked = representatives[set[x]], who = asked & NOBODY;
-                if (!a[x])
-                    continue;
-                /*
-                 * Texture is noise, and what a voxel has to ask cannot be foreseen: no branch for one that begins a
-                 * zone or at which some meet. Who asks nobody reads its own place in vain.
-                 */
-                const uint32_t told = asked_at[who][x], label = who == NOBODY ? (uint32_t)known : told;
-                here[x] = label;
-                zone_sizes[label]++;
-                zone_levels[known] = a[x];
-                known += who == NOBODY;
-                meeting[meetings] = (uint32_t)x;
-                meetings += asked < ASKS_ONE;
-            }
+        /* as many zones as may begin in a slice, each still apart and empty */
+        for (; ready < known + (size_t)count; ready++) {
+            parent[ready] = (uint32_t)ready;
+            zone_sizes[ready] = 0;
         }
+        size_t begun = known;
+        meetings = OF_TYPE(label_slice)(set, rows, stride, l, h, representatives, asked_at, here, &known, zone_levels,
+                                        zone_sizes, meeting);
+        for (; begun < known; begun++)
+            zone_levels[begun] = a[zone_levels[begun]];
+        /* most have met before and are children or grandchildren of the same */
         for (index_t k = 0; k < meetings; k++) {
             const index_t x = meeting[k];
-            /* of zones that met before, too: that is sooner done than found out */
-            for (unsigned others = representatives[set[x]] >> 4; others != 0xFFF; others = others >> 4 | 0xF00)
-                join(parent, here[x], asked_at[others & NOBODY][x]);
+            for (unsigned others = representatives[set[x]] >> 4; others != 0xFFF; others = others >> 4 | 0xF00) {
+                pair[pairs][0] = parent[parent[here[x]]];
+                pair[pairs][1] = parent[parent[asked_at[others & NOBODY][x]]];
+                pairs += pair[pairs][0] != pair[pairs][1];
+            }
         }
+        for (index_t k = 0; k < pairs; k++)
+            join(parent, pair[k][0], pair[k][1]);
     }
     /* not of level 0, which is outside */
     for (index_t k = DEPENDENCES; k < cells; k++)
         counts[k] = (int64_t)tables[k] + tables[k + cells] + tables[k + 2 * cells] + tables[k + 3 * cells];
-    for (index_t k = (index_t)known - 1; k >= 0; k--)
+    for (size_t k = known; k-- > 0;)
         if (parent[k] != k)
             zone_sizes[parent[k]] += zone_sizes[k];
-    for (index_t k = 0; k < (index_t)known; k++)
-        if (parent[k] == k) {
+    for (size_t k = 0; k < known; k++)
+        if (parent[k] == k && zone_levels[k]) {
             zone_levels[found] = zone_levels[k];
             zone_sizes[found++] = zone_sizes[k];
         }
-    free(set), free(alike), free(cell), free(meeting), free(tables);
+    free(set), free(alike), free(cell), free(meeting), free(pair), free(tables);
     return found;
 }

@@ -591,7 +591,7 @@ def zones(
     Parameters
     ----------
     found
-        Levels and sizes of the zones, and working memory; with room for a row more than the region has voxels.
+        Levels and sizes of the zones, and working memory; each with room for one more than `rows` hold voxels.
     """
     first, stop = rows
     if not first.shape == stop.shape == volume.shape[:2] or volume.size >= 2**32:

@@ -69,7 +69,7 @@ class Workspace:
     frames
         Volumes with a border of zeros for the grey levels, by their type; zero outside the lesion.
     zones
-        Room for levels, sizes and parents of as many zones as the lesion and a row of a frame have voxels.
+        Room for levels, sizes and parents of one more zone than there are voxels from end to end of the lesion's rows.
     """
 
     values: NDArray[np.float64]
@@ -86,7 +86,8 @@ class Workspace:
 
 def workspace_for(region: Region) -> Workspace:
     """A workspace of the size of a region."""
-    count, room = region.count, region.count + region.stride
+    first, stop = region.rows
+    count, room = region.count, int((stop - first).sum()) + 1
     # in one piece: whole huge pages, see there
     words = memory.empty(4 * count + 3 * room, np.uint32)
     values = words[: 4 * count].view(np.float64)

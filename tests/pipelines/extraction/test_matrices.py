@@ -148,5 +148,5 @@ def test_a_workspace_holds_a_zone_for_every_voxel() -> None:
     count, _ = native.zones(frame, region.rows, histogram.size - 1, found=workspace.zones)
     assert count == region.count
     assert set(workspace.zones[1][:count].tolist()) == {1}
-    # the kernel readies zones for a whole row before it knows how many begin there
-    assert min(room.size for room in workspace.zones) >= region.count + region.stride
+    # the kernel writes the level of the next zone before it knows that there is one
+    assert min(room.size for room in workspace.zones) > region.count
