@@ -1,5 +1,6 @@
 """The eighteen first-order features of the intensities in a lesion."""
 
+from collections.abc import Sequence
 from math import nan
 from typing import Final
 
@@ -19,7 +20,7 @@ def firstorder_features(
     values: NDArray[np.float64],
     summary: native.Summary,
     histogram: NDArray[np.int64],
-    edges: NDArray[np.float64],
+    ordered: Sequence[float],
     *,
     shift: float,
     voxel_mm3: float,
@@ -34,8 +35,8 @@ def firstorder_features(
         Of them.
     histogram
         Number of voxels by grey level, from level 0, which none has.
-    edges
-        Of the grey levels: level k reaches from edge k - 1 to edge k.
+    ordered
+        The values at the `quantile_ranks` of their ascending order.
     shift
         Added to intensities before they are squared (`voxelArrayShift`).
 
@@ -44,7 +45,7 @@ def firstorder_features(
     PyRadiomics `firstorder.py`; IBSI 3.3 and 3.4. Kurtosis is not the excess; the quantiles are Hyndman & Fan's type 7.
     """
     count = values.size
-    p10, p25, p75, p90, median = _quantiles(values, summary, histogram, edges)
+    p10, p25, p75, p90, median = _quantiles(ordered, count)
     mean = summary.total / count
     inner = (p10, p90)
     sums = native.moments(values, mean, shift, inner)
@@ -83,29 +84,29 @@ def firstorder_features(
     }
 
 
-def _quantiles(
-    values: NDArray[np.float64],
-    summary: native.Summary,
-    histogram: NDArray[np.int64],
-    edges: NDArray[np.float64],
-) -> tuple[float, float, float, float, float]:
-    """The quantiles 0.10, 0.25, 0.75, 0.90 and the median."""
-    last = values.size - 1
-    wanted = [fraction * last for fraction in (0.10, 0.25, 0.75, 0.90)]
-    below = [int(position) for position in wanted]
-    middle = (last // 2, (last + 1) // 2)
-    ranks = sorted({*below, *(min(rank + 1, last) for rank in below), *middle})
-    # a few outliers would leave all others in the same few buckets of the search
-    lowest, highest = np.searchsorted(histogram.cumsum(), (ranks[0], ranks[-1]), side="right").tolist()
-    bounds = max(summary.least, float(edges[lowest - 1])), min(summary.most, float(edges[highest]))
-    at = dict(zip(ranks, native.order_statistics(values, bounds, ranks), strict=True))
+def quantile_ranks(count: int) -> list[int]:
+    """Places among `count` ordered values, from 0 and ascending, between which their quantiles lie."""
+    last = count - 1
+    below = [int(position) for position in _positions(last)]
+    return sorted({*below, *(min(rank + 1, last) for rank in below), last // 2, (last + 1) // 2})
 
-    def between(position: float, rank: int) -> float:
+
+def _positions(last: int) -> list[float]:
+    return [fraction * last for fraction in (0.10, 0.25, 0.75, 0.90)]
+
+
+def _quantiles(ordered: Sequence[float], count: int) -> tuple[float, float, float, float, float]:
+    """The quantiles 0.10, 0.25, 0.75, 0.90 and the median."""
+    last = count - 1
+    at = dict(zip(quantile_ranks(count), ordered, strict=True))
+
+    def at_position(position: float) -> float:
         # numpy's interpolation, which starts from the nearer of the two values
+        rank = int(position)
         lower, upper = at[rank], at[min(rank + 1, last)]
         weight = position - rank
         step = upper - lower
         return upper - step * (1.0 - weight) if weight >= 0.5 else lower + step * weight
 
-    p10, p25, p75, p90 = (between(position, rank) for position, rank in zip(wanted, below, strict=True))
-    return p10, p25, p75, p90, (at[middle[0]] + at[middle[1]]) / 2.0
+    p10, p25, p75, p90 = map(at_position, _positions(last))
+    return p10, p25, p75, p90, (at[last // 2] + at[(last + 1) // 2]) / 2.0

@@ -54,79 +54,307 @@ GATHER(gather_int32, int32_t)
 GATHER(gather_float32, float)
 GATHER(gather_float64, double)
 
-/*
- * How far an edge lies at most from its number times the width, in widths and as computed for a value: whatever the
- * rounding, a value whose place lies farther than this from all whole numbers has the level that its place says.
- */
-static double slack_of(const double *edges, index_t edge_count, double per_width)
+/* The value at `rank` of the ascending order; reorders `values`. Source: Hoare 1961, algorithm 65. */
+static double select_rank(double *values, index_t count, index_t rank)
 {
-    double slack = 0.0;
-    for (index_t k = 0; k < edge_count; k++)
-        slack = fmax(slack, fabs((edges[k] - edges[0]) * per_width - (double)k));
-    return slack;
+    index_t low = 0, high = count - 1;
+    while (low < high) {
+        const double pivot = values[low + (high - low) / 2];
+        index_t i = low, j = high;
+        while (i <= j) {
+            while (values[i] < pivot)
+                i++;
+            while (values[j] > pivot)
+                j--;
+            if (i <= j) {
+                const double swapped = values[i];
+                values[i++] = values[j];
+                values[j--] = swapped;
+            }
+        }
+        if (rank <= j)
+            high = j;
+        else if (rank >= i)
+            low = i;
+        else
+            break;
+    }
+    return values[rank];
 }
 
-/* Levels of a few values from their places alone; how many of them lie too close to an edge. */
-static INLINE int32_t levels_of(const double *restrict values, index_t count, double least, double per_width,
-                                double slack, int32_t *restrict levels)
+/* Sixteen buckets side by side; one bit of a word stands for each of COMPARED_AT_ONCE. */
+typedef uint16_t sixteen_t __attribute__((vector_size(16 * sizeof(uint16_t))));
+
+enum { COMPARED_AT_ONCE = 64 };
+
+/* A bit for each of sixteen flags. */
+static INLINE uint64_t bits_of(sixteen_t flags)
 {
-    int32_t unsure = 0;
-    for (index_t i = 0; i < count; i++) {
-        const double place = (values[i] - least) * per_width;
-        const int32_t whole = (int32_t)place;
-        const double beyond = place - (double)whole;
-        levels[i] = whole + 1;
-        unsure += !(beyond > slack) | !(beyond < 1.0 - slack);
+    const sixteen_t bit = {1 << 0, 1 << 1, 1 << 2,  1 << 3,  1 << 4,  1 << 5,  1 << 6,  1 << 7,
+                           1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15};
+    const sixteen_t set = flags & bit;
+    uint64_t four[4];
+    memcpy(four, &set, sizeof four);
+    const uint64_t folded = (four[0] | four[1]) | (four[2] | four[3]), half = folded | folded >> 32;
+    return (half | half >> 16) & 0xffff;
+}
+
+/* Which of COMPARED_AT_ONCE `buckets` are among the `wanted`, bit by bit. */
+static INLINE uint64_t wanted_among(const uint16_t *restrict buckets, const uint16_t *restrict wanted,
+                                    index_t wanted_count)
+{
+    sixteen_t some[4], first = {0}, second = {0}, third = {0}, fourth = {0};
+    memcpy(some, buckets, sizeof some);
+    for (index_t w = 0; w < wanted_count; w++) {
+        first |= (sixteen_t)(some[0] == wanted[w]);
+        second |= (sixteen_t)(some[1] == wanted[w]);
+        third |= (sixteen_t)(some[2] == wanted[w]);
+        fourth |= (sixteen_t)(some[3] == wanted[w]);
     }
-    return unsure;
+    return bits_of(first) | bits_of(second) << 16 | bits_of(third) << 32 | bits_of(fourth) << 48;
+}
+
+/* Copy the values in the `wanted` buckets to where `fill` says for each of these, and move that on. */
+HOT static void collect(const double *restrict values, const uint16_t *restrict buckets, index_t count,
+                        const uint16_t *restrict wanted, index_t wanted_count, index_t *restrict fill,
+                        double *restrict collected)
+{
+    index_t i = 0;
+    for (; i + COMPARED_AT_ONCE <= count; i += COMPARED_AT_ONCE)
+        for (uint64_t left = wanted_among(buckets + i, wanted, wanted_count); left; left &= left - 1) {
+            const index_t k = i + __builtin_ctzll(left);
+            collected[fill[buckets[k]]++] = values[k];
+        }
+    for (; i < count; i++)
+        if (fill[buckets[i]] >= 0)
+            collected[fill[buckets[i]]++] = values[i];
+}
+
+/* The values in a bucket, and which of the ranks that are asked for they hold. */
+typedef struct {
+    index_t count, below, first_rank, rank_count;
+} wanted_t;
+
+static int order_statistics(double *values, index_t count, const index_t *ranks, index_t rank_count, double *found);
+
+/*
+ * The values at ascending `ranks` of the ascending order of `values`, of which only those are looked at whose buckets
+ * hold a rank.
+ *
+ * counts  how many values are in each bucket.
+ */
+static int ranked(const double *restrict values, const uint16_t *restrict buckets, index_t count,
+                  const uint32_t *restrict counts, index_t bucket_count, const index_t *restrict ranks,
+                  index_t rank_count, double *restrict found)
+{
+    index_t *fill = malloc(sizeof *fill * (size_t)(bucket_count + rank_count)), *within = fill + bucket_count;
+    wanted_t *wanted = malloc(sizeof *wanted * (size_t)(rank_count + 1));
+    uint16_t *numbers = malloc(sizeof *numbers * (size_t)(rank_count + 1));
+    index_t below = 0, kept = 0, wanted_count = 0, r = 0;
+    double *collected = NULL;
+    int failed = -1;
+
+    for (index_t b = 0; fill && wanted && numbers && b < bucket_count; below += counts[b++]) {
+        fill[b] = -1;
+        if (r == rank_count || ranks[r] >= below + counts[b])
+            continue;
+        const index_t first = r;
+        for (; r < rank_count && ranks[r] < below + counts[b]; r++)
+            within[r] = ranks[r] - below;
+        numbers[wanted_count] = (uint16_t)b;
+        wanted[wanted_count++] = (wanted_t){counts[b], kept, first, r - first};
+        fill[b] = kept;
+        kept += counts[b];
+    }
+    if (fill && wanted && numbers)
+        collected = malloc(sizeof *collected * (size_t)(kept + 1));
+    if (collected) {
+        collect(values, buckets, count, numbers, wanted_count, fill, collected);
+        failed = 0;
+    }
+    for (index_t w = 0; !failed && w < wanted_count; w++)
+        failed = order_statistics(collected + wanted[w].below, wanted[w].count, within + wanted[w].first_rank,
+                                  wanted[w].rank_count, found + wanted[w].first_rank);
+    free(fill), free(wanted), free(numbers), free(collected);
+    return failed;
+}
+
+/* Up to so many values are put in order as they are. */
+enum { FEW = 48, PARTS = 512 };
+
+/* Part of PARTS in which a value lies: it grows with the value, whatever the rounding. */
+static INLINE uint16_t part_of(double value, double low, double scale)
+{
+    const double part = (value - low) * scale, positive = part > 0.0 ? part : 0.0;
+    return (uint16_t)(int32_t)(positive < PARTS - 1.0 ? positive : PARTS - 1.0);
+}
+
+/* The values at ascending `ranks` of the ascending order; reorders `values`. */
+static int order_statistics(double *values, index_t count, const index_t *ranks, index_t rank_count, double *found)
+{
+    double low = values[0], high = values[0];
+    for (index_t i = 1; i < count; i++) {
+        low = values[i] < low ? values[i] : low;
+        high = values[i] > high ? values[i] : high;
+    }
+    const double scale = PARTS / (high - low);
+    /* what cannot be divided into parts is either few or all alike, or so large or small that this is */
+    if (count <= FEW || !(scale > 0.0 && scale < INFINITY)) {
+        for (index_t r = 0; r < rank_count; r++)
+            found[r] = low == high ? low : select_rank(values, count, ranks[r]);
+        return 0;
+    }
+    uint32_t counts[PARTS] = {0};
+    uint16_t *parts = malloc(sizeof *parts * (size_t)count);
+    if (!parts)
+        return -1;
+    for (index_t i = 0; i < count; i++)
+        counts[parts[i] = part_of(values[i], low, scale)]++;
+    const int failed = ranked(values, parts, count, counts, PARTS, ranks, rank_count, found);
+    free(parts);
+    return failed;
+}
+
+/*
+ * How the values of an image are told apart: by their grey levels, and by cells of a width, of which 2^shift make a
+ * level. Cells begin half a level below the first edge. So each level has its edge in the middle of cells that are
+ * `nearest` to it, and whatever the rounding, one look at that edge says on which side of it a value lies.
+ */
+typedef struct {
+    const double *edges;
+    index_t edge_count;
+    double per_width, step, begin, per_cell;
+    uint32_t cells;
+    int shift, even;
+} scale_t;
+
+static INLINE int32_t cell_of(double value, const scale_t *scale)
+{
+    const uint32_t cell = (uint32_t)(int32_t)((value - scale->begin) * scale->per_cell), last = scale->cells - 1;
+    return (int32_t)(cell < last ? cell : last);
+}
+
+/* More cells tell more values apart, but take longer to look through. */
+enum { MOST_BUCKETS = 8192 };
+
+/* A value's bucket is its cell plus its level: neither cells nor levels are mixed in it, and it grows with the value. */
+static INLINE index_t buckets_below(const scale_t *scale, index_t level)
+{
+    return level ? cell_of(scale->edges[level - 1], scale) + level : 0;
+}
+
+static scale_t scale_of(const double *edges, index_t edge_count, double width, index_t count)
+{
+    scale_t scale = {edges, edge_count, 1.0 / width, edges[1] - edges[0], edges[0] - width / 2, 0.0, 0, 0, 1};
+    while (edge_count * (2 << scale.shift) + edge_count <= MOST_BUCKETS && edge_count << scale.shift < count)
+        scale.shift++;
+    scale.per_cell = (double)(1 << scale.shift) / width;
+    scale.cells = (uint32_t)(edge_count - 1) << scale.shift;
+    for (index_t k = 0; k < edge_count; k++)
+        scale.even &= edges[k] == edges[0] + (double)k * scale.step &&
+                      (k == edge_count - 1 || cell_of(edges[k], &scale) >> scale.shift == k);
+    return scale;
 }
 
 /* Values whose levels are found side by side. */
-enum { LEVELS_AT_ONCE = 64 };
+enum { LEVELS_AT_ONCE = 128 };
+
+/* Levels and buckets of up to LEVELS_AT_ONCE values, if the edges are evenly apart. */
+static INLINE void even_levels_of(const double *restrict values, index_t count, const scale_t *scale,
+                                  uint16_t *restrict levels, uint16_t *restrict buckets)
+{
+    const scale_t s = *scale;
+    const double first = s.edges[0];
+    int32_t level[LEVELS_AT_ONCE], bucket[LEVELS_AT_ONCE];
+    for (index_t i = 0; i < count; i++) {
+        const int32_t cell = cell_of(values[i], &s), nearest = cell >> s.shift;
+        level[i] = values[i] >= first + (double)nearest * s.step ? nearest + 1 : nearest;
+        bucket[i] = cell + level[i];
+    }
+    /* apart from that, because half of the lanes would be idle in it */
+    for (index_t i = 0; i < count; i++) {
+        levels[i] = (uint16_t)level[i];
+        buckets[i] = (uint16_t)bucket[i];
+    }
+}
+
+HOTTER static void levels_of(const double *restrict values, index_t count, const scale_t *scale,
+                             uint16_t *restrict levels, uint16_t *restrict buckets)
+{
+    if (scale->even && count == LEVELS_AT_ONCE)
+        even_levels_of(values, LEVELS_AT_ONCE, scale, levels, buckets);
+    else if (scale->even)
+        even_levels_of(values, count, scale, levels, buckets);
+    else
+        for (index_t i = 0; i < count; i++) {
+            const index_t level = level_of(values[i], scale->edges, scale->edge_count, scale->per_width);
+            levels[i] = (uint16_t)level;
+            buckets[i] = (uint16_t)(cell_of(values[i], scale) + level);
+        }
+}
+
+/* Count `buckets` in two tables that take turns, because an increment of the same number waits for the one before. */
+static INLINE void count_buckets(const uint16_t *buckets, index_t count, uint32_t *restrict even,
+                                 uint32_t *restrict odd)
+{
+    index_t i = 0;
+    for (; i + 3 < count; i += 4) {
+        even[buckets[i]]++;
+        odd[buckets[i + 1]]++;
+        even[buckets[i + 2]]++;
+        odd[buckets[i + 3]]++;
+    }
+    for (; i < count; i++)
+        even[buckets[i]]++;
+}
 
 /*
- * Write the grey level of each value to its place in a frame, and count the levels.
+ * Write the grey level of each value to its place in a frame, count the levels, and find the values at ascending
+ * `ranks` of the ascending order.
  *
  * runs    as for GATHER.
- * voxels  zeroed, room for all levels. Four tables take turns, because an increment of the same number has to wait for
- *         the one before.
+ * voxels  zeroed, room for all levels.
  */
 #define PLACE_LEVELS(NAME, LEVEL)                                                                                    \
-    HOT int NAME(const double *restrict values, const double *restrict edges, index_t edge_count, double width,      \
-                 const int64_t *restrict runs, index_t run_count, LEVEL *restrict frame, int64_t *restrict voxels)   \
+    int NAME(const double *restrict values, index_t count, const double *restrict edges, index_t edge_count,         \
+             double width, const int64_t *restrict runs, index_t run_count, LEVEL *restrict frame,                   \
+             int64_t *restrict voxels, const index_t *restrict ranks, index_t rank_count, double *restrict found)    \
     {                                                                                                                \
-        const double per_width = 1.0 / width, slack = slack_of(edges, edge_count, per_width);                        \
-        uint32_t *tables = calloc((size_t)(4 * edge_count), sizeof *tables);                                         \
-        if (!tables)                                                                                                 \
-            return -1;                                                                                               \
-        uint32_t *second = tables + edge_count, *third = second + edge_count, *fourth = third + edge_count;          \
-        for (index_t r = 0; r < run_count; r++) {                                                                    \
-            LEVEL *to = frame + runs[3 * r + 1];                                                                     \
-            const index_t length = runs[3 * r + 2];                                                                  \
-            for (index_t from = 0; from < length; from += LEVELS_AT_ONCE) {                                          \
-                const index_t count = length - from < LEVELS_AT_ONCE ? length - from : LEVELS_AT_ONCE;               \
-                int32_t levels[LEVELS_AT_ONCE];                                                                      \
-                index_t i = 0;                                                                                       \
-                if (levels_of(values + from, count, edges[0], per_width, slack, levels))                             \
-                    for (index_t k = 0; k < count; k++)                                                              \
-                        levels[k] = (int32_t)level_of(values[from + k], edges, edge_count, per_width);               \
-                for (; i + 3 < count; i += 4) {                                                                      \
-                    tables[levels[i]]++;                                                                             \
-                    second[levels[i + 1]]++;                                                                         \
-                    third[levels[i + 2]]++;                                                                          \
-                    fourth[levels[i + 3]]++;                                                                         \
+        const scale_t scale = scale_of(edges, edge_count, width, count);                                             \
+        const index_t bucket_count = (index_t)scale.cells + edge_count;                                              \
+        uint32_t *tables = calloc((size_t)(2 * bucket_count), sizeof *tables);                                       \
+        uint16_t *buckets = malloc(sizeof *buckets * (size_t)count);                                                 \
+        index_t r = -1, left = 0;                                                                                    \
+        LEVEL *to = frame;                                                                                           \
+        int failed = -1;                                                                                             \
+        for (index_t from = 0; tables && buckets && from < count; from += LEVELS_AT_ONCE) {                          \
+            const index_t some = count - from < LEVELS_AT_ONCE ? count - from : LEVELS_AT_ONCE;                      \
+            uint16_t levels[LEVELS_AT_ONCE] = {0};                                                                   \
+            LEVEL narrow[LEVELS_AT_ONCE];                                                                            \
+            levels_of(values + from, some, &scale, levels, buckets + from);                                          \
+            count_buckets(buckets + from, some, tables, tables + bucket_count);                                      \
+            for (int k = 0; k < LEVELS_AT_ONCE; k++)                                                                 \
+                narrow[k] = (LEVEL)levels[k];                                                                        \
+            for (index_t k = 0; k < some;) {                                                                         \
+                while (!left && ++r < run_count) {                                                                   \
+                    to = frame + runs[3 * r + 1];                                                                    \
+                    left = runs[3 * r + 2];                                                                          \
                 }                                                                                                    \
-                for (; i < count; i++)                                                                               \
-                    tables[levels[i]]++;                                                                             \
-                for (index_t k = 0; k < count; k++)                                                                  \
-                    to[from + k] = (LEVEL)levels[k];                                                                 \
+                const index_t length = left < some - k ? left : some - k;                                            \
+                memcpy(to, narrow + k, sizeof *to * (size_t)length);                                                 \
+                to += length, left -= length, k += length;                                                           \
             }                                                                                                        \
-            values += length;                                                                                        \
         }                                                                                                            \
-        for (index_t k = 0; k < 4 * edge_count; k++)                                                                 \
-            voxels[k % edge_count] += tables[k];                                                                     \
-        free(tables);                                                                                                \
-        return 0;                                                                                                    \
+        if (tables && buckets) {                                                                                     \
+            for (index_t b = 0; b < bucket_count; b++)                                                               \
+                tables[b] += tables[bucket_count + b];                                                               \
+            for (index_t level = 0; level < edge_count; level++)                                                     \
+                for (index_t b = buckets_below(&scale, level); b < buckets_below(&scale, level + 1); b++)            \
+                    voxels[level] += tables[b];                                                                      \
+            failed = ranked(values, buckets, count, tables, bucket_count, ranks, rank_count, found);                 \
+        }                                                                                                            \
+        free(tables), free(buckets);                                                                                 \
+        return failed;                                                                                               \
     }
 
 PLACE_LEVELS(place_levels_u8, uint8_t)
@@ -303,160 +531,4 @@ HOT double absolute_within(const double *restrict values, index_t count, double 
         sum += ADDED_UP(part);
     }
     return sum;
-}
-
-/* The value at `rank` of the ascending order; reorders `values`. Source: Hoare 1961, algorithm 65. */
-static double select_rank(double *values, index_t count, index_t rank)
-{
-    index_t low = 0, high = count - 1;
-    while (low < high) {
-        const double pivot = values[low + (high - low) / 2];
-        index_t i = low, j = high;
-        while (i <= j) {
-            while (values[i] < pivot)
-                i++;
-            while (values[j] > pivot)
-                j--;
-            if (i <= j) {
-                const double swapped = values[i];
-                values[i++] = values[j];
-                values[j--] = swapped;
-            }
-        }
-        if (rank <= j)
-            high = j;
-        else if (rank >= i)
-            low = i;
-        else
-            break;
-    }
-    return values[rank];
-}
-
-enum { BUCKETS = 2048 };
-
-/* Bucket of a value, the first or the last for those beyond the bounds: monotonous, whatever the rounding. */
-static INLINE int32_t bucket_of(double value, double low, double scale)
-{
-    const double bucket = (value - low) * scale, positive = bucket > 0.0 ? bucket : 0.0;
-    return (int32_t)(positive < BUCKETS - 1.0 ? positive : BUCKETS - 1.0);
-}
-
-/* Values whose buckets are found side by side. */
-enum { BUCKETED_AT_ONCE = 64 };
-
-/* Buckets of up to BUCKETED_AT_ONCE values. */
-static INLINE void buckets_of(const double *restrict values, index_t count, double low, double scale,
-                              uint16_t *restrict buckets)
-{
-    int32_t few[BUCKETED_AT_ONCE];
-    for (index_t i = 0; i < count; i++)
-        few[i] = bucket_of(values[i], low, scale);
-    for (index_t i = 0; i < count; i++)
-        buckets[i] = (uint16_t)few[i];
-}
-
-/* Buckets of `count` values, counted: four tables take turns, see PLACE_LEVELS. */
-HOTTER static void count_buckets(const double *restrict values, index_t count, double low, double scale,
-                                 uint16_t *restrict buckets, index_t *restrict counts)
-{
-    uint32_t tables[4][BUCKETS] = {{0}};
-    index_t i = 0;
-
-    for (; i + BUCKETED_AT_ONCE <= count; i += BUCKETED_AT_ONCE) {
-        buckets_of(values + i, BUCKETED_AT_ONCE, low, scale, buckets + i);
-        for (index_t k = i; k < i + BUCKETED_AT_ONCE; k += 4) {
-            tables[0][buckets[k]]++;
-            tables[1][buckets[k + 1]]++;
-            tables[2][buckets[k + 2]]++;
-            tables[3][buckets[k + 3]]++;
-        }
-    }
-    buckets_of(values + i, count - i, low, scale, buckets + i);
-    for (; i < count; i++)
-        tables[0][buckets[i]]++;
-    for (int b = 0; b < BUCKETS; b++)
-        counts[b] = (index_t)tables[0][b] + tables[1][b] + tables[2][b] + tables[3][b];
-}
-
-/* Buckets that are compared side by side. */
-enum { COMPARED_AT_ONCE = 32 };
-
-/* Whether any of COMPARED_AT_ONCE `buckets` is one of the `wanted`. */
-static INLINE int any_wanted(const uint16_t *restrict buckets, const uint16_t *restrict wanted, index_t wanted_count)
-{
-    uint16_t hit[COMPARED_AT_ONCE] = {0}, any = 0;
-    for (index_t w = 0; w < wanted_count; w++)
-        for (int k = 0; k < COMPARED_AT_ONCE; k++)
-            hit[k] |= buckets[k] == wanted[w];
-    for (int k = 0; k < COMPARED_AT_ONCE; k++)
-        any |= hit[k];
-    return any;
-}
-
-/*
- * Copy the values in the `wanted` buckets to where `fill`, -1 for all other buckets, says, and move that on.
- *
- * Few values are wanted: most are passed over many at a time.
- */
-HOT static void collect(const double *restrict values, const uint16_t *restrict buckets, index_t count,
-                        const uint16_t *restrict wanted, index_t wanted_count, index_t *restrict fill,
-                        double *restrict collected)
-{
-    for (index_t i = 0; i < count; i += COMPARED_AT_ONCE) {
-        const index_t stop = count - i < COMPARED_AT_ONCE ? count : i + COMPARED_AT_ONCE;
-        if (stop - i == COMPARED_AT_ONCE && !any_wanted(buckets + i, wanted, wanted_count))
-            continue;
-        for (index_t k = i; k < stop; k++)
-            if (fill[buckets[k]] >= 0)
-                collected[fill[buckets[k]]++] = values[k];
-    }
-}
-
-/*
- * The values at ascending `ranks` of the ascending order of `values`; those asked for lie between `low` and `high`.
- *
- * One pass counts how many values fall into each of 2048 equal buckets between these bounds, another collects the
- * buckets that hold a rank. The narrower the bounds, the fewer values these hold; no bounds give wrong values.
- */
-int order_statistics(const double *restrict values, index_t count, double low, double high,
-                     const index_t *restrict ranks, index_t rank_count, double *restrict found)
-{
-    const double scale = high > low ? BUCKETS / (high - low) : 0.0;
-    index_t *below = calloc(2 * BUCKETS + 1, sizeof *below), *fill = below + BUCKETS + 1;
-    uint16_t *buckets = malloc(sizeof *buckets * (size_t)(count + rank_count)), *wanted = buckets + count;
-    double *collected = NULL;
-    index_t kept = 0, wanted_count = 0;
-
-    if (!below || !buckets) {
-        free(below), free(buckets);
-        return -1;
-    }
-    count_buckets(values, count, low, scale, buckets, below + 1);
-    for (index_t b = 0; b < BUCKETS; b++)
-        below[b + 1] += below[b];
-    for (index_t b = 0, r = 0; b < BUCKETS; b++) {
-        fill[b] = -1;
-        if (r < rank_count && ranks[r] < below[b + 1]) {
-            fill[b] = kept;
-            wanted[wanted_count++] = (uint16_t)b;
-            kept += below[b + 1] - below[b];
-            while (r < rank_count && ranks[r] < below[b + 1])
-                r++;
-        }
-    }
-    collected = malloc(sizeof *collected * (size_t)(kept + 1));
-    if (!collected) {
-        free(below), free(buckets);
-        return -1;
-    }
-    collect(values, buckets, count, wanted, wanted_count, fill, collected);
-    for (index_t r = 0, b = 0; r < rank_count; r++) {
-        while (ranks[r] >= below[b + 1])
-            b++;
-        const index_t size = below[b + 1] - below[b];
-        found[r] = select_rank(collected + fill[b] - size, size, ranks[r] - below[b]);
-    }
-    free(below), free(buckets), free(collected);
-    return 0;
 }

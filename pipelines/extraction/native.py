@@ -97,11 +97,10 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "grey_levels": (None, (f64, i, f64, i, r, u16)),
         **{f"gather_{name}": (None, (_ArrayOf(getattr(np, name)), i64, i, f64)) for name in VOXEL_TYPES},
         "summary": (None, (f64, i, f64)),
-        "place_levels_u8": (ctypes.c_int, (f64, f64, i, r, i64, i, u8, i64)),
-        "place_levels_u16": (ctypes.c_int, (f64, f64, i, r, i64, i, u16, i64)),
+        "place_levels_u8": (ctypes.c_int, (f64, i, f64, i, r, i64, i, u8, i64, i64, i, f64)),
+        "place_levels_u16": (ctypes.c_int, (f64, i, f64, i, r, i64, i, u16, i64, i64, i, f64)),
         "moments": (None, (f64, i, r, r, r, r, f64)),
         "absolute_within": (r, (f64, i, r, r, r)),
-        "order_statistics": (ctypes.c_int, (f64, i, r, r, i64, i, f64)),
         "zone_representatives": (None, (u16,)),
         "sweep_u8": (ctypes.c_int, (u8, i, i, i, i64, i64, i, i, i64, u32, u32, u8)),
         "sweep_u16": (ctypes.c_int, (u16, i, i, i, i64, i64, i, i, i64, u32, u32, u16)),
@@ -485,15 +484,32 @@ def place_levels(
     width: float,
     runs: NDArray[np.int64],
     frame: NDArray[np.unsignedinteger],
-) -> NDArray[np.int64]:
-    """Write grey levels (see `grey_levels`) to the `runs` in `frame`; how many have each level from 0."""
-    if not 2 <= edges.size < 2 ** (8 * frame.itemsize):
+    ranks: Sequence[int],
+) -> tuple[NDArray[np.int64], list[float]]:
+    """Write grey levels (see `grey_levels`) to the `runs` in `frame`.
+
+    Parameters
+    ----------
+    ranks
+        Ascending places among the ordered values, from 0.
+
+    Returns
+    -------
+    histogram, list
+        How many values have each level from 0; the values at the `ranks`.
+    """
+    # buckets are counted in 16 bits, and there are at least two for each level
+    if not 2 <= edges.size < min(2 ** (8 * frame.itemsize), 2**15):
         raise ValueError("grey levels need at least two edges, and a type that holds them")
+    if ranks and not 0 <= ranks[0] <= ranks[-1] < values.size:
+        raise ValueError("a rank is a place among the values")
     count = _checked_runs(runs, values.size, frame.size, frame.size)
-    voxels = np.zeros(edges.size, dtype=np.int64)
+    voxels, found = np.zeros(edges.size, dtype=np.int64), np.empty(len(ranks))
     place = _library().place_levels_u8 if frame.dtype == np.uint8 else _library().place_levels_u16
-    _enough_memory(place(values, edges, edges.size, width, runs, count, frame, voxels))
-    return voxels[: int(voxels.nonzero()[0][-1]) + 1]
+    asked = np.array(ranks, dtype=np.int64)
+    status = place(values, values.size, edges, edges.size, width, runs, count, frame, voxels, asked, len(ranks), found)
+    _enough_memory(status)
+    return voxels[: int(voxels.nonzero()[0][-1]) + 1], found.tolist()
 
 
 class Moments(NamedTuple):
@@ -519,15 +535,6 @@ def moments(values: NDArray[np.float64], mean: float, shift: float, bounds: tupl
 def absolute_within(values: NDArray[np.float64], centre: float, bounds: tuple[float, float]) -> float:
     """Sum of the distances from `centre` over the values within the `bounds`."""
     return float(_library().absolute_within(values, values.size, centre, *bounds))
-
-
-def order_statistics(values: NDArray[np.float64], bounds: tuple[float, float], ranks: list[int]) -> list[float]:
-    """The values at ascending `ranks` (from 0) of the ascending order of `values`; soonest within narrow `bounds`."""
-    if not ranks or ranks[-1] >= values.size or ranks[0] < 0:
-        raise ValueError("a rank is a place among the values")
-    found = np.empty(len(ranks))
-    _enough_memory(_library().order_statistics(values, values.size, *bounds, np.array(ranks), len(ranks), found))
-    return found.tolist()
 
 
 def level_type(level_count: int, longest: int) -> type[np.uint8] | type[np.uint16]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.extraction import cancellation, native
-from pipelines.extraction.firstorder import firstorder_features
+from pipelines.extraction.firstorder import firstorder_features, quantile_ranks
 from pipelines.extraction.limits import Unsupported
 from pipelines.extraction.region import Region, Workspace
 from pipelines.extraction.settings import ExtractionSettings
@@ -147,10 +147,11 @@ def image_features(
     if edges.size - 1 > _MOST_LEVELS:
         return Unsupported(f"there are more than {_MOST_LEVELS} grey levels")
     frame = workspace.frame(region, native.level_type(edges.size, max(region.shape)))
-    histogram = native.place_levels(values, edges, settings.bin_width_hu, region.runs, frame)
+    ranks = quantile_ranks(values.size)
+    histogram, ordered = native.place_levels(values, edges, settings.bin_width_hu, region.runs, frame, ranks)
     families = {
         "firstorder": firstorder_features(
-            values, summary, histogram, edges, shift=settings.voxel_array_shift_hu, voxel_mm3=voxel_mm3
+            values, summary, histogram, ordered, shift=settings.voxel_array_shift_hu, voxel_mm3=voxel_mm3
         ),
         **_matrix_features(region, workspace, frame, histogram),
     }

@@ -170,19 +170,38 @@ def test_moments_are_sums_over_values_and_over_those_within_bounds() -> None:
         assert distances == pytest.approx(np.abs(inner - centre).sum(), rel=1e-12)
 
 
-@pytest.mark.parametrize("scale", [1.0, 1e-300, 1e-310, 5e-324, 1e308])
+def at_ranks(values: np.ndarray, edges: np.ndarray, width: float, ranks: list[int]) -> list[float]:
+    runs = np.array([[0, 0, values.size]])
+    return native.place_levels(values, edges, width, runs, np.zeros(values.size, np.uint16), ranks)[1]
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-300, 1e-310, 5e-324, 1e300])
 def test_ranks_are_found_in_values_of_any_size(scale: float) -> None:
-    values = np.random.default_rng(3).integers(-150, 150, 5000) * (scale / 100 if scale > 1 else scale)
-    ranks = [0, 500, 2499, 2500, 4500, 4999]
-    found = native.order_statistics(values, (float(values.min()), float(values.max())), ranks)
-    assert found == np.sort(values)[ranks].tolist()
+    values = np.random.default_rng(3).integers(-150, 150, 5000) * scale
+    # one voxel far from all others leaves these in one bucket
+    for outlier in (0.0, 1e4 * max(scale, 1e-9)):
+        values[7] += outlier
+        width = float(values.max() - values.min()) / 2
+        edges = values.min() + width * np.arange(4)
+        ranks = [0, 500, 501, 2499, 2500, 4500, 4999]
+        assert at_ranks(values, edges, width, ranks) == np.sort(values)[ranks].tolist()
 
 
-def test_bounds_of_a_search_change_no_rank() -> None:
+def test_ranks_are_found_whatever_the_levels() -> None:
     values = np.random.default_rng(4).normal(0.0, 1.0, 5000)
-    ranks = [0, 500, 2500, 4999]
-    for bounds in ((-1.5, 1.5), (0.0, 0.0), (5.0, 6.0), (-1e12, -1e11)):
-        assert native.order_statistics(values, bounds, ranks) == np.sort(values)[ranks].tolist()
+    values[:900] = 0.25
+    ranks = [0, 500, 2500, 2800, 4999]
+    wanted = np.sort(values)[ranks].tolist()
+    for width in (0.01, 0.3, 25.0):
+        edges = np.arange(values.min() - width / 3, values.max() + 2 * width, width)
+        uneven = edges + np.random.default_rng(4).uniform(0.0, width / 9, edges.size)
+        assert at_ranks(values, edges, width, ranks) == wanted
+        assert at_ranks(values, np.append(edges[0], uneven[1:]), width, ranks) == wanted
+    for count in (1, 2, 49, 1000):
+        alike = np.full(count, -70.0)
+        assert at_ranks(alike, np.array([-75.0, -50.0]), 25.0, [0, count - 1]) == [-70.0, -70.0]
+    with pytest.raises(ValueError, match="rank"):
+        at_ranks(values, edges, 25.0, [0, 5000])
 
 
 def test_a_value_at_or_beside_an_edge_has_the_level_that_numpy_gives_it() -> None:
@@ -194,7 +213,7 @@ def test_a_value_at_or_beside_an_edge_has_the_level_that_numpy_gives_it() -> Non
         for dtype in (np.uint8, np.uint16):
             frame = np.zeros(near.size, dtype)
             runs = np.array([[0, 0, near.size]])
-            counts = native.place_levels(near, edges, 25.0, runs, frame)
+            counts, _ = native.place_levels(near, edges, 25.0, runs, frame, [])
             assert frame.tolist() == np.digitize(near, edges).tolist()
             assert counts.tolist() == np.bincount(frame).tolist()
 
