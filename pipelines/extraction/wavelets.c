@@ -115,8 +115,9 @@ static INLINE part_t part_of_runs(const int64_t *runs, index_t run_count, index_
         for (; x >= columns; x -= columns)
             y++;
         const index_t end = x + runs[3 * *r + 2];
-        const int one_row = end <= columns;
-        part = both(part, (part_t){y, y + 1 + (one_row ? 0 : (end - 1) / columns), one_row ? x : 0, one_row ? end : columns});
+        /* a run that goes on in later rows takes all columns */
+        part = both(part, end <= columns ? (part_t){y, y + 1, x, end}
+                                         : (part_t){y, y + 1 + (end - 1) / columns, 0, columns});
     }
     return part;
 }
