@@ -179,11 +179,11 @@ static INLINE void OF_TYPE(dependence_cells)(const LEVEL *restrict a, const LEVE
 }
 
 /*
- * Label the voxels of a slice, whose `set` is known, from `known` on; returns how many of them, in `meeting`, have to ask
- * more than one neighbour. `zone_levels` gets the first voxel of each new zone.
+ * Label the voxels of a slice, whose `set` is known, new zones from `known` on; returns how many, in `meeting`, have
+ * to ask more than one neighbour. `zone_levels` gets the first voxel of each new zone.
  *
- * Texture is noise, and what a voxel has to ask cannot be foreseen: no branch for one that begins a zone or at which some
- * meet. Who asks nobody reads its own place in vain.
+ * Texture is noise, and what a voxel has to ask cannot be foreseen: no branch for one that begins a zone or at which
+ * some meet. Who asks nobody reads its own place in vain.
  */
 static INLINE index_t OF_TYPE(label_slice)(const uint16_t *restrict set, index_t rows, index_t stride,
                                            const index_t *restrict first, const index_t *restrict stop,
@@ -191,8 +191,7 @@ static INLINE index_t OF_TYPE(label_slice)(const uint16_t *restrict set, index_t
                                            uint32_t *here, size_t *restrict known, uint32_t *restrict zone_levels,
                                            uint32_t *restrict zone_sizes, uint32_t *restrict meeting)
 {
-    /* an empty list and the least list of one, longer ones being less; compared with registers, not with constants, each
-       count takes an instruction and its carry */
+    /* an empty list, and the least list of one: compared with a register, a count is an instruction with a carry */
     const size_t nobody = representatives[0], one = representatives[1];
     size_t next = *known;
     index_t meetings = 0;
@@ -218,12 +217,13 @@ static INLINE index_t OF_TYPE(label_slice)(const uint16_t *restrict set, index_t
  * representatives  from `zone_representatives`.
  * counts           (levels + 1, DEPENDENCES), zeroed: voxels of level i with j - 1 dependent neighbours, at column j.
  * labels           (2, rows, stride): of this and the previous slice.
- * parent           one more than there are voxels from `first` to `stop`; zone_levels and zone_sizes too, for the zones.
+ * parent           one more than there are voxels from `first` to `stop`; zone_levels and zone_sizes, too.
  *
  * Returns the number of zones, in the order of their first voxels, or -1 without memory. Source: labels in one pass and
  * union-find over them (He et al. 2017, "The connected-component labeling problem"); which neighbours have to be asked
  * comes from a table, as in their decision trees. Nine of ten voxels ask one neighbour at most; those at which zones
- * meet are listed, and the zones joined once the slice has its labels. Voxels outside are zones of level 0 until the end.
+ * meet are listed, and the zones joined once the slice has its labels. Voxels outside are zones of level 0 until the
+ * end.
  */
 HOT index_t OF_TYPE(zones)(const LEVEL *restrict levels, index_t slices, index_t rows, index_t stride,
                            const index_t *restrict first, const index_t *restrict stop,
