@@ -312,22 +312,23 @@ static INLINE void count_buckets(const uint16_t *buckets, index_t count, uint32_
  * Write the grey level of each value to its place in a frame, count the levels, and find the values at ascending
  * `ranks` of the ascending order.
  *
- * runs    as for GATHER.
- * voxels  zeroed, room for all levels.
+ * runs     as for GATHER.
+ * voxels   zeroed, room for all levels.
+ * buckets  working memory: one for each value.
  */
 #define PLACE_LEVELS(NAME, LEVEL)                                                                                    \
     int NAME(const double *restrict values, index_t count, const double *restrict edges, index_t edge_count,         \
              double width, const int64_t *restrict runs, index_t run_count, LEVEL *restrict frame,                   \
-             int64_t *restrict voxels, const index_t *restrict ranks, index_t rank_count, double *restrict found)    \
+             int64_t *restrict voxels, const index_t *restrict ranks, index_t rank_count, double *restrict found,    \
+             uint16_t *restrict buckets)                                                                             \
     {                                                                                                                \
         const scale_t scale = scale_of(edges, edge_count, width, count);                                             \
         const index_t bucket_count = (index_t)scale.cells + edge_count;                                              \
         uint32_t *tables = calloc((size_t)(2 * bucket_count), sizeof *tables);                                       \
-        uint16_t *buckets = malloc(sizeof *buckets * (size_t)count);                                                 \
         index_t r = -1, left = 0;                                                                                    \
         LEVEL *to = frame;                                                                                           \
         int failed = -1;                                                                                             \
-        for (index_t from = 0; tables && buckets && from < count; from += LEVELS_AT_ONCE) {                          \
+        for (index_t from = 0; tables && from < count; from += LEVELS_AT_ONCE) {                                     \
             const index_t some = count - from < LEVELS_AT_ONCE ? count - from : LEVELS_AT_ONCE;                      \
             uint16_t levels[LEVELS_AT_ONCE] = {0};                                                                   \
             LEVEL narrow[LEVELS_AT_ONCE];                                                                            \
@@ -345,7 +346,7 @@ static INLINE void count_buckets(const uint16_t *buckets, index_t count, uint32_
                 to += length, left -= length, k += length;                                                           \
             }                                                                                                        \
         }                                                                                                            \
-        if (tables && buckets) {                                                                                     \
+        if (tables) {                                                                                                \
             for (index_t b = 0; b < bucket_count; b++)                                                               \
                 tables[b] += tables[bucket_count + b];                                                               \
             for (index_t level = 0; level < edge_count; level++)                                                     \
@@ -353,7 +354,7 @@ static INLINE void count_buckets(const uint16_t *buckets, index_t count, uint32_
                     voxels[level] += tables[b];                                                                      \
             failed = ranked(values, buckets, count, tables, bucket_count, ranks, rank_count, found);                 \
         }                                                                                                            \
-        free(tables), free(buckets);                                                                                 \
+        free(tables);                                                                                                \
         return failed;                                                                                               \
     }
 
