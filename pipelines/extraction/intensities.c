@@ -312,22 +312,23 @@ static INLINE void count_buckets(const uint16_t *buckets, index_t count, uint32_
  * Write the grey level of each value to its place in a frame, count the levels, and find the values at ascending
  * `ranks` of the ascending order.
  *
- * runs    as for GATHER.
- * voxels  zeroed, room for all levels.
+ * runs     as for GATHER.
+ * voxels   zeroed, room for all levels.
+ * buckets  working memory: one for each value.
  */
 #define PLACE_LEVELS(NAME, LEVEL)                                                                                    \
     int NAME(const double *restrict values, index_t count, const double *restrict edges, index_t edge_count,         \
              double width, const int64_t *restrict runs, index_t run_count, LEVEL *restrict frame,                   \
-             int64_t *restrict voxels, const index_t *restrict ranks, index_t rank_count, double *restrict found)    \
+             int64_t *restrict voxels, const index_t *restrict ranks, index_t rank_count, double *restrict found,    \
+             uint16_t *restrict buckets)                                                                             \
     {                                                                                                                \
         const scale_t scale = scale_of(edges, edge_count, width, count);                                             \
         const index_t bucket_count = (index_t)scale.cells + edge_count;                                              \
         uint32_t *tables = calloc((size_t)(2 * bucket_count), sizeof *tables);                                       \
-        uint16_t *buckets = malloc(sizeof *buckets * (size_t)count);                                                 \
         index_t r = -1, left = 0;                                                                                    \
         LEVEL *to = frame;                                                                                           \
         int failed = -1;                                                                                             \
-        for (index_t from = 0; tables && buckets && from < count; from += LEVELS_AT_ONCE) {                          \
+        for (index_t from = 0; tables && from < count; from += LEVELS_AT_ONCE) {                                     \
             const index_t some = count - from < LEVELS_AT_ONCE ? count - from : LEVELS_AT_ONCE;                      \
             uint16_t levels[LEVELS_AT_ONCE] = {0};                                                                   \
             LEVEL narrow[LEVELS_AT_ONCE];                                                                            \
@@ -345,7 +346,7 @@ static INLINE void count_buckets(const uint16_t *buckets, index_t count, uint32_
                 to += length, left -= length, k += length;                                                           \
             }                                                                                                        \
         }                                                                                                            \
-        if (tables && buckets) {                                                                                     \
+        if (tables) {                                                                                                \
             for (index_t b = 0; b < bucket_count; b++)                                                               \
                 tables[b] += tables[bucket_count + b];                                                               \
             for (index_t level = 0; level < edge_count; level++)                                                     \
@@ -353,7 +354,7 @@ static INLINE void count_buckets(const uint16_t *buckets, index_t count, uint32_
                     voxels[level] += tables[b];                                                                      \
             failed = ranked(values, buckets, count, tables, bucket_count, ranks, rank_count, found);                 \
         }                                                                                                            \
-        free(tables), free(buckets);                                                                                 \
+        free(tables);                                                                                                \
         return failed;                                                                                               \
     }
 
@@ -392,8 +393,22 @@ static INLINE void load_lanes(const double *values, index_t left, lanes_t *v, bi
 /* Up to so many values NumPy adds up in one go, in eight sums side by side. */
 enum { IN_ONE_GO = 128 };
 
-/* One of two, lane by lane. */
-#define CHOSEN(condition, a, b) ((lanes_t)(((bits_t)(a) & (condition)) | ((bits_t)(b) & ~(condition))))
+/* The lesser and the greater of two, lane by lane; `b` if they are alike: what gcc has one instruction for. */
+static INLINE lanes_t lesser(lanes_t a, lanes_t b)
+{
+    lanes_t found;
+    for (int k = 0; k < LANES; k++)
+        found[k] = a[k] < b[k] ? a[k] : b[k];
+    return found;
+}
+
+static INLINE lanes_t greater(lanes_t a, lanes_t b)
+{
+    lanes_t found;
+    for (int k = 0; k < LANES; k++)
+        found[k] = a[k] > b[k] ? a[k] : b[k];
+    return found;
+}
 
 /* The smallest, the largest and the sum of up to IN_ONE_GO values, at least one. */
 HOT static void summary_of_few(const double *restrict values, index_t count, double *restrict found)
@@ -402,21 +417,20 @@ HOT static void summary_of_few(const double *restrict values, index_t count, dou
     index_t i = 0;
 
     if (count >= 2 * LANES) {
-        lanes_t part[2], least, most;
-        memcpy(part, values, sizeof part);
-        least = CHOSEN(part[0] < part[1], part[0], part[1]);
-        most = CHOSEN(part[0] > part[1], part[0], part[1]);
+        lanes_t v, w, first, second, least, most;
+        memcpy(&first, values, sizeof first);
+        memcpy(&second, values + LANES, sizeof second);
+        least = lesser(first, second);
+        most = greater(first, second);
         for (i = 2 * LANES; i + 2 * LANES <= count; i += 2 * LANES) {
-            lanes_t v, w;
             memcpy(&v, values + i, sizeof v);
             memcpy(&w, values + i + LANES, sizeof w);
-            part[0] += v;
-            part[1] += w;
-            const lanes_t less = CHOSEN(v < w, v, w), more = CHOSEN(v > w, v, w);
-            least = CHOSEN(less < least, less, least);
-            most = CHOSEN(more > most, more, most);
+            first += v;
+            second += w;
+            least = lesser(lesser(v, w), least);
+            most = greater(greater(v, w), most);
         }
-        sum = ADDED_UP(part[0]) + ADDED_UP(part[1]);
+        sum = ADDED_UP(first) + ADDED_UP(second);
         for (int k = 0; k < LANES; k++) {
             low = least[k] < low ? least[k] : low;
             high = most[k] > high ? most[k] : high;

@@ -97,8 +97,8 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "grey_levels": (None, (f64, i, f64, i, r, u16)),
         **{f"gather_{name}": (None, (_ArrayOf(getattr(np, name)), i64, i, f64)) for name in VOXEL_TYPES},
         "summary": (None, (f64, i, f64)),
-        "place_levels_u8": (ctypes.c_int, (f64, i, f64, i, r, i64, i, u8, i64, i64, i, f64)),
-        "place_levels_u16": (ctypes.c_int, (f64, i, f64, i, r, i64, i, u16, i64, i64, i, f64)),
+        "place_levels_u8": (ctypes.c_int, (f64, i, f64, i, r, i64, i, u8, i64, i64, i, f64, u16)),
+        "place_levels_u16": (ctypes.c_int, (f64, i, f64, i, r, i64, i, u16, i64, i64, i, f64, u16)),
         "moments": (None, (f64, i, r, r, r, r, f64)),
         "absolute_within": (r, (f64, i, r, r, r)),
         "zone_representatives": (None, (u16,)),
@@ -485,6 +485,7 @@ def place_levels(
     runs: NDArray[np.int64],
     frame: NDArray[np.unsignedinteger],
     ranks: Sequence[int],
+    spare: NDArray[np.uint16],
 ) -> tuple[NDArray[np.int64], list[float]]:
     """Write grey levels (see `grey_levels`) to the `runs` in `frame`.
 
@@ -492,6 +493,8 @@ def place_levels(
     ----------
     ranks
         Ascending places among the ordered values, from 0.
+    spare
+        Working memory: one number for each value.
 
     Returns
     -------
@@ -501,13 +504,17 @@ def place_levels(
     # buckets are counted in 16 bits, and there are at least two for each level
     if not 2 <= edges.size < min(2 ** (8 * frame.itemsize), 2**15):
         raise ValueError("grey levels need at least two edges, and a type that holds them")
+    if spare.size < values.size:
+        raise ValueError("every value needs a bucket")
     if ranks and not 0 <= ranks[0] <= ranks[-1] < values.size:
         raise ValueError("a rank is a place among the values")
     count = _checked_runs(runs, values.size, frame.size, frame.size)
     voxels, found = np.zeros(edges.size, dtype=np.int64), np.empty(len(ranks))
     place = _library().place_levels_u8 if frame.dtype == np.uint8 else _library().place_levels_u16
     asked = np.array(ranks, dtype=np.int64)
-    status = place(values, values.size, edges, edges.size, width, runs, count, frame, voxels, asked, len(ranks), found)
+    status = place(
+        values, values.size, edges, edges.size, width, runs, count, frame, voxels, asked, len(ranks), found, spare
+    )
     _enough_memory(status)
     return voxels[: int(voxels.nonzero()[0][-1]) + 1], found.tolist()
 

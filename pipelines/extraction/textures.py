@@ -148,7 +148,9 @@ def image_features(
         return Unsupported(f"there are more than {_MOST_LEVELS} grey levels")
     frame = workspace.frame(region, native.level_type(edges.size, max(region.shape)))
     ranks = quantile_ranks(values.size)
-    histogram, ordered = native.place_levels(values, edges, settings.bin_width_hu, region.runs, frame, ranks)
+    # the zones are looked for later
+    spare = workspace.zones[0].view(np.uint16)
+    histogram, ordered = native.place_levels(values, edges, settings.bin_width_hu, region.runs, frame, ranks, spare)
     families = {
         "firstorder": firstorder_features(
             values, summary, histogram, ordered, shift=settings.voxel_array_shift_hu, voxel_mm3=voxel_mm3

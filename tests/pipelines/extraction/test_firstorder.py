@@ -17,9 +17,8 @@ def test_quantiles_equal_numpy_to_the_last_bit(count: int, kind: str) -> None:
     }[kind]
     edges, runs = np.array([values.min(), values.max() + 1.0]), np.array([[0, 0, count]])
     width = float(edges[1] - edges[0])
-    histogram, ordered = native.place_levels(
-        values, edges, width, runs, np.zeros(count, np.uint8), quantile_ranks(count)
-    )
+    frame, spare = np.zeros(count, np.uint8), np.empty(count, np.uint16)
+    histogram, ordered = native.place_levels(values, edges, width, runs, frame, quantile_ranks(count), spare)
     found = firstorder_features(values, native.summary(values), histogram, ordered, shift=0.0, voxel_mm3=1.0)
     assert found["10Percentile"] == np.percentile(values, 10)
     assert found["90Percentile"] == np.percentile(values, 90)

@@ -171,8 +171,8 @@ def test_moments_are_sums_over_values_and_over_those_within_bounds() -> None:
 
 
 def at_ranks(values: np.ndarray, edges: np.ndarray, width: float, ranks: list[int]) -> list[float]:
-    runs = np.array([[0, 0, values.size]])
-    return native.place_levels(values, edges, width, runs, np.zeros(values.size, np.uint16), ranks)[1]
+    runs, spare = np.array([[0, 0, values.size]]), np.empty(values.size, np.uint16)
+    return native.place_levels(values, edges, width, runs, np.zeros(values.size, np.uint16), ranks, spare)[1]
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-300, 1e-310, 5e-324, 1e300])
@@ -213,7 +213,7 @@ def test_a_value_at_or_beside_an_edge_has_the_level_that_numpy_gives_it() -> Non
         for dtype in (np.uint8, np.uint16):
             frame = np.zeros(near.size, dtype)
             runs = np.array([[0, 0, near.size]])
-            counts, _ = native.place_levels(near, edges, 25.0, runs, frame, [])
+            counts, _ = native.place_levels(near, edges, 25.0, runs, frame, [], np.empty(near.size, np.uint16))
             assert frame.tolist() == np.digitize(near, edges).tolist()
             assert counts.tolist() == np.bincount(frame).tolist()
 
