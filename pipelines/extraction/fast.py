@@ -167,7 +167,7 @@ def _laplacian(
     region: Region,
     workspace: Workspace,
 ) -> Iterator[ImageValues]:
-    filtered = laplacian(image, spacing_mm, sigma_mm, region.box, region.reach)
+    filtered = laplacian(image, spacing_mm, sigma_mm, region.box, region.reach, workspace.numbers)
     native.gather(filtered, region.runs, workspace.values)
     yield ImageValues(f"log-sigma-{str(sigma_mm).replace('.', '-')}-mm-3D", workspace.values, filtered.dtype)
 

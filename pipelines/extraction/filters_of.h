@@ -15,6 +15,8 @@ typedef float OF_TARGET(single_t);
 #define TO(type, v) ((type)(v))
 #define LANE(v, x) (v)
 #endif
+/* vectors of lines that are filtered side by side, at most: what they need fits into 32 large registers */
+#define MOST (VECTOR == 8 ? 3 : 4)
 #define vector_t OF_TARGET(vector_t)
 #define single_t OF_TARGET(single_t)
 
@@ -34,6 +36,7 @@ typedef float OF_TARGET(single_t);
 #undef OF_TYPE
 #undef TURN_MATRIX
 
+#undef MOST
 #undef TO
 #undef LANE
 #undef vector_t

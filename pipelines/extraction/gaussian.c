@@ -7,12 +7,6 @@
 /* Room for the lines that are filtered side by side. */
 enum { LINES = 32 };
 
-/* Vectors of lines that are filtered side by side, at most. */
-#ifndef MOST_V
-#define MOST_V 3
-#endif
-enum { MOST = MOST_V };
-
 /* Columns of a volume that are filtered together where none is wanted alone. */
 enum { EIGHT = 8 };
 

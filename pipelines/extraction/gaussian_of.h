@@ -90,7 +90,7 @@ static INLINE void OF_TYPE(filter_lines)(const REAL *restrict in, index_t step, 
         sum += part;                                                                                                 \
         single_t result = TO(single_t, sum);                                                                         \
         if (how != PLAIN) {                                                                                          \
-            single_t there = result - result;                                                                        \
+            single_t there;                                                                                          \
             memset(&there, 0, sizeof there);                                                                         \
             if (how == ADDED)                                                                                        \
                 memcpy(&there, to, sizeof there);                                                                    \

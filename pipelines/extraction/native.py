@@ -334,12 +334,22 @@ class Turned:
         return slices, rows, columns
 
 
+Room = Callable[[int], NDArray[np.float32]]
+"""Gives memory for so many numbers, whatever lies in it."""
+
+
+def fresh(count: int) -> NDArray[np.float32]:
+    """Memory of its own."""
+    return memory.empty(count, np.float32)
+
+
 def laplacian(
     image: Turned,
     box: Box,
     reach: NDArray[np.int64],
     coefficients: NDArray[np.float64],
     factors: NDArray[np.float64],
+    room: Room,
 ) -> NDArray[np.float32]:
     """The Laplacian of Gaussian of `image` within `box`.
 
@@ -352,6 +362,8 @@ def laplacian(
         Shape (3, 2, 20): for slices, rows and columns those of the Gaussian and of its second derivative.
     factors
         Of the second derivative along slices, rows and columns.
+    room
+        Gives the memory of the result and of what leads to it.
     """
     within = all(0 <= first < stop <= size for (first, stop), size in zip(box, image.shape, strict=True))
     if not within or min(image.shape) < 4 or coefficients.shape != (3, 2, 20) or factors.shape != (3,):
@@ -361,8 +373,9 @@ def laplacian(
     high, wide, broad = z1 - z0, y1 - y0, x1 - x0
     if reach.shape != (wide + high, 2) or reach.min() < 0 or reach.max() > broad or (reach[:, 0] > reach[:, 1]).any():
         raise ValueError("the reach of a Laplacian lies within its box")
-    filtered = memory.empty((high, wide, broad), np.float32)
-    between = memory.empty(max(slices * wide * broad, wide * columns * slices, high * columns * rows), np.float32)
+    size = high * wide * broad
+    numbers = room(size + max(slices * wide * broad, wide * columns * slices, high * columns * rows))
+    filtered, between = numbers[:size].reshape(high, wide, broad), numbers[size:]
     run = _of_type(image.rows_last, _library().laplacian_f32, _library().laplacian_f64)
     places = np.array(box, dtype=np.int64)
     _enough_memory(
