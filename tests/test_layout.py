@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.tools import FROM_THE_PACKAGE_INDEX
+
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted([*(ROOT / "node").rglob("*.py"), *(ROOT / "pipelines").rglob("*.py")])
 
@@ -72,6 +74,23 @@ def test_no_file_names_where_packages_come_from_or_where_it_was_written() -> Non
     assert found == []
     for lock in ROOT.glob("*.lock"):
         assert "://" not in lock.read_text("utf-8"), lock
+
+
+def test_ci_installs_every_package_that_a_test_asks_for() -> None:
+    """A machine that has one of them by chance hides that it is not in the list."""
+    listed = re.search(r"packages=\((.*?)\n\)", (ROOT / ".ci" / "run").read_text(), re.DOTALL)
+    assert listed is not None
+    installed = set(re.sub(r"#.*", "", listed[1]).split())
+    named = re.compile(r"\btool\([^()]+, \"([a-z0-9-]+)\"\)|\(package ([a-z0-9-]+)\)")
+    asked = {
+        package
+        for path in (ROOT / "tests").rglob("*.py")
+        for match in named.finditer(path.read_text())
+        for package in match.groups()
+        if package is not None
+    }
+    assert {"dcmtk", "r-cran-glmnet"} <= asked
+    assert asked - FROM_THE_PACKAGE_INDEX - {"python3"} - installed == set()
 
 
 def test_pickle_is_used_nowhere() -> None:

@@ -159,7 +159,7 @@ def orthanc(
     """
     plugin = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
     if dicomweb and not plugin.exists():
-        pytest.skip("orthanc-dicomweb is not installed")
+        pytest.skip("Orthanc's DICOMweb (package orthanc-dicomweb) is not installed")
     program = tool("Orthanc", "orthanc")
     folder.mkdir(parents=True, exist_ok=True)
     peer = Orthanc("ORTHANC", dicom_port or free_port(), free_port())

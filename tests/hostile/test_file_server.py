@@ -43,7 +43,7 @@ class FileServer:
         self._process = subprocess.Popen(command, start_new_session=True)
         wait_for("the file server", lambda: self.mount.is_mount() or self._process.poll() is not None)
         if not self.mount.is_mount():
-            pytest.skip("python3-fusepy is not installed, or nothing can be mounted here")
+            pytest.skip("fusepy (package python3-fusepy) is not installed, or nothing can be mounted here")
 
     def feel(self, error: str) -> None:
         """Fail with `error`, such as EIO or, in one operation only, `EIO fsync`; well again with an empty one."""

@@ -42,7 +42,7 @@ def dcentvfy_errors(paths: list[Path]) -> list[str]:
 def pixelmed_errors(path: Path) -> list[str]:
     """What PixelMed's DicomSRValidator finds wrong in the content tree, against its templates."""
     if not _PIXELMED.exists():
-        pytest.skip("pixelmed-apps is not installed")
+        pytest.skip("PixelMed (package pixelmed-apps) is not installed")
     classpath = ":".join(str(jar) for jar in sorted(_PIXELMED.parent.glob("*.jar")))
     finished = run("java", *_JAVA_FLAGS, "-cp", classpath, "com.pixelmed.validate.DicomSRValidator", path)
     assert "Root Template Validation Complete" in finished.stdout + finished.stderr

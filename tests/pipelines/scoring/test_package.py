@@ -133,7 +133,7 @@ def test_the_signature_is_one_that_openssl_verifies(tmp_path: Path) -> None:
             cwd=tmp_path, capture_output=True, text=True, check=False,
         )  # fmt: skip
     except FileNotFoundError:
-        pytest.skip("openssl is not installed")
+        pytest.skip("OpenSSL (package openssl) is not installed")
     assert "Signature Verified Successfully" in done.stdout, done.stderr
 
 

@@ -79,8 +79,7 @@ def test_the_text_of_the_page_says_what_was_found(findings: Findings, tmp_path: 
     document, _ = pages(findings, language)
     path = tmp_path / "page.pdf"
     path.write_bytes(pdf_of(document))
-    tool("pdftotext", "poppler-utils")
-    text = solid(run("pdftotext", "-layout", path, "-").stdout)
+    text = solid(run(tool("pdftotext", "poppler-utils"), "-layout", path, "-").stdout)
     words = WORDS[language]
     assert isinstance(findings.score, Score)
     for wanted in (
@@ -247,7 +246,7 @@ def test_dcmtk_takes_out_the_pdf_and_the_picture(
     done = subprocess.run([tool("dcm2pdf", "dcmtk"), folder / "page-pdf.dcm", out], check=False)
     assert done.returncode == 0
     assert out.read_bytes()[: len(pdf_of(objects["page-pdf"]))] == pdf_of(objects["page-pdf"])
-    assert run("pdfinfo", out).stdout.count("595") == 1
+    assert run(tool("pdfinfo", "poppler-utils"), out).stdout.count("595") == 1
     picture = tmp_path / "page.ppm"
     done = subprocess.run([tool("dcm2pnm", "dcmtk"), "+op", folder / "page-image.dcm", picture], check=False)
     assert done.returncode == 0
