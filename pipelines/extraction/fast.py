@@ -146,7 +146,7 @@ def _images(resampled: Resampled, box: Box, settings: ExtractionSettings) -> Ite
     """Makers of the images of a lesion within `box`, some of which share their beginnings."""
     image, spacing = resampled.image, resampled.spacing_mm
     yield partial(_original, image)
-    turned = Turned.of(_real(image)) if settings.log_sigmas_mm else None
+    turned = Turned.of(image) if settings.log_sigmas_mm else None
     for sigma in settings.log_sigmas_mm:
         if turned is not None and laplacian_exists(image.shape, spacing, sigma):
             yield partial(_laplacian, turned, spacing, sigma)

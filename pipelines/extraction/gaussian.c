@@ -13,9 +13,6 @@ enum { EIGHT = 8 };
 /* Bytes that come from memory together. */
 enum { CACHE_LINE = 64 };
 
-/* Slices that go through two passes together. */
-enum { SLICES_AT_ONCE = 8 };
-
 /* The twenty coefficients of one recursive Gaussian, in the order in which they come from Python. */
 typedef struct {
     double n[4];  /* causal, on the data */
@@ -33,10 +30,10 @@ typedef struct {
     index_t outer, count, inner, step, first, stop;
 } lines_t;
 
-/* What becomes of a result: it is stored, `factor` times as much is, or that is added to what is there. */
-typedef enum { PLAIN, SCALED, ADDED } how_t;
+/* What becomes of a result: it is stored, `factor` times as much is, that is added to what is there, or it is turned. */
+typedef enum { PLAIN, SCALED, ADDED, TURNED } how_t;
 
-/* Where the results go: number i of line x of block o to out[o * outer + i * apart + x]. */
+/* Where the results go: number i of line x of block o to out[o * outer + i * apart + x], turned to i + x * apart. */
 typedef struct {
     float *out;
     index_t outer, apart;

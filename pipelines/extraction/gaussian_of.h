@@ -180,7 +180,7 @@ TARGET FILTER(OF_TYPE(filter), REAL)
             const index_t x = left < width && l->inner >= width && store->how != ADDED ? l->inner - width : next;
             const index_t used = lesser(l->inner - x, width);
             const REAL *from = in + o * block + x * (along ? l->count : 1);
-            float *to = store->out + o * store->outer + x;
+            float *to = store->out + o * store->outer + x * (store->how == TURNED ? store->apart : 1);
             index_t step = l->step;
             if (along || used < width) {
                 if (along)
@@ -191,7 +191,10 @@ TARGET FILTER(OF_TYPE(filter), REAL)
                 from = tile;
                 step = LINES;
             }
-            if (used < width) {
+            if (store->how == TURNED) {
+                OF_TYPE(filter_tile)(from, step, l, g, scratch->causal, scratch->result, LINES, PLAIN, 1.0, many);
+                turn_matrix_f32(scratch->result, l->stop - l->first, LINES, used, to, store->apart);
+            } else if (used < width) {
                 OF_TYPE(filter_tile)(from, step, l, g, scratch->causal, scratch->result, LINES, PLAIN, 1.0, many);
                 store_tile(scratch->result, l->stop - l->first, used, to, store);
             } else if (store->how == ADDED)

@@ -2,8 +2,7 @@
  * Filters of volumes for one type of image. Included by gaussian.c for each REAL; functions are named OF_TYPE(name).
  *
  * Lines are filtered side by side, for which those beside them must lie side by side in memory. So an image is turned
- * once, for all its filters, and each chain of passes begins where only its last or last but one pass is along what lies
- * side by side.
+ * once, for all its filters, and each chain of passes begins with the image that makes most of them so.
  */
 
 /*
@@ -36,72 +35,71 @@ int OF_TYPE(smoothed)(const REAL *in, index_t slices, index_t rows, index_t colu
  *
  *   sum over the axes of factor(axis) * (second derivative along it, then the Gaussian along the two others)
  *
+ * volume, type  the image, of one of the types that `load` takes.
  * rows_last     the image as (slices, columns, rows).
- * slices_last   the image as (rows, columns, slices).
  * coefficients  (3, 2, 20): for slices, rows and columns those of the Gaussian and of its second derivative.
  * factors       of the second derivative along slices, rows and columns.
  * reach         (box's rows + box's slices, 2): first and stop along columns, within the box, of what is wanted in each
  *                 row and in each slice of it.
- * between       working memory for volumes that are as long as the box along rows and columns, along rows, or along
- *                 slices, one after the other.
+ * between       working memory for two volumes that are as long as the box along rows and columns, or for one that is
+ *                 so along slices.
  * out           as large as the box; anything where it is not wanted.
  *
  * Columns come before rows before slices, both in the sum and among the Gaussians, each stored in single precision.
  * Passes within a part of a volume follow each other there, so that what one writes is still in the cache for the next.
  * Source: itk::LaplacianRecursiveGaussianImageFilter::GenerateData.
  */
-int OF_TYPE(laplacian)(const REAL *rows_last, const REAL *slices_last, index_t slices, index_t rows, index_t columns,
-                       const index_t *box, const index_t *reach, const double *coefficients, const double *factors,
-                       float *between, float *out)
+int OF_TYPE(laplacian)(const void *volume, int type, const REAL *rows_last, index_t slices, index_t rows,
+                       index_t columns, const index_t *box, const index_t *reach, const double *coefficients,
+                       const double *factors, float *between, float *out)
 {
     const index_t z0 = box[0], z1 = box[1], y0 = box[2], y1 = box[3], x0 = box[4], x1 = box[5];
     const index_t high = z1 - z0, wide = y1 - y0, broad = x1 - x0, plane = wide * broad;
     const scratch_t scratch = scratch_for(greatest(slices, rows, columns), sizeof *rows_last);
-    float *part = malloc(sizeof *part * (size_t)(broad * greatest(SLICES_AT_ONCE * rows, slices, 0)));
+    float *const by_columns = between, *const by_rows = between + slices * plane;
+    float *part = malloc(sizeof *part * (size_t)(columns * rows));
+    REAL *slice = malloc(sizeof *slice * (size_t)(columns * rows));
     gaussian_t g[3][2];
 
-    if (!scratch.memory || !part) {
-        free(scratch.memory), free(part);
+    if (!scratch.memory || !part || !slice) {
+        free(scratch.memory), free(part), free(slice);
         return -1;
     }
     memcpy(g, coefficients, sizeof g);
-    /* along columns, rows, slices */
-    for (index_t z = 0; z < slices; z += SLICES_AT_ONCE) {
-        const index_t some = lesser(slices - z, SLICES_AT_ONCE);
-        OF_TYPE(filter)(rows_last + z * columns * rows, &(lines_t){some, columns, rows, rows, x0, x1}, &g[2][1],
-                               &scratch, &(store_t){part, broad * rows, rows, PLAIN, 1.0});
-        filter_f32(part, &(lines_t){some, rows, broad, 1, y0, y1}, &g[1][0], &scratch,
-                     &(store_t){between + z * plane, plane, broad, PLAIN, 1.0});
+    for (index_t z = 0; z < slices; z++) {
+        /* along columns, rows */
+        OF_TYPE(filter)(rows_last + z * columns * rows, &(lines_t){1, columns, rows, rows, x0, x1}, &g[2][1],
+                        &scratch, &(store_t){part, 0, rows, PLAIN, 1.0});
+        filter_f32(part, &(lines_t){1, rows, broad, 1, y0, y1}, &g[1][0], &scratch,
+                   &(store_t){by_columns + z * plane, 0, broad, PLAIN, 1.0});
+        /* along rows, columns */
+        OF_TYPE(load)(volume, type, z * rows * columns, rows * columns, slice);
+        OF_TYPE(filter)(slice, &(lines_t){1, rows, columns, columns, y0, y1}, &g[1][1], &scratch,
+                        &(store_t){part, 0, columns, PLAIN, 1.0});
+        filter_f32(part, &(lines_t){1, columns, wide, 1, x0, x1}, &g[2][0], &scratch,
+                   &(store_t){by_rows + z * plane, 0, broad, TURNED, 1.0});
     }
+    /* both along slices */
     for (index_t y = 0; y < wide; y++) {
         index_t from = reach[2 * y], to = reach[2 * y + 1];
         in_eights(&from, &to, broad);
         const index_t at = y * broad + from;
-        filter_f32(between + at, &(lines_t){1, slices, to - from, plane, z0, z1}, &g[0][0], &scratch,
-                          &(store_t){out + at, 0, plane, SCALED, factors[2]});
-    }
-    /* along rows, columns, slices */
-    OF_TYPE(filter)(slices_last, &(lines_t){1, rows, columns * slices, columns * slices, y0, y1}, &g[1][1],
-                           &scratch, &(store_t){between, 0, columns * slices, PLAIN, 1.0});
-    for (index_t y = 0; y < wide; y++) {
-        index_t from = reach[2 * y], to = reach[2 * y + 1];
-        in_eights(&from, &to, broad);
-        filter_f32(between + y * columns * slices, &(lines_t){1, columns, slices, slices, x0 + from, x0 + to},
-                          &g[2][0], &scratch, &(store_t){part, 0, slices, PLAIN, 1.0});
-        filter_f32(part, &(lines_t){1, slices, to - from, 1, z0, z1}, &g[0][0], &scratch,
-                     &(store_t){out + y * broad + from, 0, plane, ADDED, factors[1]});
+        filter_f32(by_columns + at, &(lines_t){1, slices, to - from, plane, z0, z1}, &g[0][0], &scratch,
+                   &(store_t){out + at, 0, plane, SCALED, factors[2]});
+        filter_f32(by_rows + at, &(lines_t){1, slices, to - from, plane, z0, z1}, &g[0][0], &scratch,
+                   &(store_t){out + at, 0, plane, ADDED, factors[1]});
     }
     /* along slices, columns, rows */
     OF_TYPE(filter)(rows_last, &(lines_t){1, slices, columns * rows, columns * rows, z0, z1}, &g[0][1], &scratch,
-                           &(store_t){between, 0, columns * rows, PLAIN, 1.0});
+                    &(store_t){between, 0, columns * rows, PLAIN, 1.0});
     for (index_t z = 0; z < high; z++) {
         index_t from = reach[2 * (wide + z)], to = reach[2 * (wide + z) + 1];
         in_eights(&from, &to, broad);
-        filter_f32(between + z * columns * rows, &(lines_t){1, columns, rows, rows, x0 + from, x0 + to},
-                          &g[2][0], &scratch, &(store_t){part, 0, rows, PLAIN, 1.0});
+        filter_f32(between + z * columns * rows, &(lines_t){1, columns, rows, rows, x0 + from, x0 + to}, &g[2][0],
+                   &scratch, &(store_t){part, 0, rows, PLAIN, 1.0});
         filter_f32(part, &(lines_t){1, rows, to - from, 1, y0, y1}, &g[1][0], &scratch,
-                     &(store_t){out + z * plane + from, 0, broad, ADDED, factors[0]});
+                   &(store_t){out + z * plane + from, 0, broad, ADDED, factors[0]});
     }
-    free(scratch.memory), free(part);
+    free(scratch.memory), free(part), free(slice);
     return 0;
 }

@@ -84,12 +84,12 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
             i,
             (_RowsOf(), i64, i, i, i, i64, f64, i, f64, i, f64, i, u8, r, f64, _ArrayOf(None)),
         ),
-        "turn_f32": (None, (f32, i, i, i, i, i, f32)),
-        "turn_f64": (None, (f64, i, i, i, i, i, f64)),
+        "turn_f32": (None, (_ArrayOf(None), ctypes.c_int, i, i, i, f32)),
+        "turn_f64": (None, (_ArrayOf(None), ctypes.c_int, i, i, i, f64)),
         "smoothed_f32": (ctypes.c_int, (f32, i, i, i, f64, f32, f32)),
         "smoothed_f64": (ctypes.c_int, (f64, i, i, i, f64, f32, f32)),
-        "laplacian_f32": (ctypes.c_int, (f32, f32, i, i, i, i64, i64, f64, f64, f32, f32)),
-        "laplacian_f64": (ctypes.c_int, (f64, f64, i, i, i, i64, i64, f64, f64, f32, f32)),
+        "laplacian_f32": (ctypes.c_int, (_ArrayOf(None), ctypes.c_int, f32, i, i, i, i64, i64, f64, f64, f32, f32)),
+        "laplacian_f64": (ctypes.c_int, (_ArrayOf(None), ctypes.c_int, f64, i, i, i, i64, i64, f64, f64, f32, f32)),
         "wavelet_band_f32": (None, (f32, i, i, i, f32, ctypes.c_int, f32)),
         "wavelet_band_f64": (None, (f64, i, i, i, f64, ctypes.c_int, f64)),
         "wavelet_values_f32": (None, (_RowsOf(), i64, i, i, i, f32, i32, i64, i, f32, f64, f64)),
@@ -301,37 +301,32 @@ def smoothed(image: NDArray[np.floating], coefficients: NDArray[np.float64]) -> 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Turned:
-    """A volume (slices, rows, columns) of float32 or float64 as its Laplacians want it in memory.
+    """A volume (slices, rows, columns) of one of `VOXEL_TYPES` as its Laplacians want it in memory.
 
     Attributes
     ----------
+    image
+        As it is.
     rows_last
-        Shape (slices, columns, rows).
-    slices_last
-        Shape (rows, columns, slices).
+        Shape (slices, columns, rows), in the single precision that the filters read, or in double precision where that
+        holds more.
     """
 
+    image: NDArray[np.generic]
     rows_last: NDArray[np.floating]
-    slices_last: NDArray[np.floating]
 
     @classmethod
-    def of(cls, image: NDArray[np.floating]) -> Self:
-        """A float32 or float64 `image`, turned."""
+    def of(cls, image: NDArray[np.generic]) -> Self:
+        """An image, turned."""
         if image.ndim != 3:
             raise ValueError("only a volume can be turned")
-        slices, rows, columns = image.shape
-        rows_last = memory.empty((slices, columns, rows), image.dtype)
-        slices_last = memory.empty((rows, columns, slices), image.dtype)
-        run = _of_type(image, _library().turn_f32, _library().turn_f64)
-        run(image, slices, rows * columns, rows, columns, columns, rows_last)
-        run(image, rows, columns, slices, rows * columns, columns, slices_last)
-        return cls(rows_last, slices_last)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Slices, rows and columns."""
-        rows, columns, slices = self.slices_last.shape
-        return slices, rows, columns
+        source = np.ascontiguousarray(image)
+        slices, rows, columns = source.shape
+        double = source.dtype.name in ("int32", "float64")
+        rows_last = memory.empty((slices, columns, rows), np.float64 if double else np.float32)
+        run = _of_type(rows_last, _library().turn_f32, _library().turn_f64)
+        run(source, VOXEL_TYPES.index(source.dtype.name), *source.shape, rows_last)
+        return cls(source, rows_last)
 
 
 Room = Callable[[int], NDArray[np.float32]]
@@ -365,21 +360,22 @@ def laplacian(
     room
         Gives the memory of the result and of what leads to it.
     """
-    within = all(0 <= first < stop <= size for (first, stop), size in zip(box, image.shape, strict=True))
-    if not within or min(image.shape) < 4 or coefficients.shape != (3, 2, 20) or factors.shape != (3,):
+    shape = image.image.shape
+    within = all(0 <= first < stop <= size for (first, stop), size in zip(box, shape, strict=True))
+    if not within or min(shape) < 4 or coefficients.shape != (3, 2, 20) or factors.shape != (3,):
         raise ValueError("a Laplacian needs a volume of four voxels a side, a box within it, and coefficients")
     (z0, z1), (y0, y1), (x0, x1) = box
-    slices, rows, columns = image.shape
+    slices, rows, columns = shape
     high, wide, broad = z1 - z0, y1 - y0, x1 - x0
     if reach.shape != (wide + high, 2) or reach.min() < 0 or reach.max() > broad or (reach[:, 0] > reach[:, 1]).any():
         raise ValueError("the reach of a Laplacian lies within its box")
     size = high * wide * broad
-    numbers = room(size + max(slices * wide * broad, wide * columns * slices, high * columns * rows))
+    numbers = room(size + max(2 * slices * wide * broad, high * columns * rows))
     filtered, between = numbers[:size].reshape(high, wide, broad), numbers[size:]
     run = _of_type(image.rows_last, _library().laplacian_f32, _library().laplacian_f64)
-    places = np.array(box, dtype=np.int64)
+    kind, places = VOXEL_TYPES.index(image.image.dtype.name), np.array(box, dtype=np.int64)
     _enough_memory(
-        run(image.rows_last, image.slices_last, *image.shape, places, reach, coefficients, factors, between, filtered)
+        run(image.image, kind, image.rows_last, *shape, places, reach, coefficients, factors, between, filtered)
     )
     return filtered
 

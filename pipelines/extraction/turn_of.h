@@ -21,10 +21,39 @@ static INLINE void OF_TYPE(turn_matrix)(const REAL *restrict in, index_t rows, i
     }
 }
 
-/* Write a volume (outer, rows, columns) as (outer, columns, rows); its rows are `step` apart, its blocks `next`. */
-HOT void OF_TYPE(turn)(const REAL *restrict in, index_t outer, index_t next, index_t rows, index_t step,
-                       index_t columns, REAL *restrict out)
+/* `count` voxels of a volume from number `at` on, as REAL, which holds what its type holds. */
+static INLINE void OF_TYPE(load)(const void *volume, int type, index_t at, index_t count, REAL *restrict to)
 {
-    for (index_t o = 0; o < outer; o++)
-        OF_TYPE(turn_matrix)(in + o * next, rows, step, columns, out + o * rows * columns, rows);
+    switch (type) {
+    case INT16:
+        for (index_t i = 0; i < count; i++)
+            to[i] = ((const int16_t *)volume)[at + i];
+        break;
+    case UINT16:
+        for (index_t i = 0; i < count; i++)
+            to[i] = ((const uint16_t *)volume)[at + i];
+        break;
+    case INT32:
+        for (index_t i = 0; i < count; i++)
+            to[i] = (REAL)((const int32_t *)volume)[at + i];
+        break;
+    default:
+        memcpy(to, (const REAL *)volume + at, sizeof *to * (size_t)count);
+    }
+}
+
+/* Write a volume (slices, rows, columns) of any type that `load` takes as (slices, columns, rows). */
+HOT void OF_TYPE(turn)(const void *volume, int type, index_t slices, index_t rows, index_t columns,
+                       REAL *restrict out)
+{
+    enum { LONG = 256 };
+    REAL some[4 * LONG];
+    for (index_t z = 0; z < slices; z++)
+        for (index_t y = 0; y < rows; y += 4)
+            for (index_t x = 0; x < columns; x += LONG) {
+                const index_t count = lesser(columns - x, LONG), used = lesser(rows - y, 4);
+                for (index_t k = 0; k < used; k++)
+                    OF_TYPE(load)(volume, type, (z * rows + y + k) * columns + x, count, some + k * LONG);
+                OF_TYPE(turn_matrix)(some, used, LONG, count, out + (z * columns + x) * rows + y, rows);
+            }
 }
