@@ -12,7 +12,8 @@
  *   anticausal(i) = sum_k m(k) in(i+1+k) - sum_k d(k) anticausal(i+1+k), borders continued with the border value
  *
  * Each result waits for the one before: what both need stays in registers, and two vectors or more take turns. The lines
- * behind these are fetched meanwhile: samples of a line may lie pages apart, and nothing else foretells them.
+ * behind these, and what is stored, are fetched meanwhile: samples of a line may lie pages apart, and nothing else
+ * foretells them.
  * `causal` has room for max(stop, 4) * many vectors. Source: Farneback & Westin 2006, "Improving Deriche-style
  * recursive Gaussian filters"; order of operations of itk::RecursiveSeparableImageFilter::FilterDataArray.
  */
@@ -66,11 +67,10 @@ static INLINE void OF_TYPE(filter_lines)(const REAL *restrict in, index_t step, 
         data[NEW][v] = value;                                                                                        \
         memcpy(CAUSAL(i), &back[NEW][v], sizeof(vector_t));                                                          \
     }                                                                                                                \
-    if (step != LINES) {                                                                                             \
+    if (step != LINES)                                                                                               \
         fetch(in + i * step, width * sizeof *in, width * sizeof *in);                                                \
-        if (i >= first)                                                                                              \
-            fetch(out + (i - first) * apart, width * sizeof *out, width * sizeof *out);                              \
-    }                                                                                                                \
+    if (i >= first && apart != LINES)                                                                                \
+        fetch(out + (i - first) * apart, step != LINES ? width * sizeof *out : 0, width * sizeof *out);              \
     if (++i >= stop)                                                                                                 \
         break
     for (index_t i = 4; i < stop;) {
@@ -192,6 +192,8 @@ TARGET FILTER(OF_TYPE(filter), REAL)
                 step = LINES;
             }
             if (store->how == TURNED) {
+                for (index_t k = 0; k < used; k++)
+                    fetch(to + k * store->apart, 0, (size_t)(l->stop - l->first) * sizeof *to);
                 OF_TYPE(filter_tile)(from, step, l, g, scratch->causal, scratch->result, LINES, PLAIN, 1.0, many);
                 turn_matrix_f32(scratch->result, l->stop - l->first, LINES, used, to, store->apart);
             } else if (used < width) {
