@@ -35,6 +35,7 @@ from pipelines.domain.volume import CtVolume
 from pipelines.extraction import fast, fast_maps, oracle
 from pipelines.extraction.engine import feature_maps
 from pipelines.extraction.jobs import FoundT, JobT, Mapper
+from pipelines.extraction.memory import Memory
 from pipelines.extraction.names import FEATURE_CLASSES, features_of
 from pipelines.extraction.settings import load_profile
 from tests.lesions import lesion_of, volume
@@ -87,14 +88,19 @@ def _busiest(work: Callable[[Mapper], object], threads: int) -> float:
 def _compare(ct: CtVolume, lesion: Lesion) -> dict[str, float]:
     """Both engines in this process: agreement and CPU seconds."""
     small = lesion.mask.volume_ml(ct.grid) < 50
+    room = Memory()
+
+    def measure(mapper_: Mapper = map) -> object:
+        return fast.extract(ct, lesion, _SETTINGS, mapper=mapper_, room=room)
+
     own, reference, with_info = [], [], []
     for _ in range(3 if small else 1):
-        own += [_median(lambda: fast.extract(ct, lesion, _SETTINGS), 1) for _ in range(5)]
+        own += [_median(measure, 1) for _ in range(5)]
         start = time.process_time()
         wanted = oracle.extract(ct, lesion, _SETTINGS)
         reference.append(time.process_time() - start)
         with_info.append(_median(lambda: _with_additional_info(ct, lesion), 1))
-    found = fast.extract(ct, lesion, _SETTINGS)
+    found = measure()
     assert isinstance(found, FeatureVector)
     assert isinstance(wanted, FeatureVector)
     size = np.maximum(np.abs(found.values), np.abs(wanted.values))
@@ -104,9 +110,7 @@ def _compare(ct: CtVolume, lesion: Lesion) -> dict[str, float]:
         "pyradiomics_s": statistics.median(reference),
         "pyradiomics_additional_info_s": statistics.median(with_info),
         "fast_s": statistics.median(own),
-        "fast_two_threads_s": statistics.median(
-            _busiest(lambda mapper_: fast.extract(ct, lesion, _SETTINGS, mapper=mapper_), 2) for _ in range(5)
-        ),
+        "fast_two_threads_s": statistics.median(_busiest(measure, 2) for _ in range(5)),
         "equal": int((np.nan_to_num(relative) <= 1e-9).sum()),
         "worst": float(np.nanmax(relative)),
         "voxels": lesion.mask.count,

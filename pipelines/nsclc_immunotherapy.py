@@ -25,6 +25,7 @@ from pipelines.extraction.equivalence import plain_settings
 from pipelines.extraction.ibsi import measure as ibsi
 from pipelines.extraction.jobs import Mapper
 from pipelines.extraction.limits import Unsupported
+from pipelines.extraction.memory import Memory
 from pipelines.extraction.names import feature_names
 from pipelines.extraction.oracle import software
 from pipelines.extraction.settings import ExtractionSettings
@@ -209,9 +210,10 @@ def _measure(
     extraction, engine = engines.settings, engines.engine
     notes = list(case.notes)
     lesions = []
+    room = Memory()
     for lesion in case.lesions:
         extracted = extract(
-            case.ct, lesion, extraction, engine=engine, tolerance=engines.tolerance, mapper=engines.mapper
+            case.ct, lesion, extraction, engine=engine, tolerance=engines.tolerance, mapper=engines.mapper, room=room
         )
         lesions.append(
             MeasuredLesion(lesion, extracted.outcome, diameters(lesion.mask, case.ct.grid), extracted.verification)

@@ -14,6 +14,7 @@ from pipelines.extraction.equivalence import plain_settings
 from pipelines.extraction.ibsi import measure as ibsi
 from pipelines.extraction.jobs import Mapper
 from pipelines.extraction.limits import Unsupported
+from pipelines.extraction.memory import Memory
 from pipelines.extraction.names import feature_names
 from pipelines.extraction.settings import ExtractionSettings
 from pipelines.extraction.verification import compare
@@ -51,6 +52,7 @@ def extract(
     engine: Engine = "fast",
     tolerance: float = TOLERANCE,
     mapper: Mapper = map,
+    room: Memory | None = None,
 ) -> Extraction:
     """Compute all features of `lesion`; the numbers do not depend on `engine`, but for rounding in the ninth digit.
 
@@ -62,12 +64,14 @@ def extract(
         Relative deviation above which PyRadiomics' numbers take the place of the fast engine's.
     mapper
         Runs the jobs of the fast engine; see `pipelines.extraction.fast.extract`.
+    room
+        Memory of the fast engine, the same for one lesion after the other of a case.
     """
     if settings.ibsi is not None:
         return Extraction(ibsi.extract(ct, lesion, settings.ibsi), "ibsi")
     if engine == "pyradiomics":
         return Extraction(oracle.extract(ct, lesion, settings), "pyradiomics")
-    outcome = _fast(ct, lesion, settings, mapper)
+    outcome = _fast(ct, lesion, settings, mapper, room)
     if isinstance(outcome, Unsupported):
         return Extraction(oracle.extract(ct, lesion, settings), "pyradiomics", outcome.reason)
     if engine == "fast":
@@ -80,12 +84,12 @@ def extract(
 
 
 def _fast(
-    ct: Volume, lesion: Lesion, settings: ExtractionSettings, mapper: Mapper
+    ct: Volume, lesion: Lesion, settings: ExtractionSettings, mapper: Mapper, room: Memory | None
 ) -> FeatureVector | Rejected | Unsupported:
     plain = plain_settings(settings)
     if isinstance(plain, Unsupported):
         return plain
-    outcome = fast.extract(ct, lesion, plain, mapper=mapper)
+    outcome = fast.extract(ct, lesion, plain, mapper=mapper, room=room)
     if plain is settings or not isinstance(outcome, FeatureVector):
         return outcome
     names = feature_names(settings)

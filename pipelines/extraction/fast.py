@@ -17,8 +17,9 @@ from pipelines.extraction.gaussian import laplacian, laplacian_exists, smoothed
 from pipelines.extraction.jobs import Mapper
 from pipelines.extraction.limits import Unsupported, too_small
 from pipelines.extraction.marching_cubes import cube_table
+from pipelines.extraction.memory import Memory
 from pipelines.extraction.names import feature_names
-from pipelines.extraction.native import Box, Turned
+from pipelines.extraction.native import Box, Turned, laplacian_size
 from pipelines.extraction.region import Region, Workspace, region_of, workspace_for
 from pipelines.extraction.resampling import Resampled, resample
 from pipelines.extraction.settings import ExtractionSettings
@@ -55,7 +56,7 @@ def supports(ct: Volume, lesion: Lesion, settings: ExtractionSettings) -> str | 
 
 
 def extract(
-    ct: Volume, lesion: Lesion, settings: ExtractionSettings, *, mapper: Mapper = map
+    ct: Volume, lesion: Lesion, settings: ExtractionSettings, *, mapper: Mapper = map, room: Memory | None = None
 ) -> FeatureVector | Rejected | Unsupported:
     """Compute all features of `lesion`, equal to those of `pipelines.extraction.oracle.extract`.
 
@@ -64,6 +65,8 @@ def extract(
     mapper
         Runs the jobs for single images; one that runs them in several threads gives the same numbers sooner, because
         the kernels do not hold Python's lock.
+    room
+        Memory that the lesions before have used, for those of one CT; of its own by default.
 
     Returns
     -------
@@ -80,7 +83,18 @@ def extract(
     reason = supports(ct, lesion, settings)
     if reason is not None:
         return Unsupported(reason)
-    resampled = resample(ct, lesion, settings)
+    if room is None:
+        room = Memory()
+    try:
+        return _extract(ct, lesion, settings, mapper, room)
+    finally:
+        room.reuse()
+
+
+def _extract(
+    ct: Volume, lesion: Lesion, settings: ExtractionSettings, mapper: Mapper, room: Memory
+) -> FeatureVector | Unsupported:
+    resampled = resample(ct, lesion, settings, room)
     if isinstance(resampled, Unsupported):
         return resampled
     if settings.gaussian_sigma_mm > 0:
@@ -91,15 +105,16 @@ def extract(
     box = _box(resampled.mask)
     if box is None or sum(stop - first > 1 for first, stop in box) < 2:
         return Unsupported("the lesion vanishes or becomes a line on the resampled grid")
-    return _measured(resampled, box, settings, mapper)
+    return _measured(resampled, box, settings, mapper, room)
 
 
 def _measured(
-    resampled: Resampled, box: Box, settings: ExtractionSettings, mapper: Mapper
+    resampled: Resampled, box: Box, settings: ExtractionSettings, mapper: Mapper, room: Memory
 ) -> FeatureVector | Unsupported:
     spacing = resampled.spacing_mm
     mask = _within(resampled.mask, box)
     region = region_of(mask, box)
+    numbers = laplacian_size(resampled.image.shape, box) if settings.log_sigmas_mm else 0
     spare: list[Workspace] = []
 
     def of_shape() -> Found:
@@ -111,7 +126,7 @@ def _measured(
         try:
             workspace = spare.pop()
         except IndexError:
-            workspace = workspace_for(region)
+            workspace = workspace_for(region, room, numbers)
         found = {}
         for image in images(region, workspace):
             if resampled.noisy and near_an_edge(image.values, settings.bin_width_hu):
@@ -123,7 +138,7 @@ def _measured(
         spare.append(workspace)
         return found
 
-    jobs = [partial(of_images, images) for images in _images(resampled, box, settings)]
+    jobs = [partial(of_images, images) for images in _images(resampled, settings, room)]
     found: Found = {}
     # what takes longest comes first
     ordered: list[Job] = [*reversed(jobs), of_shape]
@@ -142,11 +157,11 @@ def _run(job: Job) -> Found | Unsupported:
     return job()
 
 
-def _images(resampled: Resampled, box: Box, settings: ExtractionSettings) -> Iterator[Images]:
-    """Makers of the images of a lesion within `box`, some of which share their beginnings."""
+def _images(resampled: Resampled, settings: ExtractionSettings, room: Memory) -> Iterator[Images]:
+    """Makers of the images of a lesion, some of which share their beginnings."""
     image, spacing = resampled.image, resampled.spacing_mm
     yield partial(_original, image)
-    turned = Turned.of(image) if settings.log_sigmas_mm else None
+    turned = Turned.of(image, room) if settings.log_sigmas_mm else None
     for sigma in settings.log_sigmas_mm:
         if turned is not None and laplacian_exists(image.shape, spacing, sigma):
             yield partial(_laplacian, turned, spacing, sigma)
@@ -175,7 +190,7 @@ def _laplacian(
 def _sub_bands(image: NDArray[np.generic], first: str, region: Region, workspace: Workspace) -> Iterator[ImageValues]:
     found = workspace.values, workspace.more_values
     real = np.dtype(np.float32 if image.dtype == np.float32 else np.float64)
-    for pair in sub_band_values(image, region.box, region.runs, first, found):
+    for pair in sub_band_values(image, region.box, region.runs, first, found, workspace.room):
         for name, values in zip(pair, found, strict=True):
             yield ImageValues(name, values, real)
 

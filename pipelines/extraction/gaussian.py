@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.extraction import native
-from pipelines.extraction.native import Box, Room, Turned, fresh
+from pipelines.extraction import memory, native
+from pipelines.extraction.native import Box, Turned
 
 # Farneback & Westin 2006, table 2: frequencies and decays of the two damped oscillations, then their amplitudes
 # (of cosine and sine) in the fit to the Gaussian and to its second derivative.
@@ -32,7 +32,7 @@ def laplacian(
     sigma_mm: float,
     box: Box,
     reach: NDArray[np.int64] | None = None,
-    room: Room = fresh,
+    numbers: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """`image` after `itk::LaplacianRecursiveGaussianImageFilter`, normalised across scales, within `box` only.
 
@@ -45,15 +45,17 @@ def laplacian(
         Along (slices, rows, columns).
     reach
         What is wanted of the box, as `pipelines.extraction.region.Region` has it; all of it by default.
-    room
-        Gives the memory of the result and of what leads to it.
+    numbers
+        Memory of the result and of what leads to it; see `pipelines.extraction.native.laplacian_size`.
     """
     if reach is None:
         (z0, z1), (y0, y1), (x0, x1) = box
         reach = np.tile(np.array([0, x1 - x0], dtype=np.int64), (y1 - y0 + z1 - z0, 1))
+    if numbers is None:
+        numbers = memory.empty(native.laplacian_size(image.image.shape, box), np.float32)
     kernels = np.array([[coefficients(sigma_mm, step, order) for order in (0, 2)] for step in spacing_mm])
     factors = np.array([1.0 / (step * step) for step in spacing_mm])
-    return native.laplacian(image, box, reach, kernels, factors, room)
+    return native.laplacian(image, box, reach, kernels, factors, numbers)
 
 
 def laplacian_exists(shape: tuple[int, ...], spacing_mm: tuple[float, float, float], sigma_mm: float) -> bool:

@@ -11,6 +11,7 @@ from pipelines.domain.case import Lesion
 from pipelines.domain.volume import Mask, Volume
 from pipelines.extraction.gaussian import laplacian, laplacian_exists, smoothed
 from pipelines.extraction.limits import Unsupported
+from pipelines.extraction.memory import Memory
 from pipelines.extraction.native import Box, Turned
 from pipelines.extraction.placement import shown_voxels
 from pipelines.extraction.resampling import positions_of, resample
@@ -65,10 +66,12 @@ def filtered_images(
         image = smoothed(image.astype(np.float32), spacing, settings.gaussian_sigma_mm)
     box: Box = tuple((part.start, part.stop) for part in mask.box)  # type: ignore[assignment]
     images: dict[str, NDArray[np.generic]] = {}
+    # a map has its values in single precision
+    turned = Turned.of(image.astype(np.float32), Memory())
     for sigma in settings.log_sigmas_mm:
         name = f"log-sigma-{str(sigma).replace('.', '-')}-mm-3D"
         if name in image_types and laplacian_exists(image.shape, spacing, sigma):
-            images[name] = laplacian(Turned.of(image.astype(np.float32)), spacing, sigma, box)
+            images[name] = laplacian(turned, spacing, sigma, box)
     if any(name.startswith("wavelet-") for name in image_types):
         images |= dict(sub_bands(image, box))
     missing = sorted(set(image_types) - set(images))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.extraction import memory
+from pipelines.extraction.memory import Memory
 
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 """First and one past the last index along (slices, rows, columns)."""
@@ -236,10 +237,11 @@ def quick_spline_samples(
     *,
     reach: int,
     margin: float,
+    room: Memory,
 ) -> NDArray[np.integer] | None:
     """What `spline_samples` gives, sooner; None when a sample is closer than `margin` to where its rounding changes.
 
-    The volume, of whole numbers, need not be in one piece.
+    The volume, of whole numbers, need not be in one piece. The samples lie in the memory of `room`.
     """
     source = volume
     over, next_row, one = (stride // source.itemsize for stride in source.strides)
@@ -253,24 +255,24 @@ def quick_spline_samples(
     )
     starts = [first for first, _ in part]
     begin = starts[0] * over + starts[1] * next_row + starts[2]
-    samples = memory.empty((z.size, y.size, x.size), source.dtype)
-    filtered = memory.empty((part[0][1] - part[0][0], y.size, x.size), np.float64)
-    close = _library().spline_resample(
-        source,
-        np.array([VOXEL_TYPES.index(source.dtype.name), begin, over, next_row, *starts], dtype=np.int64),
-        *(stop - first for first, stop in part),
-        np.array(source.shape, dtype=np.int64),
-        z,
-        z.size,
-        y,
-        y.size,
-        x,
-        x.size,
-        np.concatenate(inside).view(np.uint8),
-        margin,
-        filtered,
-        samples,
-    )
+    samples = room.empty((z.size, y.size, x.size), source.dtype)
+    with room.borrowed((part[0][1] - part[0][0], y.size, x.size), np.float64) as filtered:
+        close = _library().spline_resample(
+            source,
+            np.array([VOXEL_TYPES.index(source.dtype.name), begin, over, next_row, *starts], dtype=np.int64),
+            *(stop - first for first, stop in part),
+            np.array(source.shape, dtype=np.int64),
+            z,
+            z.size,
+            y,
+            y.size,
+            x,
+            x.size,
+            np.concatenate(inside).view(np.uint8),
+            margin,
+            filtered,
+            samples,
+        )
     _enough_memory(close)
     return None if close else samples
 
@@ -316,26 +318,24 @@ class Turned:
     rows_last: NDArray[np.floating]
 
     @classmethod
-    def of(cls, image: NDArray[np.generic]) -> Self:
-        """An image, turned."""
+    def of(cls, image: NDArray[np.generic], room: Memory) -> Self:
+        """An image, turned in the memory of `room`."""
         if image.ndim != 3:
             raise ValueError("only a volume can be turned")
         source = np.ascontiguousarray(image)
         slices, rows, columns = source.shape
         double = source.dtype.name in ("int32", "float64")
-        rows_last = memory.empty((slices, columns, rows), np.float64 if double else np.float32)
+        real: type[np.floating] = np.float64 if double else np.float32
+        rows_last = room.empty((slices, columns, rows), real)
         run = _of_type(rows_last, _library().turn_f32, _library().turn_f64)
         run(source, VOXEL_TYPES.index(source.dtype.name), *source.shape, rows_last)
         return cls(source, rows_last)
 
 
-Room = Callable[[int], NDArray[np.float32]]
-"""Gives memory for so many numbers, whatever lies in it."""
-
-
-def fresh(count: int) -> NDArray[np.float32]:
-    """Memory of its own."""
-    return memory.empty(count, np.float32)
+def laplacian_size(shape: tuple[int, ...], box: Box) -> int:
+    """How many numbers the Laplacian of an image of such a shape within `box` is made in."""
+    (slices, rows, columns), (high, wide, broad) = shape, (stop - first for first, stop in box)
+    return high * wide * broad + max(2 * slices * wide * broad, high * columns * rows)
 
 
 def laplacian(
@@ -344,7 +344,7 @@ def laplacian(
     reach: NDArray[np.int64],
     coefficients: NDArray[np.float64],
     factors: NDArray[np.float64],
-    room: Room,
+    numbers: NDArray[np.float32],
 ) -> NDArray[np.float32]:
     """The Laplacian of Gaussian of `image` within `box`.
 
@@ -357,20 +357,19 @@ def laplacian(
         Shape (3, 2, 20): for slices, rows and columns those of the Gaussian and of its second derivative.
     factors
         Of the second derivative along slices, rows and columns.
-    room
-        Gives the memory of the result and of what leads to it.
+    numbers
+        Memory of the result and of what leads to it: as many as `laplacian_size` says.
     """
     shape = image.image.shape
     within = all(0 <= first < stop <= size for (first, stop), size in zip(box, shape, strict=True))
     if not within or min(shape) < 4 or coefficients.shape != (3, 2, 20) or factors.shape != (3,):
         raise ValueError("a Laplacian needs a volume of four voxels a side, a box within it, and coefficients")
-    (z0, z1), (y0, y1), (x0, x1) = box
-    slices, rows, columns = shape
-    high, wide, broad = z1 - z0, y1 - y0, x1 - x0
+    high, wide, broad = (stop - first for first, stop in box)
+    if numbers.size < laplacian_size(shape, box):
+        raise ValueError("a Laplacian needs more memory")
     if reach.shape != (wide + high, 2) or reach.min() < 0 or reach.max() > broad or (reach[:, 0] > reach[:, 1]).any():
         raise ValueError("the reach of a Laplacian lies within its box")
     size = high * wide * broad
-    numbers = room(size + max(2 * slices * wide * broad, high * columns * rows))
     filtered, between = numbers[:size].reshape(high, wide, broad), numbers[size:]
     run = _of_type(image.rows_last, _library().laplacian_f32, _library().laplacian_f64)
     kind, places = VOXEL_TYPES.index(image.image.dtype.name), np.array(box, dtype=np.int64)
@@ -413,6 +412,7 @@ def wavelet_values(
     found: tuple[NDArray[np.float64], NDArray[np.float64]],
     *,
     to_the_end: tuple[bool, bool, bool],
+    room: Memory,
 ) -> None:
     """The voxels of a lesion in two sub-bands of `image` (of `VOXEL_TYPES`), which is five larger than its box.
 
@@ -428,6 +428,8 @@ def wavelet_values(
         Gets the values in both sub-bands.
     to_the_end
         For slices, rows and columns; see `wavelet_band`.
+    room
+        Lends what leads to them.
     """
     kept = [size - TAPS + 1 for size in image.shape]
     if min(kept) < 1 or [len(part) for part in taps] != [TAPS] * 4 or found[0].shape != found[1].shape:
@@ -439,8 +441,8 @@ def wavelet_values(
     source = np.array([VOXEL_TYPES.index(image.dtype.name), *steps], dtype=np.int64)
     ends = np.array(to_the_end, dtype=np.int32)
     exact = np.array(taps, np.float32 if single else np.float64)
-    spare = memory.empty(image.shape[2] + kept[2] * (image.shape[1] + TAPS * kept[1]), exact.dtype)
-    work(image, source, *image.shape, exact, ends, runs, count, spare, *found)
+    with room.borrowed(image.shape[2] + kept[2] * (image.shape[1] + TAPS * kept[1]), exact.dtype) as spare:
+        work(image, source, *image.shape, exact, ends, runs, count, spare, *found)
 
 
 def grey_levels(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.extraction import memory
+from pipelines.extraction.memory import Memory
 from pipelines.extraction.native import Box
 
 # the directions of the kernels
@@ -62,6 +62,8 @@ class Region:
 class Workspace:
     """Memory for one image of a lesion at a time, and for the values of one more.
 
+    What leads to an image lies where its zones are found later: less memory stays in the cache sooner.
+
     Attributes
     ----------
     values, more_values
@@ -70,38 +72,42 @@ class Workspace:
         Volumes with a border of zeros for the grey levels, by their type; zero outside the lesion.
     zones
         Room for levels, sizes and parents of one more zone than there are voxels from end to end of the lesion's rows.
-    spare
-        Nothing, or the memory of `numbers`.
+    numbers
+        Of the memory of `more_values` and `zones`, for what leads to the values of an image.
+    room
+        Where they come from.
     """
 
     values: NDArray[np.float64]
     more_values: NDArray[np.float64]
     frames: dict[type[np.uint8] | type[np.uint16], NDArray[np.unsignedinteger]]
     zones: tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint32]]
-    spare: list[NDArray[np.float32]]
-
-    def numbers(self, count: int) -> NDArray[np.float32]:
-        """Memory for so many numbers, the same for each image: fresh memory costs a filter a tenth of its time."""
-        if not self.spare or self.spare[0].size < count:
-            self.spare[:] = [memory.empty(count, np.float32)]
-        return self.spare[0][:count]
+    numbers: NDArray[np.float32]
+    room: Memory
 
     def frame(self, region: Region, dtype: type[np.uint8] | type[np.uint16]) -> NDArray[np.unsignedinteger]:
         """A volume for grey levels."""
         if dtype not in self.frames:
-            self.frames[dtype] = memory.zeros((*region.rows[0].shape, region.stride), dtype)
+            self.frames[dtype] = self.room.zeros((*region.rows[0].shape, region.stride), dtype)
         return self.frames[dtype]
 
 
-def workspace_for(region: Region) -> Workspace:
-    """A workspace of the size of a region."""
+def workspace_for(region: Region, room: Memory, least: int = 0) -> Workspace:
+    """A workspace of the size of a region, with at least so many `numbers`."""
     first, stop = region.rows
-    count, room = region.count, int((stop - first).sum()) + 1
+    count, most = region.count, int((stop - first).sum()) + 1
     # in one piece: whole huge pages, see there
-    words = memory.empty(4 * count + 3 * room, np.uint32)
+    words = room.empty(2 * count + max(2 * count + 3 * most, least), np.uint32)
     values = words[: 4 * count].view(np.float64)
-    zones = words[4 * count :].reshape(3, room)
-    return Workspace(values[:count], values[count:], {}, (zones[0], zones[1], zones[2]), [])
+    zones = words[4 * count : 4 * count + 3 * most].reshape(3, most)
+    return Workspace(
+        values=values[:count],
+        more_values=values[count:],
+        frames={},
+        zones=(zones[0], zones[1], zones[2]),
+        numbers=words[2 * count :].view(np.float32),
+        room=room,
+    )
 
 
 def region_of(mask: NDArray[np.bool_], box: Box) -> Region:

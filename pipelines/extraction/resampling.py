@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from pipelines.domain.case import Lesion
 from pipelines.domain.volume import Grid, Volume
-from pipelines.extraction import memory, native
+from pipelines.extraction import native
 from pipelines.extraction.limits import Unsupported
+from pipelines.extraction.memory import Memory
 from pipelines.extraction.settings import ExtractionSettings
 
 Voxel = TypeVar("Voxel", bound=np.generic)
@@ -54,16 +55,25 @@ class Resampled:
     noisy: bool = False
 
 
-def resample(ct: Volume, lesion: Lesion, settings: ExtractionSettings) -> Resampled | Unsupported:
+def resample(
+    ct: Volume, lesion: Lesion, settings: ExtractionSettings, room: Memory | None = None
+) -> Resampled | Unsupported:
     """Resample as `radiomics.imageoperations.resampleImage` does with the whole volume.
 
     The grid is anchored to the first voxel of the CT, not to the lesion, and reaches `pad_distance_mm` voxels beyond it
     or to the border. An axis on which the lesion is one voxel thick keeps its spacing.
 
+    Parameters
+    ----------
+    room
+        Where large arrays come from; memory of their own by default.
+
     References
     ----------
     PyRadiomics 3.1 `imageoperations.resampleImage`; ITK 5 `ResampleImageFilter`.
     """
+    if room is None:
+        room = Memory()
     extents = np.array(lesion.mask.voxels.shape[::-1])
     spacing = np.array(ct.grid.spacing_mm)
     wanted = np.where(extents != 1, settings.resampled_spacing_mm, spacing)
@@ -77,14 +87,14 @@ def resample(ct: Volume, lesion: Lesion, settings: ExtractionSettings) -> Resamp
     if tied and not upright:
         mask = _nearest_by_itk(lesion.mask.on(ct.grid).view(np.uint8), ct.grid, new, positions).view(np.bool_)
     else:
-        mask = _nearest(lesion.mask.voxels, lesion.mask.offset, positions, ct.grid.shape)
+        mask = _nearest(lesion.mask.voxels, lesion.mask.offset, positions, ct.grid.shape, room)
     if settings.interpolator == "sitkNearestNeighbor":
         if tied and not upright:
             return Resampled(_nearest_by_itk(ct.hu[:], ct.grid, new, positions), mask, new_spacing)
         box = _support(positions, ct.grid.shape, 1)
         start = box[0].start, box[1].start, box[2].start
-        return Resampled(_nearest(ct.hu[box], start, positions, ct.grid.shape), mask, new_spacing)
-    image, close = _spline(ct, positions)
+        return Resampled(_nearest(ct.hu[box], start, positions, ct.grid.shape, room), mask, new_spacing)
+    image, close = _spline(ct, positions, room)
     if close and not upright:
         return Unsupported("samples of an oblique CT lie where their rounding changes")
     if not upright and _on_border(positions, ct.grid.shape):
@@ -200,11 +210,15 @@ def _on_border(positions: Positions, shape: tuple[int, int, int]) -> bool:
 
 
 def _nearest(
-    voxels: NDArray[Voxel], offset: tuple[int, int, int], positions: Positions, shape: tuple[int, int, int]
+    voxels: NDArray[Voxel],
+    offset: tuple[int, int, int],
+    positions: Positions,
+    shape: tuple[int, int, int],
+    room: Memory,
 ) -> NDArray[Voxel]:
     """Nearest neighbours in a part of the volume that begins at `offset`; 0 outside of the part."""
     z, y, x = positions
-    found = memory.zeros((z.size, y.size, x.size), voxels.dtype)
+    found = room.zeros((z.size, y.size, x.size), voxels.dtype)
     kept, indices = [], []
     for along, start, extent, size in zip(positions, offset, voxels.shape, shape, strict=True):
         index = np.floor(along + 0.5).astype(np.intp) - start
@@ -238,7 +252,7 @@ def _nearest_by_itk(voxels: NDArray[Voxel], grid: Grid, new: sitk.Image, positio
     return found
 
 
-def _spline(ct: Volume, positions: Positions) -> tuple[NDArray[np.generic], int]:
+def _spline(ct: Volume, positions: Positions, room: Memory) -> tuple[NDArray[np.generic], int]:
     """Cubic B-spline samples in the type of the CT; how many lay where their rounding changes."""
     # ITK decides about points on the border of a turned CT
     slack = 0.0 if _upright(ct.grid) else _CLOSE_TO_HALF
@@ -248,7 +262,9 @@ def _spline(ct: Volume, positions: Positions) -> tuple[NDArray[np.generic], int]
     hu = ct.hu[box]
     a, b, c = (along - part.start for along, part in zip(positions, box, strict=True))
     if np.issubdtype(hu.dtype, np.integer):
-        quick = native.quick_spline_samples(hu, (a, b, c), (z, y, x), reach=_NEAR_REACH, margin=_CLOSE_TO_WHOLE_HU)
+        quick = native.quick_spline_samples(
+            hu, (a, b, c), (z, y, x), reach=_NEAR_REACH, margin=_CLOSE_TO_WHOLE_HU, room=room
+        )
         if quick is not None:
             return quick, 0
         return native.spline_samples(hu, (a, b, c), (z, y, x), reach=_SPLINE_REACH, margin=_CLOSE_TO_WHOLE_HU)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.extraction import native
+from pipelines.extraction.memory import Memory
 from pipelines.extraction.native import Box
 
 # PyWavelets' `Wavelet("coif1").dec_lo` and `.dec_hi`, with its digits
@@ -68,6 +69,7 @@ def sub_band_values(
     runs: NDArray[np.int64],
     first: str,
     found: tuple[NDArray[np.float64], NDArray[np.float64]],
+    room: Memory,
 ) -> Iterator[tuple[str, str]]:
     """Write to `found` the values of the voxels in `runs` of `box` in two of the `sub_bands` at a time: their names.
 
@@ -75,6 +77,8 @@ def sub_band_values(
     ----------
     first
         The letter that the sub-bands begin with.
+    room
+        Lends what leads to them.
     """
     single = image.dtype == np.float32
     low, high = (_single(LOW_TAPS), _single(HIGH_TAPS)) if single else (LOW_TAPS, HIGH_TAPS)
@@ -82,7 +86,7 @@ def sub_band_values(
     a, b, c = (_at_the_end(box, image.shape, axis) for axis in range(3))
     around = _around(image, box)
     for y in "LH":
-        native.wavelet_values(around, (taps[first], taps[y], low, high), runs, found, to_the_end=(a, b, c))
+        native.wavelet_values(around, (taps[first], taps[y], low, high), runs, found, to_the_end=(a, b, c), room=room)
         yield f"wavelet-{first}{y}L", f"wavelet-{first}{y}H"
 
 

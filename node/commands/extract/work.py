@@ -17,6 +17,7 @@ from pipelines.domain.case import Lesion
 from pipelines.domain.reasons import Rejected
 from pipelines.domain.volume import UnreadableVoxels, Volume
 from pipelines.extraction.engine import Engine, extract
+from pipelines.extraction.memory import Memory
 from pipelines.extraction.oracle import software
 from pipelines.extraction.settings import ExtractionSettings
 from pipelines.extraction.table import Cells, image_diagnostics, in_table_order, mask_diagnostics, method_diagnostics
@@ -246,9 +247,10 @@ def _read(path: Path, what: str) -> sitk.Image | Rejected:
 def _lesions(target: Target, volume: Volume, drawn: Drawn, diagnostics: Cells, method: Method) -> _Found:
     faults = [Fault("error" if note.code in _LOST else "note", target.cells, note) for note in drawn.notes]
     rows: list[Row] = []
+    room = Memory()
     for lesion in drawn.lesions:
         cells = target.cells if method.list_columns else (*target.cells, *_lesion_cells(lesion, target))
-        made = extract(volume, lesion, method.settings, engine=method.engine)
+        made = extract(volume, lesion, method.settings, engine=method.engine, room=room)
         if isinstance(made.outcome, Rejected):
             faults.append(Fault("error", cells, for_files(made.outcome)))
             continue

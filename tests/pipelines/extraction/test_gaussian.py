@@ -3,7 +3,8 @@ import pytest
 import SimpleITK as sitk
 
 from pipelines.extraction.gaussian import laplacian, laplacian_exists, smoothed
-from pipelines.extraction.native import Turned
+from pipelines.extraction.memory import Memory
+from pipelines.extraction.native import VOXEL_TYPES, Turned
 
 SPACINGS = [(1.0, 1.0, 1.0), (5.0, 1.0, 1.0), (2.5, 0.7, 0.9)]
 
@@ -16,10 +17,13 @@ def image_of(voxels: np.ndarray, spacing_mm: tuple[float, float, float]) -> sitk
 
 @pytest.mark.parametrize("sigma_mm", [1.0, 2.0, 3.0, 4.0, 5.0])
 @pytest.mark.parametrize("spacing_mm", SPACINGS)
-def test_the_laplacian_equals_itk_to_the_last_bit(spacing_mm: tuple[float, float, float], sigma_mm: float) -> None:
-    voxels = np.random.default_rng(1).integers(-1000, 400, (14, 21, 37)).astype(np.int16)
+@pytest.mark.parametrize("dtype", VOXEL_TYPES)
+def test_the_laplacian_equals_itk_to_the_last_bit(
+    dtype: str, spacing_mm: tuple[float, float, float], sigma_mm: float
+) -> None:
+    voxels = np.random.default_rng(1).integers(-1000, 400, (14, 21, 37)).astype(dtype)
     expected = sitk.GetArrayFromImage(sitk.LaplacianRecursiveGaussian(image_of(voxels, spacing_mm), sigma_mm, True))
-    found = laplacian(Turned.of(voxels.astype(np.float32)), spacing_mm, sigma_mm, ((2, 9), (0, 21), (5, 37)))
+    found = laplacian(Turned.of(voxels, Memory()), spacing_mm, sigma_mm, ((2, 9), (0, 21), (5, 37)))
     assert np.array_equal(found, expected[2:9, :, 5:])
 
 
@@ -31,9 +35,8 @@ def test_the_laplacian_of_one_value_is_the_rounding_of_itk(
     # nothing but the last bits of the coefficients is left of it
     voxels = np.full((14, 21, 23), 36, np.int16)
     expected = sitk.GetArrayFromImage(sitk.LaplacianRecursiveGaussian(image_of(voxels, spacing_mm), sigma_mm, True))
-    assert np.array_equal(
-        laplacian(Turned.of(voxels.astype(np.float32)), spacing_mm, sigma_mm, ((0, 14), (0, 21), (0, 23))), expected
-    )
+    image = Turned.of(voxels, Memory())
+    assert np.array_equal(laplacian(image, spacing_mm, sigma_mm, ((0, 14), (0, 21), (0, 23))), expected)
 
 
 @pytest.mark.parametrize("sigma_mm", [0.5, 1.0, 2.0])
@@ -50,8 +53,8 @@ def test_the_laplacian_sees_the_border_of_the_padded_crop() -> None:
     voxels = np.random.default_rng(3).integers(-1000, 400, (40, 40, 40)).astype(np.float32)
     crop = np.ascontiguousarray(voxels[5:35, 5:35, 5:35])
     unit = (1.0, 1.0, 1.0)
-    of_crop = laplacian(Turned.of(crop), unit, 5.0, ((10, 20), (10, 20), (10, 20)))
-    of_whole = laplacian(Turned.of(voxels), unit, 5.0, ((15, 25), (15, 25), (15, 25)))
+    of_crop = laplacian(Turned.of(crop, Memory()), unit, 5.0, ((10, 20), (10, 20), (10, 20)))
+    of_whole = laplacian(Turned.of(voxels, Memory()), unit, 5.0, ((15, 25), (15, 25), (15, 25)))
     assert not np.array_equal(of_crop, of_whole)
 
 
@@ -63,7 +66,7 @@ def test_an_image_smaller_than_the_filter_has_no_laplacian() -> None:
 
 def test_a_laplacian_is_whole_where_its_row_and_its_slice_reach() -> None:
     rng = np.random.default_rng(4)
-    image = Turned.of(rng.integers(-1000, 400, (14, 21, 45)).astype(np.float32))
+    image = Turned.of(rng.integers(-1000, 400, (14, 21, 45)).astype(np.float32), Memory())
     box = ((2, 12), (0, 21), (3, 45))
     whole = laplacian(image, (2.5, 0.7, 0.9), 2.0, box)
     reach = np.sort(rng.integers(0, 43, (21 + 10, 2)), axis=1)
@@ -79,7 +82,7 @@ def test_a_laplacian_is_whole_where_its_row_and_its_slice_reach() -> None:
 
 @pytest.mark.parametrize("reach", [(-1, 5), (0, 43), (6, 5)])
 def test_a_reach_outside_of_the_box_is_refused(reach: tuple[int, int]) -> None:
-    image = Turned.of(np.zeros((14, 21, 45), np.float32))
+    image = Turned.of(np.zeros((14, 21, 45), np.float32), Memory())
     wrong = np.tile(np.array([reach], dtype=np.int64), (31, 1))
     with pytest.raises(ValueError, match="reach"):
         laplacian(image, (1.0, 1.0, 1.0), 2.0, ((2, 12), (0, 21), (3, 45)), wrong)
@@ -87,7 +90,7 @@ def test_a_reach_outside_of_the_box_is_refused(reach: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("width", range(1, 43))
 def test_a_laplacian_is_the_same_however_many_columns_are_wanted(width: int) -> None:
-    image = Turned.of(np.random.default_rng(5).integers(-1000, 400, (14, 21, 45)).astype(np.float32))
+    image = Turned.of(np.random.default_rng(5).integers(-1000, 400, (14, 21, 45)).astype(np.float32), Memory())
     box = ((2, 12), (0, 21), (3, 45))
     whole = laplacian(image, (2.5, 0.7, 0.9), 2.0, box)
     for first in {0, (42 - width) // 2, 42 - width}:

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipelines.extraction import native
+from pipelines.extraction.memory import Memory
 from pipelines.extraction.region import STEPS, Region, region_of, workspace_for
 
 Voxel = tuple[int, int, int]
@@ -114,7 +115,7 @@ def test_zones_and_dependences_are_those_of_their_definitions(kind: str, shape: 
     region, frame, histogram = placed(levels)
     voxels = inside(levels)
     steps = [*STEPS, *(back((0, 0, 0), step) for step in STEPS)]
-    workspace = workspace_for(region)
+    workspace = workspace_for(region, Memory())
     count, dependences = native.zones(frame, region.rows, histogram.size - 1, found=workspace.zones)
 
     wanted, left = [], dict(voxels)
@@ -144,7 +145,7 @@ def test_a_workspace_holds_a_zone_for_every_voxel() -> None:
     # no two of 26 neighbours have the same level
     levels = 1 + np.indices((5, 9, 40)).transpose(1, 2, 3, 0) % 2 @ np.array([4, 2, 1])
     region, frame, histogram = placed(levels)
-    workspace = workspace_for(region)
+    workspace = workspace_for(region, Memory())
     count, _ = native.zones(frame, region.rows, histogram.size - 1, found=workspace.zones)
     assert count == region.count
     assert set(workspace.zones[1][:count].tolist()) == {1}

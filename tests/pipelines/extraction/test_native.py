@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from pipelines.extraction import native
+from pipelines.extraction.memory import Memory
 
 ROOT = Path(__file__).parents[3]
 EXERCISE = """
 import hashlib
 import numpy as np
 from pipelines.extraction import fast, fast_maps, native
+from pipelines.extraction.memory import Memory
 from pipelines.extraction.region import region_of, workspace_for
 from pipelines.extraction.settings import load_profile
 from tests.lesions import KINDS
@@ -38,7 +40,7 @@ for shape in ((1, 1, 1), (1, 1, 90), (1, 40, 2), (3, 4, 45)):
         histogram = np.bincount(levels.ravel())
         frame = np.zeros((*region.rows[0].shape, region.stride), native.level_type(histogram.size - 1, max(shape)))
         frame[1:-1, 1:-1, 1 : shape[2] + 1] = levels
-        room = workspace_for(region).zones
+        room = workspace_for(region, Memory()).zones
         count, dependences = native.zones(frame, region.rows, histogram.size - 1, found=room)
         matrices = native.sweep(frame, region.rows, max(shape), histogram)
         for part in (*matrices, dependences, room[0][:count], room[1][:count]):
@@ -224,10 +226,11 @@ def test_quick_samples_of_a_part_of_a_volume_equal_the_others(dtype: type[np.int
     part = whole[1:, 2:-3, 4:]
     positions = np.arange(-0.9, 8.0, 0.77), np.arange(10.3, 20.0, 1.31), np.arange(8.2, 42.0, 0.61)
     inside = positions[0] >= -0.5, positions[1] < 19.0, np.ones(positions[2].size, dtype=np.bool_)
-    quick = native.quick_spline_samples(part, positions, inside, reach=32, margin=1e-8)
+    quick = native.quick_spline_samples(part, positions, inside, reach=32, margin=1e-8, room=Memory())
     wanted, close = native.spline_samples(part, positions, inside, reach=32, margin=1e-8)
     assert close == 0
     assert quick is not None
     assert quick.dtype == dtype
     assert np.array_equal(quick, wanted)
-    assert native.quick_spline_samples(np.full_like(part, 7), positions, inside, reach=32, margin=1e-8) is None
+    flat = np.full_like(part, 7)
+    assert native.quick_spline_samples(flat, positions, inside, reach=32, margin=1e-8, room=Memory()) is None

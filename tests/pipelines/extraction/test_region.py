@@ -1,5 +1,6 @@
 import numpy as np
 
+from pipelines.extraction.memory import Memory
 from pipelines.extraction.region import STEPS, region_of, workspace_for
 
 
@@ -30,7 +31,7 @@ def test_levels_land_on_the_voxels_of_the_lesion() -> None:
     mask = np.random.default_rng(1).random((3, 4, 5)) > 0.5
     region = region_of(mask, ((0, 3), (0, 4), (0, 5)))
     for dtype in (np.uint8, np.uint16):
-        frame = workspace_for(region).frame(region, dtype)
+        frame = workspace_for(region, Memory()).frame(region, dtype)
         for _, begin, length in region.runs.tolist():
             frame.reshape(-1)[begin : begin + length] = 1
         assert frame.dtype == dtype

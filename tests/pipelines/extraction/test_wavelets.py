@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import pywt
 
+from pipelines.extraction.memory import Memory
 from pipelines.extraction.region import region_of
 from pipelines.extraction.wavelets import HIGH_TAPS, LOW_TAPS, sub_band_values, sub_bands
 
@@ -44,7 +45,7 @@ def test_the_values_of_a_lesion_are_those_of_the_whole_sub_bands(dtype: str) -> 
         found = np.empty(region.count), np.empty(region.count)
         bands = dict(sub_bands(image, box))
         for first in "LH":
-            for pair in sub_band_values(image, box, region.runs, first, found):
+            for pair in sub_band_values(image, box, region.runs, first, found, Memory()):
                 for name, values in zip(pair, found, strict=True):
                     assert np.array_equal(values, bands.pop(name)[mask].astype(np.float64))
         assert not bands
