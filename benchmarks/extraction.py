@@ -4,9 +4,10 @@
                                     [--peer pictologics=PYTHON] [--peer flash-radiomics=PYTHON] [--peer-minutes 10]
 
 Every measurement runs in a process of its own, so that its peak of memory is its own; the engines of a row run in turns
-in one process. Times are CPU seconds, the median of a few runs (PyRadiomics: of one for large lesions). --write keeps
-the tables as benchmarks.md (between its marks) and benchmarks.json. A peer is another program in a Python of its own:
-see benchmarks/peer.py. PyRadiomics maps the middle of a large lesion only, because it would take hours for all of it.
+in one process, and the fast one keeps its memory from run to run, as for the lesions of a case. Times are CPU seconds,
+the median of a few runs (PyRadiomics: of one for large lesions). --write keeps the tables as benchmarks.md (between its
+marks) and benchmarks.json. A peer is another program in a Python of its own: see benchmarks/peer.py. PyRadiomics maps
+the middle of a large lesion only, because it would take hours for all of it.
 """
 
 import argparse

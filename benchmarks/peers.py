@@ -22,11 +22,12 @@ from pipelines.extraction.settings import ExtractionSettings
 PEERS_HEAD: Final = (
     """\
 Peers: the median of three runs after a first one on the same lesion, on one core. A peer is one process for all
-lesions, and the fast engine is measured just before and just after it, so that both meet the same conditions. All get
-the decoded CT and the mask as arrays. pictologics makes the same 14 images on a grid of 1 mm and discretises each with
-the same width from a multiple of it on, as PyRadiomics does. The filters are its own: its Laplacians end at 4 sigma. It
-merges the thirteen directions into one matrix, and adds neighbourhood grey tone differences, distance zones and an
-intensity histogram. So the numbers tell what a user waits for, not how fast each feature is.
+lesions, and the fast engine is measured just before and just after it, so that both meet the same conditions; it keeps
+its memory from run to run, as the node does for the lesions of a case. All get the decoded CT and the mask as arrays.
+pictologics makes the same 14 images on a grid of 1 mm and discretises each with the same width from a multiple of it
+on, as PyRadiomics does. The filters are its own: its Laplacians end at 4 sigma. It merges the thirteen directions into
+one matrix, and adds neighbourhood grey tone differences, distance zones and an intensity histogram. So the numbers tell
+what a user waits for, not how fast each feature is.
 
 """
     "| case | program | features | its time | fast, before and after it | in times of fast |\n|" + "---|" * 6
