@@ -139,12 +139,14 @@ static void in_eights(index_t *first, index_t *stop, index_t size)
 
 #define REAL float
 #define OF_TYPE(name) name##_f32
+#include "load_of.h"
 #include "turn_of.h"
 #undef REAL
 #undef OF_TYPE
 
 #define REAL double
 #define OF_TYPE(name) name##_f64
+#include "load_of.h"
 #include "turn_of.h"
 #undef REAL
 #undef OF_TYPE

@@ -63,32 +63,17 @@ WAVELET_BAND(wavelet_band_f32, float)
 ORDERED_TAPS(taps_f64_t, double)
 ORDERED_TAPS(taps_f32_t, float)
 
-/* `count` voxels of a row in the type that the transform is computed in. */
-#define LOAD_ROW(VOXEL)                                                                                              \
-    for (index_t x = 0; x < count; x++)                                                                              \
-        row[x] = ((const VOXEL *)volume)[at + x];                                                                    \
-    break;
+#define REAL double
+#define OF_TYPE(name) name##_f64
+#include "load_of.h"
+#undef REAL
+#undef OF_TYPE
 
-static INLINE void load_row_f64(const void *volume, int type, index_t at, index_t count, double *restrict row)
-{
-    switch (type) {
-    case INT16:
-        LOAD_ROW(int16_t)
-    case UINT16:
-        LOAD_ROW(uint16_t)
-    case INT32:
-        LOAD_ROW(int32_t)
-    default:
-        LOAD_ROW(double)
-    }
-}
-
-/* There is one type whose transform is in single precision. */
-static INLINE void load_row_f32(const void *volume, int type, index_t at, index_t count, float *restrict row)
-{
-    (void)type;
-    memcpy(row, (const float *)volume + at, sizeof *row * (size_t)count);
-}
+#define REAL float
+#define OF_TYPE(name) name##_f32
+#include "load_of.h"
+#undef REAL
+#undef OF_TYPE
 
 /* Part of a slice, from and to (exclusive) a row and a column. */
 typedef struct {
@@ -165,8 +150,8 @@ static INLINE part_t part_of_runs(const int64_t *runs, index_t run_count, index_
         }                                                                                                            \
     }
 
-WAVELET_SLICE(wavelet_slice_f64, load_row_f64, taps_f64_t, double)
-WAVELET_SLICE(wavelet_slice_f32, load_row_f32, taps_f32_t, float)
+WAVELET_SLICE(wavelet_slice_f64, load_f64, taps_f64_t, double)
+WAVELET_SLICE(wavelet_slice_f32, load_f32, taps_f32_t, float)
 
 /*
  * The voxels of a region in two sub-bands that share their bands along columns and rows, the low and the high one along
