@@ -1,4 +1,4 @@
-"""Large arrays in pages that the operating system hands out soonest, and that are used again."""
+"""Memory of large arrays, which costs an extraction more than many a kernel."""
 
 import contextlib
 import math
@@ -27,14 +27,6 @@ def empty(shape: tuple[int, ...] | int, dtype: type[Number] | np.dtype[Number]) 
     dims = (shape,) if isinstance(shape, int) else shape
     if math.prod(dims) * np.dtype(dtype).itemsize < _LARGE:
         return np.empty(dims, dtype)
-    return _fresh(dims, dtype)
-
-
-def zeros(shape: tuple[int, ...] | int, dtype: type[Number] | np.dtype[Number]) -> NDArray[Number]:
-    """As `numpy.zeros`, in the memory of `empty`."""
-    dims = (shape,) if isinstance(shape, int) else shape
-    if math.prod(dims) * np.dtype(dtype).itemsize < _LARGE:
-        return np.zeros(dims, dtype)
     return _fresh(dims, dtype)
 
 
