@@ -14,12 +14,13 @@
  * Each result waits for the one before: what both need stays in registers, and two vectors or more take turns. The lines
  * behind these, and what is stored, are fetched meanwhile: samples of a line may lie pages apart, and nothing else
  * foretells them.
+ * `factor` is null where it is 1: then the sum in double precision, rounded, is the sum in single precision.
  * `causal` has room for max(stop, 4) * many vectors. Source: Farneback & Westin 2006, "Improving Deriche-style
  * recursive Gaussian filters"; order of operations of itk::RecursiveSeparableImageFilter::FilterDataArray.
  */
 static INLINE void OF_TYPE(filter_lines)(const REAL *restrict in, index_t step, const lines_t *l, const gaussian_t *g,
                                          double *restrict causal, float *restrict out, index_t apart, const how_t how,
-                                         const double factor, const int many)
+                                         const double *const factor, const int many)
 {
 #if defined(__GNUC__) && !defined(__clang__)
 #define EACH                                                                                                         \
@@ -67,10 +68,7 @@ static INLINE void OF_TYPE(filter_lines)(const REAL *restrict in, index_t step, 
         data[NEW][v] = value;                                                                                        \
         memcpy(CAUSAL(i), &back[NEW][v], sizeof(vector_t));                                                          \
     }                                                                                                                \
-    if (step != LINES)                                                                                               \
-        fetch(in + i * step, width * sizeof *in, width * sizeof *in);                                                \
-    if (i >= first && apart != LINES)                                                                                \
-        fetch(out + (i - first) * apart, step != LINES ? width * sizeof *out : 0, width * sizeof *out);              \
+    fetch(in + i * step, width * sizeof *in, width * sizeof *in);                                                    \
     if (++i >= stop)                                                                                                 \
         break
     for (index_t i = 4; i < stop;) {
@@ -94,8 +92,10 @@ static INLINE void OF_TYPE(filter_lines)(const REAL *restrict in, index_t step, 
             memset(&there, 0, sizeof there);                                                                         \
             if (how == ADDED)                                                                                        \
                 memcpy(&there, to, sizeof there);                                                                    \
-            sum = TO(vector_t, there) + TO(vector_t, result) * factor;                                               \
-            result = TO(single_t, sum);                                                                              \
+            if (factor)                                                                                              \
+                result = TO(single_t, TO(vector_t, there) + TO(vector_t, result) * *factor);                         \
+            else                                                                                                     \
+                result += there;                                                                                     \
         }                                                                                                            \
         memcpy(to, &result, sizeof result);                                                                          \
     } while (0)
@@ -129,6 +129,7 @@ static INLINE void OF_TYPE(filter_lines)(const REAL *restrict in, index_t step, 
         if (i < stop)                                                                                                \
             STORE(i, back[NEW][v]);                                                                                  \
     }                                                                                                                \
+    fetch(out + (i - first) * apart, width * sizeof *out, width * sizeof *out);                                      \
     if (--i < first)                                                                                                 \
         break
     for (index_t i = last - 4; i >= first;) {
@@ -147,7 +148,7 @@ static INLINE void OF_TYPE(filter_lines)(const REAL *restrict in, index_t step, 
 /* Filter as many vectors of lines as a tile may have. */
 static INLINE void OF_TYPE(filter_tile)(const REAL *restrict in, index_t step, const lines_t *l, const gaussian_t *g,
                                         double *restrict causal, float *restrict out, index_t apart, const how_t how,
-                                        const double factor, index_t many)
+                                        const double *const factor, index_t many)
 {
     if (many > 3)
         OF_TYPE(filter_lines)(in, step, l, g, causal, out, apart, how, factor, 4);
@@ -157,6 +158,21 @@ static INLINE void OF_TYPE(filter_tile)(const REAL *restrict in, index_t step, c
         OF_TYPE(filter_lines)(in, step, l, g, causal, out, apart, how, factor, 2);
     else
         OF_TYPE(filter_lines)(in, step, l, g, causal, out, apart, how, factor, 1);
+}
+
+/* Filter as many vectors of lines, and store a multiple of them or add it. */
+static INLINE void OF_TYPE(filter_sum)(const REAL *restrict in, index_t step, const lines_t *l, const gaussian_t *g,
+                                      double *restrict causal, float *restrict out, const store_t *store, index_t many)
+{
+    const double *const factor = &store->factor;
+    if (store->how == SCALED && *factor == 1.0)
+        OF_TYPE(filter_tile)(in, step, l, g, causal, out, store->apart, SCALED, NULL, many);
+    else if (store->how == SCALED)
+        OF_TYPE(filter_tile)(in, step, l, g, causal, out, store->apart, SCALED, factor, many);
+    else if (*factor == 1.0)
+        OF_TYPE(filter_tile)(in, step, l, g, causal, out, store->apart, ADDED, NULL, many);
+    else
+        OF_TYPE(filter_tile)(in, step, l, g, causal, out, store->apart, ADDED, factor, many);
 }
 
 /*
@@ -191,19 +207,20 @@ TARGET FILTER(OF_TYPE(filter), REAL)
                 from = tile;
                 step = LINES;
             }
-            if (store->how == TURNED) {
+            if (used == width && (store->how == SCALED || store->how == ADDED) && sizeof *in == sizeof *to) {
+                OF_TYPE(filter_sum)(from, step, l, g, scratch->causal, to, store, many);
+                continue;
+            }
+            const int as_is = used == width && store->how == PLAIN;
+            float *const result = as_is ? to : scratch->result;
+            if (store->how == TURNED)
                 for (index_t k = 0; k < used; k++)
                     fetch(to + k * store->apart, 0, (size_t)(l->stop - l->first) * sizeof *to);
-                OF_TYPE(filter_tile)(from, step, l, g, scratch->causal, scratch->result, LINES, PLAIN, 1.0, many);
-                turn_matrix_f32(scratch->result, l->stop - l->first, LINES, used, to, store->apart);
-            } else if (used < width) {
-                OF_TYPE(filter_tile)(from, step, l, g, scratch->causal, scratch->result, LINES, PLAIN, 1.0, many);
-                store_tile(scratch->result, l->stop - l->first, used, to, store);
-            } else if (store->how == ADDED)
-                OF_TYPE(filter_tile)(from, step, l, g, scratch->causal, to, store->apart, ADDED, store->factor, many);
-            else if (store->how == SCALED)
-                OF_TYPE(filter_tile)(from, step, l, g, scratch->causal, to, store->apart, SCALED, store->factor, many);
-            else
-                OF_TYPE(filter_tile)(from, step, l, g, scratch->causal, to, store->apart, PLAIN, 1.0, many);
+            OF_TYPE(filter_tile)(from, step, l, g, scratch->causal, result, as_is ? store->apart : LINES, PLAIN, NULL,
+                                 many);
+            if (store->how == TURNED)
+                turn_matrix_f32(result, l->stop - l->first, LINES, used, to, store->apart);
+            else if (!as_is)
+                store_tile(result, l->stop - l->first, used, to, store);
         }
 }

@@ -47,6 +47,7 @@ int OF_TYPE(smoothed)(const REAL *in, index_t slices, index_t rows, index_t colu
  *
  * Columns come before rows before slices, both in the sum and among the Gaussians, each stored in single precision.
  * Passes within a part of a volume follow each other there, so that what one writes is still in the cache for the next.
+ * What is too large for that is written in the order in which it will be read: a pass waits for what it reads only.
  * Source: itk::LaplacianRecursiveGaussianImageFilter::GenerateData.
  */
 int OF_TYPE(laplacian)(const void *volume, int type, const REAL *rows_last, index_t slices, index_t rows,
@@ -54,7 +55,9 @@ int OF_TYPE(laplacian)(const void *volume, int type, const REAL *rows_last, inde
                        const double *factors, float *between, float *out)
 {
     const index_t z0 = box[0], z1 = box[1], y0 = box[2], y1 = box[3], x0 = box[4], x1 = box[5];
-    const index_t high = z1 - z0, wide = y1 - y0, broad = x1 - x0, plane = wide * broad;
+    const index_t high = z1 - z0, wide = y1 - y0, broad = x1 - x0;
+    /* a slice of the result; the rows that lie there at the same place in each slice, one after the other */
+    const index_t plane = wide * broad, lined_up = slices * broad;
     const scratch_t scratch = scratch_for(greatest(slices, rows, columns), sizeof *rows_last);
     float *const by_columns = between, *const by_rows = between + slices * plane;
     float *part = malloc(sizeof *part * (size_t)(columns * rows));
@@ -71,23 +74,24 @@ int OF_TYPE(laplacian)(const void *volume, int type, const REAL *rows_last, inde
         OF_TYPE(filter)(rows_last + z * columns * rows, &(lines_t){1, columns, rows, rows, x0, x1}, &g[2][1],
                         &scratch, &(store_t){part, 0, rows, PLAIN, 1.0});
         filter_f32(part, &(lines_t){1, rows, broad, 1, y0, y1}, &g[1][0], &scratch,
-                   &(store_t){by_columns + z * plane, 0, broad, PLAIN, 1.0});
+                   &(store_t){by_columns + z * broad, 0, lined_up, PLAIN, 1.0});
         /* along rows, columns */
         OF_TYPE(load)(volume, type, z * rows * columns, rows * columns, slice);
-        OF_TYPE(filter)(slice, &(lines_t){1, rows, columns, columns, y0, y1}, &g[1][1], &scratch,
-                        &(store_t){part, 0, columns, PLAIN, 1.0});
+        OF_TYPE(filter)(slice, &(lines_t){1, rows, columns, columns, y0, y1}, &g[1][1],
+                        &scratch, &(store_t){part, 0, columns, PLAIN, 1.0});
         filter_f32(part, &(lines_t){1, columns, wide, 1, x0, x1}, &g[2][0], &scratch,
-                   &(store_t){by_rows + z * plane, 0, broad, TURNED, 1.0});
+                   &(store_t){by_rows + z * broad, 0, lined_up, TURNED, 1.0});
     }
     /* both along slices */
     for (index_t y = 0; y < wide; y++) {
         index_t from = reach[2 * y], to = reach[2 * y + 1];
         in_eights(&from, &to, broad);
-        const index_t at = y * broad + from;
-        filter_f32(by_columns + at, &(lines_t){1, slices, to - from, plane, z0, z1}, &g[0][0], &scratch,
-                   &(store_t){out + at, 0, plane, SCALED, factors[2]});
-        filter_f32(by_rows + at, &(lines_t){1, slices, to - from, plane, z0, z1}, &g[0][0], &scratch,
-                   &(store_t){out + at, 0, plane, ADDED, factors[1]});
+        const lines_t lines = {1, slices, to - from, broad, z0, z1};
+        float *const sum = out + y * broad + from;
+        filter_f32(by_columns + y * lined_up + from, &lines, &g[0][0], &scratch,
+                   &(store_t){sum, 0, plane, SCALED, factors[2]});
+        filter_f32(by_rows + y * lined_up + from, &lines, &g[0][0], &scratch,
+                   &(store_t){sum, 0, plane, ADDED, factors[1]});
     }
     /* along slices, columns, rows */
     OF_TYPE(filter)(rows_last, &(lines_t){1, slices, columns * rows, columns * rows, z0, z1}, &g[0][1], &scratch,
