@@ -41,12 +41,22 @@ typedef struct {
     double factor;
 } store_t;
 
-/* Memory for the lines that are being filtered. */
+/*
+ * What passes to come will want of memory, fetched bit by bit while this one computes: `rows` pieces of CACHE_LINE bytes,
+ * `jump` bytes apart, then those beside them. There are `left` in all, `below` of them in this column of pieces.
+ */
+typedef struct {
+    uintptr_t at;
+    index_t rows, jump, left, below;
+} ahead_t;
+
+/* Memory for the lines that are being filtered, and what is fetched meanwhile. */
 typedef struct {
     void *memory;
     double *causal;
     void *tile;
     float *result;
+    ahead_t ahead;
 } scratch_t;
 
 /* Write four numbers from each of four places as four numbers to each of four others, columns as rows. */
@@ -86,6 +96,29 @@ static INLINE void fetch(const void *address, size_t offset, size_t size)
 #endif
 }
 
+/* So many rows of `count` numbers, `jump` numbers apart, each of `size` bytes. */
+static ahead_t ahead_of(const void *first, index_t rows, index_t jump, index_t count, size_t size)
+{
+    const index_t bytes = (index_t)size, pieces = count * bytes / CACHE_LINE + 1;
+    return (ahead_t){(uintptr_t)first, rows, jump * bytes, rows * pieces, rows};
+}
+
+/* Fetch one piece more, but not into the nearest cache, where the lines lie that are being filtered. */
+static INLINE void fetch_ahead(ahead_t *ahead)
+{
+    if (!ahead->left)
+        return;
+#if defined(__GNUC__)
+    __builtin_prefetch((const void *)ahead->at, 0, 2);
+#endif
+    ahead->left--;
+    ahead->at += (uintptr_t)ahead->jump;
+    if (!--ahead->below) {
+        ahead->at += (uintptr_t)(CACHE_LINE - ahead->rows * ahead->jump);
+        ahead->below = ahead->rows;
+    }
+}
+
 static INLINE index_t lesser(index_t a, index_t b)
 {
     return a < b ? a : b;
@@ -94,6 +127,12 @@ static INLINE index_t lesser(index_t a, index_t b)
 static INLINE index_t greatest(index_t a, index_t b, index_t c)
 {
     return -lesser(-a, lesser(-b, -c));
+}
+
+/* Bytes of a voxel. */
+static size_t size_of(int type)
+{
+    return type == FLOAT64 ? sizeof(double) : type == INT16 || type == UINT16 ? sizeof(int16_t) : sizeof(float);
 }
 
 /* A result in single precision and what is there, as in the accumulation of itk::LaplacianRecursiveGaussianImageFilter. */
@@ -119,7 +158,7 @@ static scratch_t scratch_for(index_t longest, size_t size)
 {
     const size_t samples = (size_t)((longest + 4) * LINES);
     /* zeros: what lies in a tile beside its lines is filtered with them */
-    scratch_t s = {calloc(samples + CACHE_LINE, sizeof *s.causal + sizeof *s.result + size), 0, 0, 0};
+    scratch_t s = {calloc(samples + CACHE_LINE, sizeof *s.causal + sizeof *s.result + size), 0, 0, 0, {0}};
 
     if (s.memory) {
         s.causal = (double *)(((uintptr_t)s.memory + CACHE_LINE - 1) & ~(uintptr_t)(CACHE_LINE - 1));
@@ -153,7 +192,7 @@ static void in_eights(index_t *first, index_t *stop, index_t size)
 
 /* What a filter looks up of its lines: `step` 1 when samples of a line lie side by side, else those of many lines do. */
 #define FILTER(name, real)                                                                                          \
-    static void name(const real *restrict in, const lines_t *l, const gaussian_t *g, const scratch_t *scratch,       \
+    static void name(const real *restrict in, const lines_t *l, const gaussian_t *g, scratch_t *scratch,             \
                      const store_t *store)
 
 /*

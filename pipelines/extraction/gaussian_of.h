@@ -15,11 +15,11 @@
  * behind these, and what is stored, are fetched meanwhile: samples of a line may lie pages apart, and nothing else
  * foretells them.
  * `factor` is null where it is 1: then the sum in double precision, rounded, is the sum in single precision.
- * `causal` has room for max(stop, 4) * many vectors. Source: Farneback & Westin 2006, "Improving Deriche-style
+ * `scratch->causal` has room for max(stop, 4) * many vectors. Source: Farneback & Westin 2006, "Improving Deriche-style
  * recursive Gaussian filters"; order of operations of itk::RecursiveSeparableImageFilter::FilterDataArray.
  */
 static INLINE void OF_TYPE(filter_lines)(const REAL *restrict in, index_t step, const lines_t *l, const gaussian_t *g,
-                                         double *restrict causal, float *restrict out, index_t apart, const how_t how,
+                                         scratch_t *scratch, float *restrict out, index_t apart, const how_t how,
                                          const double *const factor, const int many)
 {
 #if defined(__GNUC__) && !defined(__clang__)
@@ -36,6 +36,8 @@ static INLINE void OF_TYPE(filter_lines)(const REAL *restrict in, index_t step, 
     const double d1 = g->d[0], d2 = g->d[1], d3 = g->d[2], d4 = g->d[3];
     const double m1 = g->m[0], m2 = g->m[1], m3 = g->m[2], m4 = g->m[3];
     const double *bn = g->bn, *bm = g->bm;
+    double *const restrict causal = scratch->causal;
+    ahead_t ahead = scratch->ahead;
     const index_t first = l->first, stop = l->stop, last = l->count - 1;
     const size_t width = (size_t)(many * VECTOR);
     vector_t data[4][LINES / VECTOR], back[4][LINES / VECTOR];
@@ -69,6 +71,7 @@ static INLINE void OF_TYPE(filter_lines)(const REAL *restrict in, index_t step, 
         memcpy(CAUSAL(i), &back[NEW][v], sizeof(vector_t));                                                          \
     }                                                                                                                \
     fetch(in + i * step, width * sizeof *in, width * sizeof *in);                                                    \
+    fetch_ahead(&ahead);                                                                                             \
     if (++i >= stop)                                                                                                 \
         break
     for (index_t i = 4; i < stop;) {
@@ -130,6 +133,7 @@ static INLINE void OF_TYPE(filter_lines)(const REAL *restrict in, index_t step, 
             STORE(i, back[NEW][v]);                                                                                  \
     }                                                                                                                \
     fetch(out + (i - first) * apart, width * sizeof *out, width * sizeof *out);                                      \
+    fetch_ahead(&ahead);                                                                                             \
     if (--i < first)                                                                                                 \
         break
     for (index_t i = last - 4; i >= first;) {
@@ -138,6 +142,7 @@ static INLINE void OF_TYPE(filter_lines)(const REAL *restrict in, index_t step, 
         STEP_BACK(2, 1, 0, 3);
         STEP_BACK(3, 2, 1, 0);
     }
+    scratch->ahead = ahead;
 #undef STEP_BACK
 #undef STORE
 #undef CAUSAL
@@ -147,32 +152,32 @@ static INLINE void OF_TYPE(filter_lines)(const REAL *restrict in, index_t step, 
 
 /* Filter as many vectors of lines as a tile may have. */
 static INLINE void OF_TYPE(filter_tile)(const REAL *restrict in, index_t step, const lines_t *l, const gaussian_t *g,
-                                        double *restrict causal, float *restrict out, index_t apart, const how_t how,
+                                        scratch_t *scratch, float *restrict out, index_t apart, const how_t how,
                                         const double *const factor, index_t many)
 {
     if (many > 3)
-        OF_TYPE(filter_lines)(in, step, l, g, causal, out, apart, how, factor, 4);
+        OF_TYPE(filter_lines)(in, step, l, g, scratch, out, apart, how, factor, 4);
     else if (many > 2)
-        OF_TYPE(filter_lines)(in, step, l, g, causal, out, apart, how, factor, 3);
+        OF_TYPE(filter_lines)(in, step, l, g, scratch, out, apart, how, factor, 3);
     else if (many > 1)
-        OF_TYPE(filter_lines)(in, step, l, g, causal, out, apart, how, factor, 2);
+        OF_TYPE(filter_lines)(in, step, l, g, scratch, out, apart, how, factor, 2);
     else
-        OF_TYPE(filter_lines)(in, step, l, g, causal, out, apart, how, factor, 1);
+        OF_TYPE(filter_lines)(in, step, l, g, scratch, out, apart, how, factor, 1);
 }
 
 /* Filter as many vectors of lines, and store a multiple of them or add it. */
 static INLINE void OF_TYPE(filter_sum)(const REAL *restrict in, index_t step, const lines_t *l, const gaussian_t *g,
-                                      double *restrict causal, float *restrict out, const store_t *store, index_t many)
+                                       scratch_t *scratch, float *restrict out, const store_t *store, index_t many)
 {
     const double *const factor = &store->factor;
     if (store->how == SCALED && *factor == 1.0)
-        OF_TYPE(filter_tile)(in, step, l, g, causal, out, store->apart, SCALED, NULL, many);
+        OF_TYPE(filter_tile)(in, step, l, g, scratch, out, store->apart, SCALED, NULL, many);
     else if (store->how == SCALED)
-        OF_TYPE(filter_tile)(in, step, l, g, causal, out, store->apart, SCALED, factor, many);
+        OF_TYPE(filter_tile)(in, step, l, g, scratch, out, store->apart, SCALED, factor, many);
     else if (*factor == 1.0)
-        OF_TYPE(filter_tile)(in, step, l, g, causal, out, store->apart, ADDED, NULL, many);
+        OF_TYPE(filter_tile)(in, step, l, g, scratch, out, store->apart, ADDED, NULL, many);
     else
-        OF_TYPE(filter_tile)(in, step, l, g, causal, out, store->apart, ADDED, factor, many);
+        OF_TYPE(filter_tile)(in, step, l, g, scratch, out, store->apart, ADDED, factor, many);
 }
 
 /*
@@ -208,16 +213,12 @@ TARGET FILTER(OF_TYPE(filter), REAL)
                 step = LINES;
             }
             if (used == width && (store->how == SCALED || store->how == ADDED) && sizeof *in == sizeof *to) {
-                OF_TYPE(filter_sum)(from, step, l, g, scratch->causal, to, store, many);
+                OF_TYPE(filter_sum)(from, step, l, g, scratch, to, store, many);
                 continue;
             }
             const int as_is = used == width && store->how == PLAIN;
             float *const result = as_is ? to : scratch->result;
-            if (store->how == TURNED)
-                for (index_t k = 0; k < used; k++)
-                    fetch(to + k * store->apart, 0, (size_t)(l->stop - l->first) * sizeof *to);
-            OF_TYPE(filter_tile)(from, step, l, g, scratch->causal, result, as_is ? store->apart : LINES, PLAIN, NULL,
-                                 many);
+            OF_TYPE(filter_tile)(from, step, l, g, scratch, result, as_is ? store->apart : LINES, PLAIN, NULL, many);
             if (store->how == TURNED)
                 turn_matrix_f32(result, l->stop - l->first, LINES, used, to, store->apart);
             else if (!as_is)

@@ -14,7 +14,7 @@ int OF_TYPE(smoothed)(const REAL *in, index_t slices, index_t rows, index_t colu
                       float *between, float *out)
 {
     const index_t plane = rows * columns;
-    const scratch_t scratch = scratch_for(greatest(slices, rows, columns), sizeof *in);
+    scratch_t scratch = scratch_for(greatest(slices, rows, columns), sizeof *in);
     gaussian_t g[3];
 
     if (!scratch.memory)
@@ -58,7 +58,7 @@ int OF_TYPE(laplacian)(const void *volume, int type, const REAL *rows_last, inde
     const index_t high = z1 - z0, wide = y1 - y0, broad = x1 - x0;
     /* a slice of the result; the rows that lie there at the same place in each slice, one after the other */
     const index_t plane = wide * broad, lined_up = slices * broad;
-    const scratch_t scratch = scratch_for(greatest(slices, rows, columns), sizeof *rows_last);
+    scratch_t scratch = scratch_for(greatest(slices, rows, columns), sizeof *rows_last);
     float *const by_columns = between, *const by_rows = between + slices * plane;
     float *part = malloc(sizeof *part * (size_t)(columns * rows));
     REAL *slice = malloc(sizeof *slice * (size_t)(columns * rows));
@@ -70,15 +70,20 @@ int OF_TYPE(laplacian)(const void *volume, int type, const REAL *rows_last, inde
     }
     memcpy(g, coefficients, sizeof g);
     for (index_t z = 0; z < slices; z++) {
+        const index_t here = z * columns * rows, next = here + columns * rows, more = z + 1 < slices;
         /* along columns, rows */
-        OF_TYPE(filter)(rows_last + z * columns * rows, &(lines_t){1, columns, rows, rows, x0, x1}, &g[2][1],
-                        &scratch, &(store_t){part, 0, rows, PLAIN, 1.0});
+        scratch.ahead = ahead_of(by_columns + z * broad, wide, lined_up, broad, sizeof *part);
+        OF_TYPE(filter)(rows_last + here, &(lines_t){1, columns, rows, rows, x0, x1}, &g[2][1], &scratch,
+                        &(store_t){part, 0, rows, PLAIN, 1.0});
+        scratch.ahead = ahead_of(rows_last + next, more, 0, columns * rows, sizeof *rows_last);
         filter_f32(part, &(lines_t){1, rows, broad, 1, y0, y1}, &g[1][0], &scratch,
                    &(store_t){by_columns + z * broad, 0, lined_up, PLAIN, 1.0});
         /* along rows, columns */
-        OF_TYPE(load)(volume, type, z * rows * columns, rows * columns, slice);
-        OF_TYPE(filter)(slice, &(lines_t){1, rows, columns, columns, y0, y1}, &g[1][1],
-                        &scratch, &(store_t){part, 0, columns, PLAIN, 1.0});
+        OF_TYPE(load)(volume, type, here, columns * rows, slice);
+        scratch.ahead = ahead_of(by_rows + z * broad, wide, lined_up, broad, sizeof *part);
+        OF_TYPE(filter)(slice, &(lines_t){1, rows, columns, columns, y0, y1}, &g[1][1], &scratch,
+                        &(store_t){part, 0, columns, PLAIN, 1.0});
+        scratch.ahead = ahead_of((const char *)volume + (size_t)next * size_of(type), more, 0, columns * rows, size_of(type));
         filter_f32(part, &(lines_t){1, columns, wide, 1, x0, x1}, &g[2][0], &scratch,
                    &(store_t){by_rows + z * broad, 0, lined_up, TURNED, 1.0});
     }
@@ -99,8 +104,10 @@ int OF_TYPE(laplacian)(const void *volume, int type, const REAL *rows_last, inde
     for (index_t z = 0; z < high; z++) {
         index_t from = reach[2 * (wide + z)], to = reach[2 * (wide + z) + 1];
         in_eights(&from, &to, broad);
+        scratch.ahead = ahead_of(out + z * plane, 1, 0, plane, sizeof *out);
         filter_f32(between + z * columns * rows, &(lines_t){1, columns, rows, rows, x0 + from, x0 + to}, &g[2][0],
                    &scratch, &(store_t){part, 0, rows, PLAIN, 1.0});
+        scratch.ahead = ahead_of(between + (z + 1) * columns * rows, z + 1 < high, 0, columns * rows, sizeof *between);
         filter_f32(part, &(lines_t){1, rows, to - from, 1, y0, y1}, &g[1][0], &scratch,
                    &(store_t){out + z * plane + from, 0, broad, ADDED, factors[0]});
     }
