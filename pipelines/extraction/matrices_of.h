@@ -303,14 +303,14 @@ HOT index_t OF_TYPE(zones)(const LEVEL *restrict levels, index_t slices, index_t
     /* not of level 0, which is outside */
     for (index_t k = DEPENDENCES; k < cells; k++)
         counts[k] = (int64_t)tables[k] + tables[k + cells] + tables[k + 2 * cells] + tables[k + 3 * cells];
+    /* no branches: which zones have joined others cannot be foretold */
     for (size_t k = known; k-- > 0;)
-        if (parent[k] != k)
-            zone_sizes[parent[k]] += zone_sizes[k];
-    for (size_t k = 0; k < known; k++)
-        if (parent[k] == k && zone_levels[k]) {
-            zone_levels[found] = zone_levels[k];
-            zone_sizes[found++] = zone_sizes[k];
-        }
+        zone_sizes[parent[k]] += zone_sizes[k] & (parent[k] == k ? 0 : UINT32_MAX);
+    for (size_t k = 0; k < known; k++) {
+        zone_levels[found] = zone_levels[k];
+        zone_sizes[found] = zone_sizes[k];
+        found += (parent[k] == k) & (zone_levels[k] != 0);
+    }
     free(set), free(alike), free(cell), free(meeting), free(pair), free(tables);
     return found;
 }
