@@ -10,17 +10,16 @@
  * two more than its voxels; `first` and `stop` name the part of each row that holds the region (first >= stop: nothing).
  */
 
-/* Marks the end of a list of representatives. */
-enum { NOBODY = 15 };
+/* After the directions: a voxel itself; and what marks the end of a list of representatives. */
+enum { OWN = DIRECTIONS, NOBODY = 15 };
 
 /* Columns of the counts of voxels by their dependence: up to 26 neighbours are counted at their number + 1. */
 enum { DEPENDENCES = 28 };
 
 /*
  * For each set of preceding neighbours (a bit for each of the thirteen directions) those that have to be asked for
- * their zone: one of each group that hangs together. Up to four numbers of directions, four bits each, then NOBODY.
- *
- * Of each group the first one, which got its label longest ago: a processor waits for what it has just written.
+ * their zone: the first of each group that hangs together. Up to four numbers of directions, four bits each, then
+ * NOBODY.
  */
 void zone_representatives(uint16_t *table)
 {
@@ -99,6 +98,39 @@ static void cut_to_blocks(index_t slices, index_t rows, index_t stride, const in
     }
 }
 
+/* For each set of eight voxels, bit by bit, where they are: the first ones first. */
+static void list_places(uint8_t (*places)[8])
+{
+    uint8_t count[256] = {0};
+    memset(places[0], 0, sizeof places[0]);
+    for (int last = 0; last < 8; last++)
+        for (int set = 1 << last; set < 2 << last; set++) {
+            const int others = set - (1 << last);
+            memcpy(places[set], places[others], sizeof places[set]);
+            places[set][count[others]] = (uint8_t)last;
+            count[set] = (uint8_t)(count[others] + 1);
+        }
+}
+
+/*
+ * Append those of the eight voxels from `at` on whose `flags` are set, and which are `there`, to a `list` of `count` with
+ * room for eight more; returns its length. No voxel is looked at alone, which would take several times as long.
+ */
+static INLINE index_t list_eight(const uint8_t *flags, unsigned there, uint32_t at, uint8_t (*places)[8],
+                                 uint32_t *restrict list, index_t count)
+{
+    static const uint8_t bit[8] = {1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7};
+    uint64_t eight, bits;
+    uint8_t some[8];
+    memcpy(&eight, flags, sizeof eight);
+    memcpy(&bits, bit, sizeof bits);
+    /* the product's first byte is the sum of all */
+    const unsigned set = (unsigned)((eight & bits) * UINT64_C(0x0101010101010101) >> 56) & there;
+    memcpy(some, places[set], sizeof some);
+    for (int k = 0; k < 8; k++)
+        list[count + k] = at + some[k];
+    return count + __builtin_popcount(set);
+}
 
 /* As few bytes as the levels and the lengths of runs allow: a vector register holds twice as many of them. */
 #define LEVEL uint8_t

@@ -135,38 +135,97 @@ HOT int OF_TYPE(sweep)(const LEVEL *restrict levels, index_t slices, index_t row
     return 0;
 }
 
+/* A block of voxels; what comparing them gives, -1 for yes; and that as mere bits, from which gcc makes no choices. */
+typedef LEVEL OF_TYPE(levels_t) __attribute__((vector_size(BLOCK * sizeof(LEVEL))));
+typedef MASK OF_TYPE(masks_t) __attribute__((vector_size(BLOCK * sizeof(LEVEL))));
+typedef uint64_t OF_TYPE(flags_t) __attribute__((vector_size(BLOCK * sizeof(LEVEL))));
+
+/* Which voxels of a block have the same level as the `others`. */
+static INLINE OF_TYPE(flags_t) OF_TYPE(same)(OF_TYPE(levels_t) block, const LEVEL *others)
+{
+    OF_TYPE(levels_t) other;
+    memcpy(&other, others, sizeof other);
+    return (OF_TYPE(flags_t))(block == other);
+}
+
 /*
- * Compare `count` neighbouring voxels with their 26 neighbours: those in the same row and those in the rows around it,
- * in the order of STEP the first four before and the others, from the last one on, after it.
+ * Compare a block of neighbouring voxels with their 26 neighbours: those in the same row and those in the rows around
+ * it, in the order of STEP the first four before and the others, from the last one on, after it.
  *
- * `set` gets a bit for each direction in which the preceding neighbour has the same level, and none outside of the
- * region; `alike` how many of all neighbours have.
+ * set     gets a bit for each direction in which the preceding neighbour has the same level, and none outside of the
+ *         region; also, always, the bit OWN.
+ * alike   how many of all neighbours have the same level.
+ * begins  255 where there is none such before, and outside of the region; 0 elsewhere.
+ * meets   255 where those before do not hang together; 0 elsewhere, and outside of the region.
+ *
+ * All of those before touch the one in the middle of the previous slice. Without it, each of the previous row or of the
+ * same row has the neighbours of the one before it in the previous slice, so it may be taken for that, and what is left
+ * is a ring. In a ring a group begins at every gap on a side that is not followed by one more gap, on the corner and on
+ * the next side. Source: Yokoi et al. 1973, "Topological properties in digitized binary pictures" (8-connectivity).
  */
-static INLINE void OF_TYPE(compare)(const LEVEL *restrict a, const index_t *around, index_t count,
-                                    uint16_t *restrict set, LEVEL *restrict alike)
+static INLINE void OF_TYPE(compare)(const LEVEL *restrict a, const index_t *around, uint16_t *restrict set,
+                                    LEVEL *restrict alike, uint8_t *restrict begins, uint8_t *restrict meets)
 {
     const LEVEL *const r0 = a + around[0], *const r1 = a + around[1], *const r2 = a + around[2];
     const LEVEL *const r3 = a + around[3];
     const LEVEL *const s0 = a - around[0], *const s1 = a - around[1], *const s2 = a - around[2];
     const LEVEL *const s3 = a - around[3];
-    /* -1 for yes: what comparisons of vectors give */
-#define SAME(row, to) (MASK)((row)[x + (to)] == v ? -1 : 0)
-#define BIT(row, to, place) (LEVEL)(SAME(row, to) & (1 << (place)))
-#define THREE_BITS(row, place) (BIT(row, -1, place) | BIT(row, 0, (place) + 1) | BIT(row, 1, (place) + 2))
-#define THREE(row) (MASK)(SAME(row, -1) + SAME(row, 0) + SAME(row, 1))
-    for (index_t x = 0; x < count; x++) {
-        const LEVEL v = a[x], inside = (LEVEL)(v == 0 ? 0 : -1);
-        /* in two parts, because a vector register holds twice as many bytes */
-        const LEVEL low = (LEVEL)(THREE_BITS(r0, 0) | THREE_BITS(r1, 3) | BIT(r2, -1, 6) | BIT(r2, 0, 7));
-        const LEVEL high = (LEVEL)(BIT(r2, 1, 0) | THREE_BITS(r3, 1) | BIT(a, -1, 4));
-        set[x] = (uint16_t)((low & inside) | (high & inside) << 8);
-        alike[x] = (LEVEL)-(THREE(r0) + THREE(r1) + THREE(r2) + THREE(r3) + SAME(a, -1) + SAME(a, 1) + THREE(s0) +
-                            THREE(s1) + THREE(s2) + THREE(s3));
-    }
+    LEVEL low[BLOCK], high[BLOCK], many[BLOCK];
+    OF_TYPE(levels_t) v;
+    memcpy(&v, a, sizeof v);
+#define FLAGS OF_TYPE(flags_t)
+#define COUNTS OF_TYPE(masks_t)
+#define SAME(row, to) OF_TYPE(same)(v, (row) + (to))
+#define THREE(row) ((COUNTS)SAME(row, -1) + (COUNTS)SAME(row, 0) + (COUNTS)SAME(row, 1))
+#define BIT(flags, place) ((flags) & (FLAGS)((COUNTS){0} + (MASK)(1 << (place))))
+    const FLAGS inside = (FLAGS)(v != 0);
+    const FLAGS b0 = SAME(r0, -1), b1 = SAME(r0, 0), b2 = SAME(r0, 1), b3 = SAME(r1, -1), b4 = SAME(r1, 0);
+    const FLAGS b5 = SAME(r1, 1), b6 = SAME(r2, -1), b7 = SAME(r2, 0), b8 = SAME(r2, 1);
+    const FLAGS b9 = SAME(r3, -1), b10 = SAME(r3, 0), b11 = SAME(r3, 1), b12 = SAME(a, -1);
+    /* in two parts, because a vector register holds twice as many bytes */
+    const FLAGS first = inside & (BIT(b0, 0) | BIT(b1, 1) | BIT(b2, 2) | BIT(b3, 3) | BIT(b4, 4) | BIT(b5, 5) |
+                                  BIT(b6, 6) | BIT(b7, 7));
+    const FLAGS second = inside & (BIT(b8, 0) | BIT(b9, 1) | BIT(b10, 2) | BIT(b11, 3) | BIT(b12, 4));
+    /* what stands for two of the ring */
+    const FLAGS n0 = b0 | b9, n1 = b1 | b10, n2 = b2 | b11, n3 = b3 | b12;
+    const COUNTS groups = (COUNTS)(~n1 & (n2 | b5)) + (COUNTS)(~b5 & (b8 | b7)) + (COUNTS)(~b7 & (b6 | n3)) +
+                          (COUNTS)(~n3 & (n0 | n1));
+    const FLAGS apart = (FLAGS)(groups < -1) & ~b4 & inside;
+    const COUNTS found = (COUNTS)b0 + (COUNTS)b1 + (COUNTS)b2 + (COUNTS)b3 + (COUNTS)b4 + (COUNTS)b5 + (COUNTS)b6 +
+                         (COUNTS)b7 + (COUNTS)b8 + (COUNTS)b9 + (COUNTS)b10 + (COUNTS)b11 + (COUNTS)b12 +
+                         (COUNTS)SAME(a, 1) + THREE(s0) + THREE(s1) + THREE(s2) + THREE(s3);
+    const COUNTS number = -found;
+#undef FLAGS
+#undef COUNTS
 #undef SAME
-#undef BIT
-#undef THREE_BITS
 #undef THREE
+#undef BIT
+    memcpy(alike, &number, sizeof number);
+    memcpy(low, &first, sizeof low);
+    memcpy(high, &second, sizeof high);
+    memcpy(many, &apart, sizeof many);
+    for (index_t x = 0; x < BLOCK; x++) {
+        set[x] = (uint16_t)(low[x] | (high[x] | 1 << (OWN - 8)) << 8);
+        begins[x] = (low[x] | high[x]) == 0 ? 255 : 0;
+        meets[x] = (uint8_t)many[x];
+    }
+}
+
+/* Compare up to a block of voxels, and look at no voxel but these and those around them. */
+static INLINE void OF_TYPE(compare_few)(const LEVEL *restrict a, const index_t *around, index_t count,
+                                        uint16_t *restrict set, LEVEL *restrict alike, uint8_t *restrict begins,
+                                        uint8_t *restrict meets)
+{
+    enum { LENGTH = BLOCK + 2 };
+    const index_t around_copy[] = {-4 * LENGTH, -3 * LENGTH, -2 * LENGTH, -LENGTH};
+    const size_t size = sizeof *a * (size_t)(count + 2);
+    LEVEL copy[9][LENGTH] = {{0}};
+    memcpy(copy[4], a - 1, size);
+    for (int r = 0; r < 4; r++) {
+        memcpy(copy[r], a + around[r] - 1, size);
+        memcpy(copy[8 - r], a - around[r] - 1, size);
+    }
+    OF_TYPE(compare)(copy[4] + 1, around_copy, set, alike, begins, meets);
 }
 
 /* Cell of the counts of (level, dependence) for each of `count` neighbouring voxels, and for up to BLOCK - 1 more. */
@@ -179,51 +238,21 @@ static INLINE void OF_TYPE(dependence_cells)(const LEVEL *restrict a, const LEVE
 }
 
 /*
- * Label the voxels of a slice, whose `set` is known, new zones from `known` on; returns how many, in `meeting`, have
- * to ask more than one neighbour. `zone_levels` gets the first voxel of each new zone.
- *
- * Texture is noise, and what a voxel has to ask cannot be foreseen: no branch for one that begins a zone or at which
- * some meet. Who asks nobody reads its own place in vain.
- */
-static INLINE index_t OF_TYPE(label_slice)(const uint16_t *restrict set, index_t rows, index_t stride,
-                                           const index_t *restrict first, const index_t *restrict stop,
-                                           const uint16_t *restrict representatives, const uint32_t *const *asked_at,
-                                           uint32_t *here, size_t *restrict known, uint32_t *restrict zone_levels,
-                                           uint32_t *restrict zone_sizes, uint32_t *restrict meeting)
-{
-    /* an empty list, and the least list of one: compared with a register, a count is an instruction with a carry */
-    const size_t nobody = representatives[0], one = representatives[1];
-    size_t next = *known;
-    index_t meetings = 0;
-
-    for (index_t y = 1; y < rows - 1; y++)
-        for (index_t x = y * stride + first[y]; x < y * stride + stop[y]; x++) {
-            const size_t asked = representatives[set[x]];
-            const uint32_t told = asked_at[asked & NOBODY][x], label = asked >= nobody ? (uint32_t)next : told;
-            here[x] = label;
-            zone_sizes[label]++;
-            zone_levels[next] = (uint32_t)x;
-            next += 1 - (size_t)(asked < nobody);
-            meeting[meetings] = (uint32_t)x;
-            meetings += asked < one;
-        }
-    *known = next;
-    return meetings;
-}
-
-/*
  * Find the zones of equal level (26 neighbours) and count the voxels of each level by their dependence.
  *
  * representatives  from `zone_representatives`.
  * counts           (levels + 1, DEPENDENCES), zeroed: voxels of level i with j - 1 dependent neighbours, at column j.
  * labels           (2, rows, stride): of this and the previous slice.
- * parent           one more than there are voxels from `first` to `stop`; zone_levels and zone_sizes, too.
+ * parent           one for each voxel from `first` to `stop`; zone_levels and zone_sizes, too.
  *
  * Returns the number of zones, in the order of their first voxels, or -1 without memory. Source: labels in one pass and
- * union-find over them (He et al. 2017, "The connected-component labeling problem"); which neighbours have to be asked
- * comes from a table, as in their decision trees. Nine of ten voxels ask one neighbour at most; those at which zones
- * meet are listed, and the zones joined once the slice has its labels. Voxels outside are zones of level 0 until the
- * end.
+ * union-find over them (He et al. 2017, "The connected-component labeling problem"). A voxel asks the first of the
+ * neighbours that are like it, which got its label longest ago: a processor waits for what it has just written. Where
+ * zones meet, others have to be asked, which come from a table as in their decision trees; those voxels are listed, and
+ * the zones joined once the slice has its labels. Voxels outside are zones of level 0 until the end.
+ *
+ * Texture is noise, and what a voxel has to ask cannot be foreseen: no branch for one that begins a zone, which has its
+ * label before and asks itself.
  */
 HOT index_t OF_TYPE(zones)(const LEVEL *restrict levels, index_t slices, index_t rows, index_t stride,
                            const index_t *restrict first, const index_t *restrict stop,
@@ -235,19 +264,24 @@ HOT index_t OF_TYPE(zones)(const LEVEL *restrict levels, index_t slices, index_t
     const index_t cells = (level_count + 1) * DEPENDENCES;
     uint16_t *set = malloc(sizeof *set * (size_t)room);
     LEVEL *alike = malloc(sizeof *alike * (size_t)room);
+    uint8_t *begins = malloc((size_t)room), *meets = malloc((size_t)room);
     CELL *cell = malloc(sizeof *cell * (size_t)room);
+    uint32_t *beginning = malloc(sizeof *beginning * (size_t)room);
     uint32_t *meeting = malloc(sizeof *meeting * (size_t)room);
     uint32_t(*pair)[2] = malloc(sizeof *pair * (size_t)(3 * room));
     /* four tables take turns, see `count_cells` */
     uint32_t *tables = calloc((size_t)(4 * cells), sizeof *tables);
     const index_t around[] = {-plane - stride, -plane, -plane + stride, -stride};
     index_t found = 0, step[DIRECTIONS];
+    uint8_t places[256][8];
     size_t known = 0, ready = 0;
 
-    if (!set || !alike || !cell || !meeting || !pair || !tables) {
-        free(set), free(alike), free(cell), free(meeting), free(pair), free(tables);
+    if (!set || !alike || !begins || !meets || !cell || !beginning || !meeting || !pair || !tables) {
+        free(set), free(alike), free(begins), free(meets), free(cell), free(beginning), free(meeting), free(pair);
+        free(tables);
         return -1;
     }
+    list_places(places);
     for (int d = 0; d < DIRECTIONS; d++)
         step[d] = (STEP[d][0] * rows + STEP[d][1]) * stride + STEP[d][2];
     for (index_t z = 1; z < slices - 1; z++) {
@@ -256,12 +290,12 @@ HOT index_t OF_TYPE(zones)(const LEVEL *restrict levels, index_t slices, index_t
         uint32_t *here = labels + (z & 1) * plane;
         /* the voxel below the end of a later block may lie beyond the volume */
         const index_t last = z < slices - 2 ? plane : plane - stride - 1 - BLOCK;
-        const uint32_t *asked_at[NOBODY + 1];
-        index_t compared = 0, count = 0, meetings, pairs = 0;
+        const uint32_t *asked_at[OWN + 1];
+        index_t compared = 0, count = 0, beginnings = 0, meetings = 0, pairs = 0;
         /* the previous slice lies before or after this one */
         for (int d = 0; d < DIRECTIONS; d++)
             asked_at[d] = here + step[d] + (STEP[d][0] && !(z & 1) ? 2 * plane : 0);
-        asked_at[NOBODY] = here;
+        asked_at[OWN] = here;
         for (index_t y = 1; y < rows - 1; y++) {
             const index_t at = y * stride + l[y], end = y * stride + h[y];
             if (at >= end)
@@ -270,28 +304,39 @@ HOT index_t OF_TYPE(zones)(const LEVEL *restrict levels, index_t slices, index_t
             for (index_t x = at > compared ? at : compared; x < end; x = compared) {
                 compared = x <= last ? x + BLOCK : end;
                 if (x <= last)
-                    OF_TYPE(compare)(a + x, around, BLOCK, set + x, alike + x);
+                    OF_TYPE(compare)(a + x, around, set + x, alike + x, begins + x, meets + x);
                 else
-                    OF_TYPE(compare)(a + x, around, end - x, set + x, alike + x);
+                    OF_TYPE(compare_few)(a + x, around, end - x, set + x, alike + x, begins + x, meets + x);
+            }
+            for (index_t x = at; x < end; x += 8) {
+                const unsigned there = end - x < 8 ? (1u << (end - x)) - 1 : 255;
+                beginnings = list_eight(begins + x, there, (uint32_t)x, places, beginning, beginnings);
+                meetings = list_eight(meets + x, there, (uint32_t)x, places, meeting, meetings);
             }
             OF_TYPE(dependence_cells)(a + at, alike + at, end - at, cell + count);
             count += end - at;
         }
         OF_TYPE(count_cells)(cell, count, tables, cells);
-        /* as many zones as may begin in a slice, each still apart and empty */
-        for (; ready < known + (size_t)count; ready++) {
+        for (index_t k = 0; k < beginnings; k++, known++) {
+            here[beginning[k]] = (uint32_t)known;
+            zone_levels[known] = a[beginning[k]];
+        }
+        for (; ready < known; ready++) {
             parent[ready] = (uint32_t)ready;
             zone_sizes[ready] = 0;
         }
-        size_t begun = known;
-        meetings = OF_TYPE(label_slice)(set, rows, stride, l, h, representatives, asked_at, here, &known, zone_levels,
-                                        zone_sizes, meeting);
-        for (; begun < known; begun++)
-            zone_levels[begun] = a[zone_levels[begun]];
+        for (index_t y = 1; y < rows - 1; y++)
+#pragma GCC unroll 2
+            for (index_t x = y * stride + l[y]; x < y * stride + h[y]; x++) {
+                const uint32_t label = asked_at[__builtin_ctzll(set[x])][x];
+                here[x] = label;
+                zone_sizes[label]++;
+            }
         /* most have met before and are children or grandchildren of the same */
         for (index_t k = 0; k < meetings; k++) {
             const index_t x = meeting[k];
-            for (unsigned others = representatives[set[x]] >> 4; others != 0xFFF; others = others >> 4 | 0xF00) {
+            unsigned others = representatives[set[x] ^ 1 << OWN] >> 4;
+            for (; others != 0xFFF; others = others >> 4 | 0xF00) {
                 pair[pairs][0] = parent[parent[here[x]]];
                 pair[pairs][1] = parent[parent[asked_at[others & NOBODY][x]]];
                 pairs += pair[pairs][0] != pair[pairs][1];
@@ -303,14 +348,15 @@ HOT index_t OF_TYPE(zones)(const LEVEL *restrict levels, index_t slices, index_t
     /* not of level 0, which is outside */
     for (index_t k = DEPENDENCES; k < cells; k++)
         counts[k] = (int64_t)tables[k] + tables[k + cells] + tables[k + 2 * cells] + tables[k + 3 * cells];
+    /* no branches: which zones have joined others cannot be foretold */
     for (size_t k = known; k-- > 0;)
-        if (parent[k] != k)
-            zone_sizes[parent[k]] += zone_sizes[k];
-    for (size_t k = 0; k < known; k++)
-        if (parent[k] == k && zone_levels[k]) {
-            zone_levels[found] = zone_levels[k];
-            zone_sizes[found++] = zone_sizes[k];
-        }
-    free(set), free(alike), free(cell), free(meeting), free(pair), free(tables);
+        zone_sizes[parent[k]] += zone_sizes[k] & (parent[k] == k ? 0 : UINT32_MAX);
+    for (size_t k = 0; k < known; k++) {
+        zone_levels[found] = zone_levels[k];
+        zone_sizes[found] = zone_sizes[k];
+        found += (parent[k] == k) & (zone_levels[k] != 0);
+    }
+    free(set), free(alike), free(begins), free(meets), free(cell), free(beginning), free(meeting), free(pair);
+    free(tables);
     return found;
 }

@@ -141,6 +141,22 @@ def test_zones_and_dependences_are_those_of_their_definitions(kind: str, shape: 
     assert nonzero(dependences, 0) == wanted_dependences
 
 
+def test_a_voxel_joins_all_neighbours_before_it_that_are_like_it() -> None:
+    # every set of the thirteen, each around a voxel of its own and apart from the others
+    levels = np.zeros((16, 3, 16, 4, 32, 4), dtype=np.int64)
+    sizes = []
+    for number, (z, y, x) in enumerate(np.ndindex(16, 16, 32)):
+        levels[z, 1, y, 1, x, 1] = 1
+        for direction, step in enumerate(STEPS):
+            slice_, row, column = towards((1, 1, 1), step)
+            levels[z, slice_, y, row, x, column] = number >> direction & 1
+        sizes.append(1 + number.bit_count())
+    region, frame, _ = placed(levels.reshape(48, 64, 128))
+    workspace = workspace_for(region, Memory())
+    count, _ = native.zones(frame, region.rows, 1, found=workspace.zones)
+    assert sorted(workspace.zones[1][:count].tolist()) == sorted(sizes)
+
+
 def test_a_workspace_holds_a_zone_for_every_voxel() -> None:
     # no two of 26 neighbours have the same level
     levels = 1 + np.indices((5, 9, 40)).transpose(1, 2, 3, 0) % 2 @ np.array([4, 2, 1])
