@@ -100,6 +100,8 @@ static void cut_to_blocks(index_t slices, index_t rows, index_t stride, const in
 }
 
 
+#include "joint.h"
+
 /* As few bytes as the levels and the lengths of runs allow: a vector register holds twice as many of them. */
 #define LEVEL uint8_t
 #define MASK int8_t

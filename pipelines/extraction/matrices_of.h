@@ -27,25 +27,37 @@ static INLINE void OF_TYPE(cells_of)(const LEVEL *restrict a, const LEVEL *restr
  * region, anything. No run is longer than `longest`, which is less than the length of a row in memory.
  *
  * By doubling: what is known of up to d voxels is known of up to 2 d once those with d before them have added what the
- * voxel d before them knows. From the last block on, so that this one does not know more yet.
+ * voxel d before them knows. From the last block on, so that this one does not know more yet. Until nobody has d.
  */
 static INLINE void OF_TYPE(number_rows)(const LEVEL *restrict levels, const block_t *restrict blocks, index_t count,
                                         index_t longest, LEVEL *restrict number)
 {
     for (const block_t *block = blocks; block < blocks + count; block++) {
         const LEVEL *a = levels + block->at;
-        for (index_t x = 0; x < BLOCK; x++)
-            number[block->at + x] = (a[x] == a[x - 1] ? 1 : 0) & (a[x] != 0 ? 1 : 0);
+        /* the first four at once */
+        for (index_t x = 0; x < BLOCK; x++) {
+            const MASK one = (MASK)((a[x] == a[x - 1] ? -1 : 0) & (a[x] != 0 ? -1 : 0));
+            const MASK two = (MASK)((a[x] == a[x - 2] ? -1 : 0) & one), three = (MASK)((a[x] == a[x - 3] ? -1 : 0) & two);
+            const MASK four = (MASK)((a[x] == a[x - 4] ? -1 : 0) & three);
+            number[block->at + x] = (LEVEL)-(one + two + three + four);
+        }
     }
-    for (index_t d = 1; d < longest; d *= 2)
+    MASK some = -1;
+    for (index_t d = 4; d < longest && some; d *= 2) {
+        MASK wholes[BLOCK] = {0};
         for (const block_t *block = blocks + count; block-- > blocks;) {
             LEVEL *n = number + block->at, known[BLOCK];
             for (index_t x = 0; x < BLOCK; x++) {
                 const LEVEL more = n[x - d], whole = (LEVEL)(n[x] == (LEVEL)d ? -1 : 0);
+                wholes[x] |= (MASK)whole;
                 known[x] = (LEVEL)(n[x] + (more & whole));
             }
             memcpy(n, known, sizeof known);
         }
+        some = 0;
+        for (index_t x = 0; x < BLOCK; x++)
+            some |= wholes[x];
+    }
 }
 
 /*
@@ -97,7 +109,8 @@ HOT int OF_TYPE(sweep)(const LEVEL *restrict levels, index_t slices, index_t row
         return -1;
     }
     cut_to_blocks(slices, rows, stride, first, stop, blocks, begin);
-    for (int d = 0; d < DIRECTIONS; d++) {
+    /* the last direction first */
+    for (int d = DIRECTIONS - 1; d >= 0; d--) {
         const int dz = STEP[d][0], dy = STEP[d][1], dx = STEP[d][2];
         memset(table, 0, sizeof *table * (size_t)(cells * tables));
         for (index_t z = 1; z < slices - 1; z++) {
@@ -129,6 +142,15 @@ HOT int OF_TYPE(sweep)(const LEVEL *restrict levels, index_t slices, index_t row
                 alike += runs[r] = counted[side + r - 1];
             pairs[i] = alike;
             runs[1] = (uint32_t)voxels[i] - alike;
+        }
+        coding_t coding;
+        if (sizeof(LEVEL) == 1 && d == DIRECTIONS - 1 &&
+            choose_coding(cooccurrences + d * side * side, positions + d * side * reach, voxels, level_count, longest,
+                          &coding)) {
+            const int done = sweep_together((const uint8_t *)levels, rows, stride, slices, blocks, begin, level_count,
+                                            longest, voxels, coding, cooccurrences, positions, (uint8_t *)numbers);
+            free(table), free(cell), free(blocks), free(begin);
+            return done;
         }
     }
     free(table), free(cell), free(blocks), free(begin);
