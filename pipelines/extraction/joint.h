@@ -132,17 +132,22 @@ static INLINE index_t list_alone(const uint8_t *restrict alone, const block_t *r
     return found;
 }
 
-/* Take the counts of level i in one direction from the sums of a table, at whose code 0 `counted` points. */
-static INLINE void take_counts(const uint32_t *restrict counted, coding_t coding, index_t i, index_t side,
-                               index_t reach, uint32_t voxels, uint32_t *restrict pairs, uint32_t *restrict runs)
+/*
+ * Take the counts of level i in one direction from the sums of a table, at whose code 0 `counted` points, and from what
+ * was counted one by one (cells as those of `cells_of`).
+ */
+static INLINE void take_counts(const uint32_t *restrict counted, const uint32_t *restrict one_by_one, coding_t coding,
+                               index_t i, index_t side, index_t reach, uint32_t voxels, uint32_t *restrict pairs,
+                               uint32_t *restrict runs)
 {
     const index_t near = coding.near, most = coding.most;
-    uint32_t alike = counted[-most - 1];
+    uint32_t alike = counted[-most - 1], longer = 0;
+    memcpy(pairs, one_by_one, sizeof *pairs * (size_t)side);
     for (index_t j = i > near ? i - near : 0; j < side && j <= i + near; j++)
         pairs[j] += counted[j - i + near];
-    /* what ends with so many before it has voxels with fewer */
-    for (index_t r = reach - 2; r > most + 1; r--)
-        runs[r] += runs[r + 1];
+    /* only the last voxels of long runs were counted, but those before them are voxels, too */
+    for (index_t r = reach - 1; r > most + 1; r--)
+        runs[r] = longer += one_by_one[side + r - 1];
     for (index_t r = 2; r <= most + 1 && r < reach; r++)
         alike += runs[r] = counted[1 - r];
     pairs[i] = alike;
@@ -156,18 +161,20 @@ HOT static int sweep_together(const uint8_t *restrict levels, index_t rows, inde
                               uint32_t *restrict cooccurrences, uint32_t *restrict positions,
                               uint8_t *restrict numbers)
 {
-    const index_t side = level_count + 1, reach = longest + 2, plane = rows * stride;
+    const index_t side = level_count + 1, reach = longest + 2, width = side + reach, plane = rows * stride;
+    const index_t singles = side * width;
     const index_t cells = CELLS_BELOW + side * CODE_PAIRS;
     const index_t most = coding.most;
     uint32_t *memory = malloc(sizeof *memory * (size_t)(CODE_TABLES * cells));
+    uint32_t *one_by_one = malloc(sizeof *one_by_one * (size_t)(2 * singles));
     int16_t *cell = malloc(sizeof *cell * (size_t)(plane + BLOCK));
     uint8_t *alone = malloc((size_t)(plane + BLOCK));
     uint64_t *sets = malloc(sizeof *sets * (size_t)(2 * (plane + BLOCK)));
     uint32_t *listed = malloc(sizeof *listed * (size_t)(2 * (plane + BLOCK)));
     uint64_t within[BLOCK + 1] = {0};
 
-    if (!memory || !cell || !alone || !sets || !listed) {
-        free(memory), free(cell), free(alone), free(sets), free(listed);
+    if (!memory || !one_by_one || !cell || !alone || !sets || !listed) {
+        free(memory), free(one_by_one), free(cell), free(alone), free(sets), free(listed);
         return -1;
     }
     for (int x = 0; x < BLOCK; x++)
@@ -181,6 +188,7 @@ HOT static int sweep_together(const uint8_t *restrict levels, index_t rows, inde
             step[e] = STEP[d[e]][0] * plane + aside[e];
         }
         memset(memory, 0, sizeof *memory * (size_t)(CODE_TABLES * cells));
+        memset(one_by_one, 0, sizeof *one_by_one * (size_t)(2 * singles));
         for (index_t z = 1; z < slices - 1; z++) {
             const uint8_t *a = levels + z * plane;
             const block_t *last = blocks + begin[z + 1];
@@ -212,10 +220,9 @@ HOT static int sweep_together(const uint8_t *restrict levels, index_t rows, inde
             const index_t found = list_alone(alone, blocks + begin[z], begin[z + 1] - begin[z], within, sets, listed);
             for (index_t k = 0; k < found; k++) {
                 const index_t at = listed[k] >> 1, e = listed[k] & 1, i = a[at], j = a[at + step[e]];
-                const index_t run = i ? (uint8_t)-number[e][at] + 1 : 0;
-                uint32_t *const runs = positions + (d[e] * side + i) * reach + run;
-                uint32_t *const pairs = cooccurrences + (d[e] * side + i) * side + j;
-                ++*(i == j ? runs : pairs);
+                /* no branch here: which of the two it is cannot be foretold. Outside, the number may be anything */
+                const index_t alike = -(index_t)(i == j), n = (uint8_t)-number[e][at] & -(index_t)(i != 0);
+                one_by_one[e * singles + i * width + ((side + n) & alike) + (j & ~alike)]++;
             }
         }
         for (index_t i = 1; i < side; i++) {
@@ -228,10 +235,10 @@ HOT static int sweep_together(const uint8_t *restrict levels, index_t rows, inde
                     counted[1][r] += both;
                 }
             for (int e = 0; e < 2; e++)
-                take_counts(counted[e] + most + 1, coding, i, side, reach, (uint32_t)voxels[i],
+                take_counts(counted[e] + most + 1, one_by_one + e * singles + i * width, coding, i, side, reach, (uint32_t)voxels[i],
                             cooccurrences + (d[e] * side + i) * side, positions + (d[e] * side + i) * reach);
         }
     }
-    free(memory), free(cell), free(alone), free(sets), free(listed);
+    free(memory), free(one_by_one), free(cell), free(alone), free(sets), free(listed);
     return 0;
 }
