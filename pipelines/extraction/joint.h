@@ -19,9 +19,6 @@ enum { CODES = 22, CODE_PAIRS = 512, MOST_CODED_LEVELS = 63 };
 /* Codes are below zero, too, and so are cells of level 0. */
 enum { CELLS_BELOW = (CODES + 1) * CODES };
 
-/* Two tables in turn, see `count_cells`. */
-enum { CODE_TABLES = 2 };
-
 /* Which directions are counted together: all but the last. */
 static const int COUNTED_TOGETHER[][2] = {{0, 1}, {2, 3}, {4, 5}, {6, 7}, {8, 9}, {10, 11}};
 
@@ -60,7 +57,7 @@ static int choose_coding(const uint32_t *restrict cooccurrences, const uint32_t 
             *coding = (coding_t){(uint8_t)near, (uint8_t)most};
         }
     }
-    return least < all / 16 && all > (uint64_t)(4 * side * CODE_PAIRS);
+    return least < all / 32 && all > (uint64_t)(4 * side * CODE_PAIRS);
 }
 
 /*
@@ -163,9 +160,10 @@ HOT static int sweep_together(const uint8_t *restrict levels, index_t rows, inde
 {
     const index_t side = level_count + 1, reach = longest + 2, width = side + reach, plane = rows * stride;
     const index_t singles = side * width;
-    const index_t cells = CELLS_BELOW + side * CODE_PAIRS;
-    const index_t most = coding.most;
-    uint32_t *memory = malloc(sizeof *memory * (size_t)(CODE_TABLES * cells));
+    const index_t cells = CELLS_BELOW + side * CODE_PAIRS, most = coding.most;
+    /* two tables in turn, see `count_cells`, where they are small: few levels often make the same cell */
+    const index_t apart = level_count > 16 ? 0 : cells, all = apart + cells;
+    uint32_t *memory = malloc(sizeof *memory * (size_t)all);
     uint32_t *one_by_one = malloc(sizeof *one_by_one * (size_t)(2 * singles));
     int16_t *cell = malloc(sizeof *cell * (size_t)(plane + BLOCK));
     uint8_t *alone = malloc((size_t)(plane + BLOCK));
@@ -181,13 +179,13 @@ HOT static int sweep_together(const uint8_t *restrict levels, index_t rows, inde
         within[x + 1] = within[x] | (uint64_t)3 << place_of_bit(x);
     for (size_t p = 0; p < sizeof COUNTED_TOGETHER / sizeof *COUNTED_TOGETHER; p++) {
         const int *d = COUNTED_TOGETHER[p];
-        uint32_t *const table = memory + CELLS_BELOW, *const second = table + cells;
+        uint32_t *const table = memory + CELLS_BELOW, *const second = table + apart;
         index_t aside[2], step[2];
         for (int e = 0; e < 2; e++) {
             aside[e] = STEP[d[e]][1] * stride + STEP[d[e]][2];
             step[e] = STEP[d[e]][0] * plane + aside[e];
         }
-        memset(memory, 0, sizeof *memory * (size_t)(CODE_TABLES * cells));
+        memset(memory, 0, sizeof *memory * (size_t)all);
         memset(one_by_one, 0, sizeof *one_by_one * (size_t)(2 * singles));
         for (index_t z = 1; z < slices - 1; z++) {
             const uint8_t *a = levels + z * plane;
@@ -225,14 +223,15 @@ HOT static int sweep_together(const uint8_t *restrict levels, index_t rows, inde
                 one_by_one[e * singles + i * width + ((side + n) & alike) + (j & ~alike)]++;
             }
         }
+        for (index_t k = 0; k < apart; k++)
+            memory[k] += memory[k + apart];
         for (index_t i = 1; i < side; i++) {
             uint32_t counted[2][CODES] = {{0}};
             const uint32_t *of = table + i * CODE_PAIRS - (most + 1) * (CODES + 1);
             for (index_t q = 0; q < CODES; q++, of += CODES)
                 for (index_t r = 0; r < CODES; r++) {
-                    const uint32_t both = of[r] + of[r + cells];
-                    counted[0][q] += both;
-                    counted[1][r] += both;
+                    counted[0][q] += of[r];
+                    counted[1][r] += of[r];
                 }
             for (int e = 0; e < 2; e++)
                 take_counts(counted[e] + most + 1, one_by_one + e * singles + i * width, coding, i, side, reach, (uint32_t)voxels[i],
