@@ -88,13 +88,16 @@ static INLINE void codes_of(const uint8_t *restrict a, const uint8_t *restrict b
     }
 }
 
-/* Bit of voxel x of a block, for the first of two directions; that for the second is the next. */
-static INLINE int place_of_bit(int x)
+/* Twice the place of a voxel and 1 for the second direction, of the bit of a set that begins with the voxel `at`. */
+static INLINE uint32_t voxel_of(uint32_t at, int bit)
 {
-    return x % 8 * 8 + x / 8 * 2;
+    return 2 * (at + (uint32_t)(bit / 8 + bit % 8 / 2 * 8)) + (uint32_t)(bit & 1);
 }
 
-/* List the voxels of a slice (twice their place, and 1 for the second direction) whose bits are set in `alone`. */
+/*
+ * List the voxels of the `count` blocks of a slice that `alone` marks: bit 0 for the first, bit 1 for the second
+ * direction. Every fourth of a block has its two bits in a byte of a set; `within` are the bits of a block of so many.
+ */
 static INLINE index_t list_alone(const uint8_t *restrict alone, const block_t *restrict blocks, index_t count,
                                  const uint64_t *restrict within, uint64_t *restrict sets, uint32_t *restrict listed)
 {
@@ -115,16 +118,12 @@ static INLINE index_t list_alone(const uint8_t *restrict alone, const block_t *r
         uint64_t left = sets[2 * k];
         const uint32_t at = (uint32_t)sets[2 * k + 1];
         /* two without a branch: there seldom are more, and whether there is a second one cannot be foretold */
-        int bit = __builtin_ctzll(left);
-        listed[found++] = 2 * (at + (uint32_t)((bit >> 3) + ((bit & 6) << 2))) + (bit & 1);
+        listed[found++] = voxel_of(at, __builtin_ctzll(left));
         left &= left - 1;
-        bit = __builtin_ctzll(left | (left == 0));
-        listed[found] = 2 * (at + (uint32_t)((bit >> 3) + ((bit & 6) << 2))) + (bit & 1);
+        listed[found] = voxel_of(at, __builtin_ctzll(left | (left == 0)));
         found += left != 0;
-        for (left &= left - 1; left; left &= left - 1) {
-            bit = __builtin_ctzll(left);
-            listed[found++] = 2 * (at + (uint32_t)((bit >> 3) + ((bit & 6) << 2))) + (bit & 1);
-        }
+        for (left &= left - 1; left; left &= left - 1)
+            listed[found++] = voxel_of(at, __builtin_ctzll(left));
     }
     return found;
 }
@@ -151,32 +150,32 @@ static INLINE void take_counts(const uint32_t *restrict counted, const uint32_t 
     runs[1] = voxels - alike;
 }
 
-/* What `sweep` counts, in all but the last direction. */
-HOT static int sweep_together(const uint8_t *restrict levels, index_t rows, index_t stride, index_t slices,
+/*
+ * What `sweep` counts, in all but the last direction. Source of the idea: a joint distribution holds its marginal ones.
+ */
+HOT static int sweep_together(const uint8_t *restrict levels, index_t slices, index_t rows, index_t stride,
                               const block_t *restrict blocks, const index_t *restrict begin, index_t level_count,
                               index_t longest, const int64_t *restrict voxels, coding_t coding,
                               uint32_t *restrict cooccurrences, uint32_t *restrict positions,
                               uint8_t *restrict numbers)
 {
     const index_t side = level_count + 1, reach = longest + 2, width = side + reach, plane = rows * stride;
-    const index_t singles = side * width;
-    const index_t cells = CELLS_BELOW + side * CODE_PAIRS, most = coding.most;
+    const index_t cells = CELLS_BELOW + side * CODE_PAIRS, singles = side * width, most = coding.most;
     /* two tables in turn, see `count_cells`, where they are small: few levels often make the same cell */
     const index_t apart = level_count > 16 ? 0 : cells, all = apart + cells;
     uint32_t *memory = malloc(sizeof *memory * (size_t)all);
     uint32_t *one_by_one = malloc(sizeof *one_by_one * (size_t)(2 * singles));
-    int16_t *cell = malloc(sizeof *cell * (size_t)(plane + BLOCK));
     uint8_t *alone = malloc((size_t)(plane + BLOCK));
-    uint64_t *sets = malloc(sizeof *sets * (size_t)(2 * (plane + BLOCK)));
-    uint32_t *listed = malloc(sizeof *listed * (size_t)(2 * (plane + BLOCK)));
+    uint64_t *sets = malloc(sizeof *sets * (size_t)(2 * plane));
+    uint32_t *listed = malloc(sizeof *listed * (size_t)(2 * plane + 1));
     uint64_t within[BLOCK + 1] = {0};
 
-    if (!memory || !one_by_one || !cell || !alone || !sets || !listed) {
-        free(memory), free(one_by_one), free(cell), free(alone), free(sets), free(listed);
+    if (!memory || !one_by_one || !alone || !sets || !listed) {
+        free(memory), free(one_by_one), free(alone), free(sets), free(listed);
         return -1;
     }
     for (int x = 0; x < BLOCK; x++)
-        within[x + 1] = within[x] | (uint64_t)3 << place_of_bit(x);
+        within[x + 1] = within[x] | (uint64_t)3 << (x % 8 * 8 + x / 8 * 2);
     for (size_t p = 0; p < sizeof COUNTED_TOGETHER / sizeof *COUNTED_TOGETHER; p++) {
         const int *d = COUNTED_TOGETHER[p];
         uint32_t *const table = memory + CELLS_BELOW, *const second = table + apart;
@@ -189,33 +188,34 @@ HOT static int sweep_together(const uint8_t *restrict levels, index_t rows, inde
         memset(one_by_one, 0, sizeof *one_by_one * (size_t)(2 * singles));
         for (index_t z = 1; z < slices - 1; z++) {
             const uint8_t *a = levels + z * plane;
-            const block_t *last = blocks + begin[z + 1];
+            const block_t *block = blocks + begin[z], *last = blocks + begin[z + 1];
             uint8_t *number[2], *before[2];
-            int16_t *to = cell;
             for (int e = 0; e < 2; e++) {
                 number[e] = numbers + (2 * e + (z & 1)) * plane;
                 before[e] = (STEP[d[e]][0] ? numbers + (2 * e + (~z & 1)) * plane : number[e]) + aside[e];
             }
-            for (const block_t *block = blocks + begin[z]; block < last; block++) {
-                const index_t at = block->at;
-                uint8_t code[2][BLOCK], one[2][BLOCK];
-                for (int e = 0; e < 2; e++)
-                    codes_of(a + at, a + step[e] + at, a - step[e] + at, before[e] + at, coding, number[e] + at,
-                             code[e], one[e]);
-                for (index_t x = 0; x < BLOCK; x++) {
-                    to[x] = (int16_t)(a[at + x] * CODE_PAIRS + (int8_t)code[0][x] * CODES + (int8_t)code[1][x]);
-                    alone[at + x] = (uint8_t)((one[0][x] & 1) | (one[1][x] & 2));
+            while (block < last) {
+                int16_t cell[BLOCKS_AT_ONCE * BLOCK], *to = cell, *c = cell;
+                for (const block_t *end = some_blocks(block, last); block < end; block++) {
+                    const index_t at = block->at;
+                    uint8_t code[2][BLOCK], one[2][BLOCK];
+                    for (int e = 0; e < 2; e++)
+                        codes_of(a + at, a + step[e] + at, a - step[e] + at, before[e] + at, coding, number[e] + at,
+                                 code[e], one[e]);
+                    for (index_t x = 0; x < BLOCK; x++) {
+                        to[x] = (int16_t)(a[at + x] * CODE_PAIRS + (int8_t)code[0][x] * CODES + (int8_t)code[1][x]);
+                        alone[at + x] = (uint8_t)((one[0][x] & 1) | (one[1][x] & 2));
+                    }
+                    to += block->count;
                 }
-                to += block->count;
+                for (; c + 1 < to; c += 2) {
+                    table[c[0]]++;
+                    second[c[1]]++;
+                }
+                if (c < to)
+                    table[*c]++;
             }
-            int16_t *c = cell;
-            for (; c + 1 < to; c += 2) {
-                table[c[0]]++;
-                second[c[1]]++;
-            }
-            if (c < to)
-                table[*c]++;
-            const index_t found = list_alone(alone, blocks + begin[z], begin[z + 1] - begin[z], within, sets, listed);
+            const index_t found = list_alone(alone, blocks + begin[z], last - (blocks + begin[z]), within, sets, listed);
             for (index_t k = 0; k < found; k++) {
                 const index_t at = listed[k] >> 1, e = listed[k] & 1, i = a[at], j = a[at + step[e]];
                 /* no branch here: which of the two it is cannot be foretold. Outside, the number may be anything */
@@ -234,10 +234,11 @@ HOT static int sweep_together(const uint8_t *restrict levels, index_t rows, inde
                     counted[1][r] += of[r];
                 }
             for (int e = 0; e < 2; e++)
-                take_counts(counted[e] + most + 1, one_by_one + e * singles + i * width, coding, i, side, reach, (uint32_t)voxels[i],
-                            cooccurrences + (d[e] * side + i) * side, positions + (d[e] * side + i) * reach);
+                take_counts(counted[e] + most + 1, one_by_one + e * singles + i * width, coding, i, side, reach,
+                            (uint32_t)voxels[i], cooccurrences + (d[e] * side + i) * side,
+                            positions + (d[e] * side + i) * reach);
         }
     }
-    free(memory), free(one_by_one), free(cell), free(alone), free(sets), free(listed);
+    free(memory), free(one_by_one), free(alone), free(sets), free(listed);
     return 0;
 }

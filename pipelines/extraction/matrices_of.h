@@ -37,7 +37,8 @@ static INLINE void OF_TYPE(number_rows)(const LEVEL *restrict levels, const bloc
         /* the first four at once */
         for (index_t x = 0; x < BLOCK; x++) {
             const MASK one = (MASK)((a[x] == a[x - 1] ? -1 : 0) & (a[x] != 0 ? -1 : 0));
-            const MASK two = (MASK)((a[x] == a[x - 2] ? -1 : 0) & one), three = (MASK)((a[x] == a[x - 3] ? -1 : 0) & two);
+            const MASK two = (MASK)((a[x] == a[x - 2] ? -1 : 0) & one);
+            const MASK three = (MASK)((a[x] == a[x - 3] ? -1 : 0) & two);
             const MASK four = (MASK)((a[x] == a[x - 4] ? -1 : 0) & three);
             number[block->at + x] = (LEVEL)-(one + two + three + four);
         }
@@ -86,10 +87,11 @@ static INLINE void OF_TYPE(count_cells)(const CELL *restrict cell, index_t count
  * cooccurrences  (13, levels + 1, levels + 1): how often level i precedes level j in a direction, for i, j from 1.
  * positions      (13, levels + 1, longest + 2): how many voxels of level i are number r of their run. The number of
  *                runs of length r is positions(r) - positions(r + 1).
- * numbers        (2, rows, stride) and BLOCK more: how many voxels of its run come before each voxel of this and the
- *                previous slice.
+ * numbers        (4, rows, stride) and BLOCK more: how many voxels of its run come before each voxel of this and the
+ *                previous slice, in two directions.
  *
- * Every voxel is the first of its run or like the voxel before it, so the first ones need not be counted.
+ * Every voxel is the first of its run or like the voxel before it, so the first ones need not be counted. What
+ * the last direction has tells whether the others can be counted two at once.
  */
 HOT int OF_TYPE(sweep)(const LEVEL *restrict levels, index_t slices, index_t rows, index_t stride,
                        const index_t *restrict first, const index_t *restrict stop, index_t level_count,
@@ -100,36 +102,36 @@ HOT int OF_TYPE(sweep)(const LEVEL *restrict levels, index_t slices, index_t row
     /* four tables where they fit the cache */
     const index_t cells = side * width, apart = cells > 16384 ? 0 : cells, tables = apart ? 4 : 1;
     uint32_t *table = malloc(sizeof *table * (size_t)(cells * tables));
-    CELL *cell = malloc(sizeof *cell * (size_t)(plane + BLOCK));
     block_t *blocks = malloc(sizeof *blocks * (size_t)(slices * rows * (stride / BLOCK + 1)));
     index_t *begin = malloc(sizeof *begin * (size_t)slices);
+    int done = table && blocks && begin ? 0 : -1;
 
-    if (!table || !cell || !blocks || !begin) {
-        free(table), free(cell), free(blocks), free(begin);
-        return -1;
-    }
-    cut_to_blocks(slices, rows, stride, first, stop, blocks, begin);
+    if (done == 0)
+        cut_to_blocks(slices, rows, stride, first, stop, blocks, begin);
     /* the last direction first */
-    for (int d = DIRECTIONS - 1; d >= 0; d--) {
+    for (int d = DIRECTIONS - 1; done == 0 && d >= 0; d--) {
         const int dz = STEP[d][0], dy = STEP[d][1], dx = STEP[d][2];
+        coding_t coding;
         memset(table, 0, sizeof *table * (size_t)(cells * tables));
         for (index_t z = 1; z < slices - 1; z++) {
             const LEVEL *a = levels + z * plane;
+            const block_t *block = blocks + begin[z], *last = blocks + begin[z + 1];
             LEVEL *number = numbers + (z & 1) * plane;
             const index_t aside = dy * stride + dx, step = dz * plane + aside;
             LEVEL *other = numbers + (~z & 1) * plane;
             const LEVEL *before = (dz || !dy ? other : number) + aside;
-            CELL *to = cell;
             if (!dz && !dy)
-                OF_TYPE(number_rows)(a, blocks + begin[z], begin[z + 1] - begin[z],
-                                     longest < stride - 2 ? longest : stride - 2, other);
-            for (const block_t *block = blocks + begin[z]; block < blocks + begin[z + 1]; block++) {
-                const index_t at = block->at;
-                OF_TYPE(cells_of)(a + at, a + step + at, before + at, number + at, to, (CELL)side, (CELL)width);
-                /* what a block reaches beyond its row is written again or ignored */
-                to += block->count;
+                OF_TYPE(number_rows)(a, block, last - block, longest < stride - 2 ? longest : stride - 2, other);
+            while (block < last) {
+                CELL cell[BLOCKS_AT_ONCE * BLOCK], *to = cell;
+                for (const block_t *end = some_blocks(block, last); block < end; block++) {
+                    const index_t at = block->at;
+                    OF_TYPE(cells_of)(a + at, a + step + at, before + at, number + at, to, (CELL)side, (CELL)width);
+                    /* what a block reaches beyond its row is written again or ignored */
+                    to += block->count;
+                }
+                OF_TYPE(count_cells)(cell, to - cell, table, apart);
             }
-            OF_TYPE(count_cells)(cell, to - cell, table, apart);
         }
         for (index_t k = 0; k < cells && apart; k++)
             table[k] += table[k + cells] + table[k + 2 * cells] + table[k + 3 * cells];
@@ -143,18 +145,16 @@ HOT int OF_TYPE(sweep)(const LEVEL *restrict levels, index_t slices, index_t row
             pairs[i] = alike;
             runs[1] = (uint32_t)voxels[i] - alike;
         }
-        coding_t coding;
-        if (sizeof(LEVEL) == 1 && d == DIRECTIONS - 1 &&
+        if (sizeof(LEVEL) == sizeof(uint8_t) && d == DIRECTIONS - 1 &&
             choose_coding(cooccurrences + d * side * side, positions + d * side * reach, voxels, level_count, longest,
                           &coding)) {
-            const int done = sweep_together((const uint8_t *)levels, rows, stride, slices, blocks, begin, level_count,
-                                            longest, voxels, coding, cooccurrences, positions, (uint8_t *)numbers);
-            free(table), free(cell), free(blocks), free(begin);
-            return done;
+            done = sweep_together((const uint8_t *)levels, slices, rows, stride, blocks, begin, level_count, longest,
+                                  voxels, coding, cooccurrences, positions, (uint8_t *)numbers);
+            break;
         }
     }
-    free(table), free(cell), free(blocks), free(begin);
-    return 0;
+    free(table), free(blocks), free(begin);
+    return done;
 }
 
 /*
