@@ -189,8 +189,11 @@ HOT static int sweep_together(const uint8_t *restrict levels, index_t slices, in
         for (index_t z = 1; z < slices - 1; z++) {
             const uint8_t *a = levels + z * plane;
             const block_t *block = blocks + begin[z], *last = blocks + begin[z + 1];
+            const uint8_t *after[2];
             uint8_t *number[2], *before[2];
             for (int e = 0; e < 2; e++) {
+                /* the slice after the last one is as empty as the first, but a block may reach beyond it */
+                after[e] = STEP[d[e]][0] && z == slices - 2 ? levels - aside[e] : a - step[e];
                 number[e] = numbers + (2 * e + (z & 1)) * plane;
                 before[e] = (STEP[d[e]][0] ? numbers + (2 * e + (~z & 1)) * plane : number[e]) + aside[e];
             }
@@ -200,8 +203,8 @@ HOT static int sweep_together(const uint8_t *restrict levels, index_t slices, in
                     const index_t at = block->at;
                     uint8_t code[2][BLOCK], one[2][BLOCK];
                     for (int e = 0; e < 2; e++)
-                        codes_of(a + at, a + step[e] + at, a - step[e] + at, before[e] + at, coding, number[e] + at,
-                                 code[e], one[e]);
+                        codes_of(a + at, a + step[e] + at, after[e] + at, before[e] + at, coding, number[e] + at, code[e],
+                                 one[e]);
                     for (index_t x = 0; x < BLOCK; x++) {
                         to[x] = (int16_t)(a[at + x] * CODE_PAIRS + (int8_t)code[0][x] * CODES + (int8_t)code[1][x]);
                         alone[at + x] = (uint8_t)((one[0][x] & 1) | (one[1][x] & 2));
