@@ -14,6 +14,7 @@
  * `most` others. Both are rare if `near` and `most` suit the levels; where nothing does, a direction has its own table.
  */
 
+/* Cells of a level: all pairs of codes, and a power of two. So many levels have cells that two bytes can name. */
 enum { CODES = 22, CODE_PAIRS = 512, MOST_CODED_LEVELS = 63 };
 
 /* Codes are below zero, too, and so are cells of level 0. */
@@ -150,9 +151,7 @@ static INLINE void take_counts(const uint32_t *restrict counted, const uint32_t 
     runs[1] = voxels - alike;
 }
 
-/*
- * What `sweep` counts, in all but the last direction. Source of the idea: a joint distribution holds its marginal ones.
- */
+/* What `sweep` counts, in all but the last direction. */
 HOT static int sweep_together(const uint8_t *restrict levels, index_t slices, index_t rows, index_t stride,
                               const block_t *restrict blocks, const index_t *restrict begin, index_t level_count,
                               index_t longest, const int64_t *restrict voxels, coding_t coding,
