@@ -102,9 +102,10 @@ HOT int OF_TYPE(sweep)(const LEVEL *restrict levels, index_t slices, index_t row
     /* four tables where they fit the cache */
     const index_t cells = side * width, apart = cells > 16384 ? 0 : cells, tables = apart ? 4 : 1;
     uint32_t *table = malloc(sizeof *table * (size_t)(cells * tables));
+    CELL *cell = malloc(sizeof *cell * (size_t)(plane + BLOCK));
     block_t *blocks = malloc(sizeof *blocks * (size_t)(slices * rows * (stride / BLOCK + 1)));
     index_t *begin = malloc(sizeof *begin * (size_t)slices);
-    int done = table && blocks && begin ? 0 : -1;
+    int done = table && cell && blocks && begin ? 0 : -1;
 
     if (done == 0)
         cut_to_blocks(slices, rows, stride, first, stop, blocks, begin);
@@ -122,16 +123,14 @@ HOT int OF_TYPE(sweep)(const LEVEL *restrict levels, index_t slices, index_t row
             const LEVEL *before = (dz || !dy ? other : number) + aside;
             if (!dz && !dy)
                 OF_TYPE(number_rows)(a, block, last - block, longest < stride - 2 ? longest : stride - 2, other);
-            while (block < last) {
-                CELL cell[BLOCKS_AT_ONCE * BLOCK], *to = cell;
-                for (const block_t *end = some_blocks(block, last); block < end; block++) {
-                    const index_t at = block->at;
-                    OF_TYPE(cells_of)(a + at, a + step + at, before + at, number + at, to, (CELL)side, (CELL)width);
-                    /* what a block reaches beyond its row is written again or ignored */
-                    to += block->count;
-                }
-                OF_TYPE(count_cells)(cell, to - cell, table, apart);
+            CELL *to = cell;
+            for (; block < last; block++) {
+                const index_t at = block->at;
+                OF_TYPE(cells_of)(a + at, a + step + at, before + at, number + at, to, (CELL)side, (CELL)width);
+                /* what a block reaches beyond its row is written again or ignored */
+                to += block->count;
             }
+            OF_TYPE(count_cells)(cell, to - cell, table, apart);
         }
         for (index_t k = 0; k < cells && apart; k++)
             table[k] += table[k + cells] + table[k + 2 * cells] + table[k + 3 * cells];
@@ -153,7 +152,7 @@ HOT int OF_TYPE(sweep)(const LEVEL *restrict levels, index_t slices, index_t row
             break;
         }
     }
-    free(table), free(blocks), free(begin);
+    free(table), free(cell), free(blocks), free(begin);
     return done;
 }
 
