@@ -82,6 +82,15 @@ typedef struct {
     int32_t at, count;
 } block_t;
 
+/* How many blocks are looked at before their cells are counted: these stay in the cache nearest to the processor. */
+enum { BLOCKS_AT_ONCE = 16 };
+
+/* The end of the next blocks to be looked at. */
+static INLINE const block_t *some_blocks(const block_t *from, const block_t *last)
+{
+    return last - from > BLOCKS_AT_ONCE ? from + BLOCKS_AT_ONCE : last;
+}
+
 /*
  * Cut the region's part of each row to blocks, so that one loop, whose end can be foretold, goes through a slice of short
  * rows. Those of slice z are begin[z] to begin[z + 1], for z from 1.
@@ -131,6 +140,8 @@ static INLINE index_t list_eight(const uint8_t *flags, unsigned there, uint32_t 
         list[count + k] = at + some[k];
     return count + __builtin_popcount(set);
 }
+
+#include "joint.h"
 
 /* As few bytes as the levels and the lengths of runs allow: a vector register holds twice as many of them. */
 #define LEVEL uint8_t

@@ -27,25 +27,38 @@ static INLINE void OF_TYPE(cells_of)(const LEVEL *restrict a, const LEVEL *restr
  * region, anything. No run is longer than `longest`, which is less than the length of a row in memory.
  *
  * By doubling: what is known of up to d voxels is known of up to 2 d once those with d before them have added what the
- * voxel d before them knows. From the last block on, so that this one does not know more yet.
+ * voxel d before them knows. From the last block on, so that this one does not know more yet. Until nobody has d.
  */
 static INLINE void OF_TYPE(number_rows)(const LEVEL *restrict levels, const block_t *restrict blocks, index_t count,
                                         index_t longest, LEVEL *restrict number)
 {
     for (const block_t *block = blocks; block < blocks + count; block++) {
         const LEVEL *a = levels + block->at;
-        for (index_t x = 0; x < BLOCK; x++)
-            number[block->at + x] = (a[x] == a[x - 1] ? 1 : 0) & (a[x] != 0 ? 1 : 0);
+        /* the first four at once */
+        for (index_t x = 0; x < BLOCK; x++) {
+            const MASK one = (MASK)((a[x] == a[x - 1] ? -1 : 0) & (a[x] != 0 ? -1 : 0));
+            const MASK two = (MASK)((a[x] == a[x - 2] ? -1 : 0) & one);
+            const MASK three = (MASK)((a[x] == a[x - 3] ? -1 : 0) & two);
+            const MASK four = (MASK)((a[x] == a[x - 4] ? -1 : 0) & three);
+            number[block->at + x] = (LEVEL)-(one + two + three + four);
+        }
     }
-    for (index_t d = 1; d < longest; d *= 2)
+    MASK some = -1;
+    for (index_t d = 4; d < longest && some; d *= 2) {
+        MASK wholes[BLOCK] = {0};
         for (const block_t *block = blocks + count; block-- > blocks;) {
             LEVEL *n = number + block->at, known[BLOCK];
             for (index_t x = 0; x < BLOCK; x++) {
                 const LEVEL more = n[x - d], whole = (LEVEL)(n[x] == (LEVEL)d ? -1 : 0);
+                wholes[x] |= (MASK)whole;
                 known[x] = (LEVEL)(n[x] + (more & whole));
             }
             memcpy(n, known, sizeof known);
         }
+        some = 0;
+        for (index_t x = 0; x < BLOCK; x++)
+            some |= wholes[x];
+    }
 }
 
 /*
@@ -74,10 +87,11 @@ static INLINE void OF_TYPE(count_cells)(const CELL *restrict cell, index_t count
  * cooccurrences  (13, levels + 1, levels + 1): how often level i precedes level j in a direction, for i, j from 1.
  * positions      (13, levels + 1, longest + 2): how many voxels of level i are number r of their run. The number of
  *                runs of length r is positions(r) - positions(r + 1).
- * numbers        (2, rows, stride) and BLOCK more: how many voxels of its run come before each voxel of this and the
- *                previous slice.
+ * numbers        (4, rows, stride) and BLOCK more: how many voxels of its run come before each voxel of this and the
+ *                previous slice, in two directions.
  *
- * Every voxel is the first of its run or like the voxel before it, so the first ones need not be counted.
+ * Every voxel is the first of its run or like the voxel before it, so the first ones need not be counted. What
+ * the last direction has tells whether the others can be counted two at once.
  */
 HOT int OF_TYPE(sweep)(const LEVEL *restrict levels, index_t slices, index_t rows, index_t stride,
                        const index_t *restrict first, const index_t *restrict stop, index_t level_count,
@@ -91,26 +105,26 @@ HOT int OF_TYPE(sweep)(const LEVEL *restrict levels, index_t slices, index_t row
     CELL *cell = malloc(sizeof *cell * (size_t)(plane + BLOCK));
     block_t *blocks = malloc(sizeof *blocks * (size_t)(slices * rows * (stride / BLOCK + 1)));
     index_t *begin = malloc(sizeof *begin * (size_t)slices);
+    int done = table && cell && blocks && begin ? 0 : -1;
 
-    if (!table || !cell || !blocks || !begin) {
-        free(table), free(cell), free(blocks), free(begin);
-        return -1;
-    }
-    cut_to_blocks(slices, rows, stride, first, stop, blocks, begin);
-    for (int d = 0; d < DIRECTIONS; d++) {
+    if (done == 0)
+        cut_to_blocks(slices, rows, stride, first, stop, blocks, begin);
+    /* the last direction first */
+    for (int d = DIRECTIONS - 1; done == 0 && d >= 0; d--) {
         const int dz = STEP[d][0], dy = STEP[d][1], dx = STEP[d][2];
+        coding_t coding;
         memset(table, 0, sizeof *table * (size_t)(cells * tables));
         for (index_t z = 1; z < slices - 1; z++) {
             const LEVEL *a = levels + z * plane;
+            const block_t *block = blocks + begin[z], *last = blocks + begin[z + 1];
             LEVEL *number = numbers + (z & 1) * plane;
             const index_t aside = dy * stride + dx, step = dz * plane + aside;
             LEVEL *other = numbers + (~z & 1) * plane;
             const LEVEL *before = (dz || !dy ? other : number) + aside;
-            CELL *to = cell;
             if (!dz && !dy)
-                OF_TYPE(number_rows)(a, blocks + begin[z], begin[z + 1] - begin[z],
-                                     longest < stride - 2 ? longest : stride - 2, other);
-            for (const block_t *block = blocks + begin[z]; block < blocks + begin[z + 1]; block++) {
+                OF_TYPE(number_rows)(a, block, last - block, longest < stride - 2 ? longest : stride - 2, other);
+            CELL *to = cell;
+            for (; block < last; block++) {
                 const index_t at = block->at;
                 OF_TYPE(cells_of)(a + at, a + step + at, before + at, number + at, to, (CELL)side, (CELL)width);
                 /* what a block reaches beyond its row is written again or ignored */
@@ -130,9 +144,16 @@ HOT int OF_TYPE(sweep)(const LEVEL *restrict levels, index_t slices, index_t row
             pairs[i] = alike;
             runs[1] = (uint32_t)voxels[i] - alike;
         }
+        if (sizeof(LEVEL) == sizeof(uint8_t) && d == DIRECTIONS - 1 &&
+            choose_coding(cooccurrences + d * side * side, positions + d * side * reach, voxels, level_count, longest,
+                          &coding)) {
+            done = sweep_together((const uint8_t *)levels, slices, rows, stride, blocks, begin, level_count, longest,
+                                  voxels, coding, cooccurrences, positions, (uint8_t *)numbers);
+            break;
+        }
     }
     free(table), free(cell), free(blocks), free(begin);
-    return 0;
+    return done;
 }
 
 /* A block of voxels; what comparing them gives, -1 for yes; and that as mere bits, from which gcc makes no choices. */

@@ -591,7 +591,7 @@ def sweep(
         raise ValueError("the sweep has too little room")
     pairs = np.zeros((DIRECTIONS, level_count + 1, level_count + 1), dtype=np.uint32)
     positions = np.zeros((DIRECTIONS, level_count + 1, longest + 2), dtype=np.uint32)
-    numbers = np.empty(2 * volume.shape[1] * volume.shape[2] + BLOCK, volume.dtype)
+    numbers = np.empty(4 * volume.shape[1] * volume.shape[2] + BLOCK, volume.dtype)
     count = _library().sweep_u8 if volume.dtype == np.uint8 else _library().sweep_u16
     _enough_memory(count(volume, *volume.shape, first, stop, level_count, longest, voxels, pairs, positions, numbers))
     return pairs, positions

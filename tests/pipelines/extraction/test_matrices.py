@@ -104,6 +104,86 @@ def test_pairs_and_runs_are_those_of_their_definitions(kind: str, shape: Voxel) 
         assert nonzero(positions[direction, 1:, 1:], 1) == wanted_positions
 
 
+# enough voxels for directions to be counted two at once if their levels differ little
+LARGE_SHAPES = {
+    "a large box": (20, 30, 45),
+    "a larger box": (40, 60, 61),
+    "many short rows": (70, 70, 9),
+    "long rows": (12, 20, 200),
+}
+
+
+def many_levels_of(kind: str, shape: Voxel) -> NDArray[np.int64]:
+    """Grey levels from 1, or 0 outside of the region; the first and the last voxel are always inside."""
+    rng = np.random.default_rng([len(kind), *shape])
+    z, y, x = np.indices(shape)
+    smooth = 1 + z / 9 + y / 12 + x / 15 + rng.normal(0.0, 0.2, shape)
+    rarely = rng.random(shape) < 0.01
+    drawn = {
+        "alike": np.ones(shape),
+        "two levels": rng.integers(1, 3, shape),
+        "smooth": smooth,
+        "smooth with outliers": np.where(rarely, rng.integers(1, 40, shape), smooth),
+        "up to level 63": np.where(rarely, 63, np.minimum(smooth, 63)),
+        "up to level 64": np.where(rarely, 64, np.minimum(smooth, 64)),
+        "runs along slices": rng.integers(1, 5, (1, *shape[1:])) + rarely,
+        "runs along columns": rng.integers(1, 5, (shape[0], 1, shape[2])) + rarely,
+        "runs along a diagonal": 1 + (x - y - z) % 5 + rarely,
+        "holes": smooth * (rng.random(shape) < 0.9),
+        "an edge that is not straight": smooth * (y + z > x / 4 + rng.integers(0, 3, shape)),
+        "lines one voxel wide": (1 + z % 3) * ((x == 2 + y % 3) | rarely),
+        "noise": rng.integers(1, 31, shape),
+    }[kind].astype(np.int64)
+    drawn[0, 0, 0] = drawn[-1, -1, -1] = 1
+    return np.maximum(drawn, 0)
+
+
+def neighbours(volume: NDArray[np.generic], step: Voxel) -> NDArray[np.generic]:
+    """What lies one step further for each voxel, 0 beyond the volume."""
+    moved = np.roll(np.pad(volume, 1), [-along for along in step], axis=(0, 1, 2))
+    return moved[1:-1, 1:-1, 1:-1]
+
+
+@pytest.mark.parametrize("shape", LARGE_SHAPES.values(), ids=LARGE_SHAPES)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "alike",
+        "two levels",
+        "smooth",
+        "smooth with outliers",
+        "up to level 63",
+        "up to level 64",
+        "runs along slices",
+        "runs along columns",
+        "runs along a diagonal",
+        "holes",
+        "an edge that is not straight",
+        "lines one voxel wide",
+        "noise",
+    ],
+)
+def test_pairs_and_runs_of_many_voxels_are_those_of_their_definitions(kind: str, shape: Voxel) -> None:
+    levels = many_levels_of(kind, shape)
+    region, frame, histogram = placed(levels)
+    longest, side = max(shape), histogram.size
+    pairs, positions = native.sweep(frame, region.rows, longest, histogram)
+    inside_region = levels > 0
+    for direction, step in enumerate(STEPS):
+        beside = neighbours(levels, step)
+        both = inside_region & (beside > 0)
+        wanted_pairs = np.bincount(levels[both] * side + beside[both], minlength=side**2).reshape(side, side)
+        assert np.array_equal(pairs[direction, 1:, 1:], wanted_pairs[1:, 1:])
+        alike = both & (levels == beside)
+        number, longer = np.ones(shape, dtype=np.int64), alike
+        while longer.any():
+            number += longer
+            longer = alike & neighbours(longer, step)
+        cells = levels[inside_region] * (longest + 2) + number[inside_region]
+        wanted = np.bincount(cells, minlength=side * (longest + 2)).reshape(side, longest + 2)
+        assert np.array_equal(positions[direction, 1:, 1:], wanted[1:, 1:])
+
+
 def nonzero(matrix: NDArray[np.integer], first: int) -> dict[tuple[int, int], int]:
     """The cells of a matrix that are not zero, whose rows and columns are numbered from `first`."""
     return {(int(i) + first, int(j) + first): int(matrix[i, j]) for i, j in zip(*np.nonzero(matrix), strict=True)}

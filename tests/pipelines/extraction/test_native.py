@@ -33,7 +33,7 @@ for number, (kind, build) in enumerate(KINDS.items()):
     found = fast_maps.voxel_values(drawn.ct, drawn.lesion, maps, settings, kernel_radius_voxels=1 + number % 3)
     for name in maps if isinstance(found, dict) else ():
         digest.update(found[name].tobytes())
-for shape in ((1, 1, 1), (1, 1, 90), (1, 40, 2), (3, 4, 45)):
+for shape in ((1, 1, 1), (1, 1, 90), (1, 40, 2), (3, 4, 45), (25, 40, 37), (60, 61, 13)):
     for most in (1, 9, 150, 400):
         levels = np.random.default_rng([most, *shape]).integers(1, most + 1, shape)
         region = region_of(np.ones(shape, np.bool_), tuple((0, size) for size in shape))
