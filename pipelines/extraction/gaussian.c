@@ -7,7 +7,7 @@
 /* Room for the lines that are filtered side by side. */
 enum { LINES = 32 };
 
-/* Columns of a volume that are filtered together where none is wanted alone. */
+/* Columns of a volume that are filtered together where none is wanted alone, and rows that are turned together. */
 enum { EIGHT = 8 };
 
 /* Bytes that come from memory together. */
@@ -59,29 +59,38 @@ typedef struct {
     ahead_t ahead;
 } scratch_t;
 
-/* Write four numbers from each of four places as four numbers to each of four others, columns as rows. */
-static INLINE void transpose(const float *const *from, float *const *to)
+/* Write EIGHT rows of as many numbers, `step` apart, as columns, to rows that are `apart` apart. */
+static INLINE void transpose(const float *from, index_t step, float *to, index_t apart)
 {
 #if defined(__GNUC__) && !defined(__clang__)
-    /* in two steps of shuffles: compilers do not find them themselves */
-    typedef float four_t __attribute__((vector_size(16)));
-    typedef int32_t places_t __attribute__((vector_size(16)));
-    const places_t low = {0, 4, 1, 5}, high = {2, 6, 3, 7}, first = {0, 1, 4, 5}, second = {2, 3, 6, 7};
-    four_t row[4], column[4];
-    for (int k = 0; k < 4; k++)
-        memcpy(&row[k], from[k], sizeof row[k]);
-    for (int half = 0; half < 2; half++) {
-        const four_t a = __builtin_shuffle(row[0], row[1], half ? high : low);
-        const four_t b = __builtin_shuffle(row[2], row[3], half ? high : low);
-        column[2 * half] = __builtin_shuffle(a, b, first);
-        column[2 * half + 1] = __builtin_shuffle(a, b, second);
+    /* in three steps of shuffles: compilers do not find them themselves */
+    typedef float eight_t __attribute__((vector_size(EIGHT * sizeof(float))));
+    typedef int32_t places_t __attribute__((vector_size(EIGHT * sizeof(int32_t))));
+    const places_t low = {0, 8, 1, 9, 4, 12, 5, 13}, high = {2, 10, 3, 11, 6, 14, 7, 15};
+    const places_t first = {0, 1, 8, 9, 4, 5, 12, 13}, second = {2, 3, 10, 11, 6, 7, 14, 15};
+    const places_t upper = {0, 1, 2, 3, 8, 9, 10, 11}, lower = {4, 5, 6, 7, 12, 13, 14, 15};
+    eight_t row[EIGHT], column[EIGHT];
+    for (int k = 0; k < EIGHT; k++)
+        memcpy(&row[k], from + k * step, sizeof row[k]);
+    for (int k = 0; k < EIGHT; k += 2) {
+        column[k] = __builtin_shuffle(row[k], row[k + 1], low);
+        column[k + 1] = __builtin_shuffle(row[k], row[k + 1], high);
     }
-    for (int k = 0; k < 4; k++)
-        memcpy(to[k], &column[k], sizeof column[k]);
+    for (int k = 0; k < EIGHT; k += 4)
+        for (int half = 0; half < 2; half++) {
+            row[k + 2 * half] = __builtin_shuffle(column[k + half], column[k + half + 2], first);
+            row[k + 2 * half + 1] = __builtin_shuffle(column[k + half], column[k + half + 2], second);
+        }
+    for (int k = 0; k < EIGHT / 2; k++) {
+        column[k] = __builtin_shuffle(row[k], row[k + EIGHT / 2], upper);
+        column[k + EIGHT / 2] = __builtin_shuffle(row[k], row[k + EIGHT / 2], lower);
+    }
+    for (int k = 0; k < EIGHT; k++)
+        memcpy(to + k * apart, &column[k], sizeof column[k]);
 #else
-    for (int k = 0; k < 4; k++)
-        for (int m = 0; m < 4; m++)
-            to[m][k] = from[k][m];
+    for (int k = 0; k < EIGHT; k++)
+        for (int m = 0; m < EIGHT; m++)
+            to[m * apart + k] = from[k * step + m];
 #endif
 }
 

@@ -50,12 +50,18 @@ def laplacian(
     """
     if reach is None:
         (z0, z1), (y0, y1), (x0, x1) = box
-        reach = np.tile(np.array([0, x1 - x0], dtype=np.int64), (y1 - y0 + z1 - z0, 1))
+        reach = whole_reach((z1 - z0, y1 - y0, x1 - x0))
     if numbers is None:
         numbers = memory.empty(native.laplacian_size(image.image.shape, box), np.float32)
     kernels = np.array([[coefficients(sigma_mm, step, order) for order in (0, 2)] for step in spacing_mm])
     factors = np.array([1.0 / (step * step) for step in spacing_mm])
     return native.laplacian(image, box, reach, kernels, factors, numbers)
+
+
+def whole_reach(shape: tuple[int, int, int]) -> NDArray[np.int64]:
+    """What is wanted of a box of such a shape when all of it is."""
+    slices, rows, columns = shape
+    return np.repeat(np.array([[0, columns, 0, slices], [0, columns, 0, rows]], dtype=np.int64), (rows, slices), axis=0)
 
 
 def laplacian_exists(shape: tuple[int, ...], spacing_mm: tuple[float, float, float], sigma_mm: float) -> bool:

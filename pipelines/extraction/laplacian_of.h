@@ -39,8 +39,8 @@ int OF_TYPE(smoothed)(const REAL *in, index_t slices, index_t rows, index_t colu
  * rows_last     the image as (slices, columns, rows).
  * coefficients  (3, 2, 20): for slices, rows and columns those of the Gaussian and of its second derivative.
  * factors       of the second derivative along slices, rows and columns.
- * reach         (box's rows + box's slices, 2): first and stop along columns, within the box, of what is wanted in each
- *                 row and in each slice of it.
+ * reach         (box's rows + box's slices, 4): what is wanted within the box in each row and in each slice of it: first
+ *                 and stop along columns, then along slices for a row and along rows for a slice.
  * between       working memory for two volumes that are as long as the box along rows and columns, or for one that is
  *                 so along slices.
  * out           as large as the box; anything where it is not wanted.
@@ -89,10 +89,13 @@ int OF_TYPE(laplacian)(const void *volume, int type, const REAL *rows_last, inde
     }
     /* both along slices */
     for (index_t y = 0; y < wide; y++) {
-        index_t from = reach[2 * y], to = reach[2 * y + 1];
+        index_t from = reach[4 * y], to = reach[4 * y + 1];
+        const index_t below = reach[4 * y + 2], above = reach[4 * y + 3];
+        if (below == above)
+            continue;
         in_eights(&from, &to, broad);
-        const lines_t lines = {1, slices, to - from, broad, z0, z1};
-        float *const sum = out + y * broad + from;
+        const lines_t lines = {1, slices, to - from, broad, z0 + below, z0 + above};
+        float *const sum = out + below * plane + y * broad + from;
         filter_f32(by_columns + y * lined_up + from, &lines, &g[0][0], &scratch,
                    &(store_t){sum, 0, plane, SCALED, factors[2]});
         filter_f32(by_rows + y * lined_up + from, &lines, &g[0][0], &scratch,
@@ -102,14 +105,17 @@ int OF_TYPE(laplacian)(const void *volume, int type, const REAL *rows_last, inde
     OF_TYPE(filter)(rows_last, &(lines_t){1, slices, columns * rows, columns * rows, z0, z1}, &g[0][1], &scratch,
                     &(store_t){between, 0, columns * rows, PLAIN, 1.0});
     for (index_t z = 0; z < high; z++) {
-        index_t from = reach[2 * (wide + z)], to = reach[2 * (wide + z) + 1];
+        index_t from = reach[4 * (wide + z)], to = reach[4 * (wide + z) + 1];
+        const index_t before = reach[4 * (wide + z) + 2], behind = reach[4 * (wide + z) + 3];
+        if (before == behind)
+            continue;
         in_eights(&from, &to, broad);
         scratch.ahead = ahead_of(out + z * plane, 1, 0, plane, sizeof *out);
         filter_f32(between + z * columns * rows, &(lines_t){1, columns, rows, rows, x0 + from, x0 + to}, &g[2][0],
                    &scratch, &(store_t){part, 0, rows, PLAIN, 1.0});
         scratch.ahead = ahead_of(between + (z + 1) * columns * rows, z + 1 < high, 0, columns * rows, sizeof *between);
-        filter_f32(part, &(lines_t){1, rows, to - from, 1, y0, y1}, &g[1][0], &scratch,
-                   &(store_t){out + z * plane + from, 0, broad, ADDED, factors[0]});
+        filter_f32(part, &(lines_t){1, rows, to - from, 1, y0 + before, y0 + behind}, &g[1][0], &scratch,
+                   &(store_t){out + z * plane + before * broad + from, 0, broad, ADDED, factors[0]});
     }
     free(scratch.memory), free(part), free(slice);
     return 0;

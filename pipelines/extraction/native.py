@@ -351,8 +351,9 @@ def laplacian(
     Parameters
     ----------
     reach
-        First and one past the last column of the box that is wanted in each of its rows, then in each of its slices,
-        shape (rows + slices, 2). A voxel that is not wanted in its row or in its slice may have any value.
+        What is wanted of each row of the box in whatever slice, then of each slice in whatever row: first and one past
+        the last column, then first and one past the last slice or row, shape (rows + slices, 4). A voxel that is not
+        wanted in its row or in its slice may have any value.
     coefficients
         Shape (3, 2, 20): for slices, rows and columns those of the Gaussian and of its second derivative.
     factors
@@ -367,7 +368,9 @@ def laplacian(
     high, wide, broad = (stop - first for first, stop in box)
     if numbers.size < laplacian_size(shape, box):
         raise ValueError("a Laplacian needs more memory")
-    if reach.shape != (wide + high, 2) or reach.min() < 0 or reach.max() > broad or (reach[:, 0] > reach[:, 1]).any():
+    most = np.repeat([[broad, high], [broad, wide]], (wide, high), axis=0)
+    begin, end = reach[:, ::2], reach[:, 1::2]
+    if reach.shape != (wide + high, 4) or begin.min() < 0 or (begin > end).any() or (end > most).any():
         raise ValueError("the reach of a Laplacian lies within its box")
     size = high * wide * broad
     filtered, between = numbers[:size].reshape(high, wide, broad), numbers[size:]

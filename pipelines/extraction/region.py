@@ -42,8 +42,9 @@ class Region:
     rows
         First and one past the last column of the lesion in each row of a frame.
     reach
-        First and one past the last column of the lesion within the box, of each row in whatever slice, then of each
-        slice in whatever row, shape (rows + slices, 2); 0 and 0 where there is nothing of it.
+        Of the lesion within the box, for each row in whatever slice, then for each slice in whatever row: first and one
+        past the last column, then first and one past the last slice or row, shape (rows + slices, 4); zeros where there
+        is nothing of it.
     lined
         1 for each of the thirteen directions in which a line holds two voxels of the lesion.
     """
@@ -157,11 +158,24 @@ def _ends_of_rows(
 
 def _reach(first: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.int64]:
     # without the border of the frame, and counted from the box
-    begin = np.where(stop > 0, first - 1, np.iinfo(np.int64).max)[1:-1, 1:-1]
-    end = np.maximum(stop - 1, 0)[1:-1, 1:-1]
-    begins = np.concatenate([begin.min(axis=0), begin.min(axis=1)])
-    ends = np.concatenate([end.max(axis=0), end.max(axis=1)])
-    return np.ascontiguousarray(np.stack([np.minimum(begins, ends), ends], axis=1))
+    there = (stop > 0)[1:-1, 1:-1]
+    begin = np.where(there, first[1:-1, 1:-1] - 1, np.iinfo(np.int64).max)
+    end = np.where(there, stop[1:-1, 1:-1] - 1, 0)
+    parts = []
+    for axis, across in enumerate(there.shape):
+        some = there.any(axis=axis)
+        parts.append(
+            np.stack(
+                [
+                    np.where(some, begin.min(axis=axis), 0),
+                    end.max(axis=axis),
+                    there.argmax(axis=axis),
+                    np.where(some, across - np.flip(there, axis=axis).argmax(axis=axis), 0),
+                ],
+                axis=1,
+            )
+        )
+    return np.concatenate(parts)
 
 
 def _lined(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from pipelines.extraction.gaussian import laplacian, laplacian_exists, smoothed
+from pipelines.extraction.gaussian import laplacian, laplacian_exists, smoothed, whole_reach
 from pipelines.extraction.memory import Memory
 from pipelines.extraction.native import VOXEL_TYPES, Turned
 
@@ -69,19 +69,24 @@ def test_a_laplacian_is_whole_where_its_row_and_its_slice_reach() -> None:
     image = Turned.of(rng.integers(-1000, 400, (14, 21, 45)).astype(np.float32), Memory())
     box = ((2, 12), (0, 21), (3, 45))
     whole = laplacian(image, (2.5, 0.7, 0.9), 2.0, box)
-    reach = np.sort(rng.integers(0, 43, (21 + 10, 2)), axis=1)
+    along = np.sort(rng.integers(0, 43, (21 + 10, 2)), axis=1)
     # nothing, one column and all of them
-    reach[0], reach[1], reach[2], reach[21], reach[22] = (0, 0), (41, 42), (0, 42), (0, 42), (7, 7)
-    part = laplacian(image, (2.5, 0.7, 0.9), 2.0, box, reach)
-    columns = np.arange(42)
-    within = (reach[:, :1] <= columns) & (columns < reach[:, 1:])
-    wanted = within[None, :21] & within[21:, None]
-    assert wanted.sum() > 1000
+    along[0], along[1], along[2], along[21], along[22] = (0, 0), (41, 42), (0, 42), (0, 42), (7, 7)
+    across = np.concatenate(
+        [np.sort(rng.integers(0, 11, (21, 2)), axis=1), np.sort(rng.integers(0, 22, (10, 2)), axis=1)]
+    )
+    across[0], across[3], across[4], across[21], across[23] = (0, 10), (5, 5), (9, 10), (0, 21), (20, 21)
+    part = laplacian(image, (2.5, 0.7, 0.9), 2.0, box, np.concatenate([along, across], axis=1))
+    columns = (along[:, :1] <= np.arange(42)) & (np.arange(42) < along[:, 1:])
+    slices = (across[:21, :1] <= np.arange(10)) & (np.arange(10) < across[:21, 1:])
+    rows = (across[21:, :1] <= np.arange(21)) & (np.arange(21) < across[21:, 1:])
+    wanted = columns[None, :21] & columns[21:, None] & slices.T[:, :, None] & rows[:, :, None]
+    assert wanted.sum() > 200
     assert np.array_equal(part[wanted], whole[wanted])
 
 
-@pytest.mark.parametrize("reach", [(-1, 5), (0, 43), (6, 5)])
-def test_a_reach_outside_of_the_box_is_refused(reach: tuple[int, int]) -> None:
+@pytest.mark.parametrize("reach", [(-1, 5, 0, 1), (0, 43, 0, 1), (6, 5, 0, 1), (0, 42, -1, 3), (0, 42, 0, 11)])
+def test_a_reach_outside_of_the_box_is_refused(reach: tuple[int, int, int, int]) -> None:
     image = Turned.of(np.zeros((14, 21, 45), np.float32), Memory())
     wrong = np.tile(np.array([reach], dtype=np.int64), (31, 1))
     with pytest.raises(ValueError, match="reach"):
@@ -94,6 +99,7 @@ def test_a_laplacian_is_the_same_however_many_columns_are_wanted(width: int) -> 
     box = ((2, 12), (0, 21), (3, 45))
     whole = laplacian(image, (2.5, 0.7, 0.9), 2.0, box)
     for first in {0, (42 - width) // 2, 42 - width}:
-        reach = np.tile(np.array([first, first + width], dtype=np.int64), (31, 1))
+        reach = whole_reach((10, 21, 42))
+        reach[:, :2] = first, first + width
         part = laplacian(image, (2.5, 0.7, 0.9), 2.0, box, reach)
         assert np.array_equal(part[:, :, first : first + width], whole[:, :, first : first + width])
