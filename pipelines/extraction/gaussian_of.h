@@ -14,7 +14,8 @@
  * Each result waits for the one before: what both need stays in registers, and two vectors or more take turns. The lines
  * behind these, and what is stored, are fetched meanwhile: samples of a line may lie pages apart, and nothing else
  * foretells them.
- * `factor` is null where it is 1: then the sum in double precision, rounded, is the sum in single precision.
+ * `factor` is null where it is 1: then the sum in double precision, which has more than twice the digits, is rounded to the
+ * sum in single precision.
  * `scratch->causal` has room for max(stop, 4) * many vectors. Source: Farneback & Westin 2006, "Improving Deriche-style
  * recursive Gaussian filters"; order of operations of itk::RecursiveSeparableImageFilter::FilterDataArray.
  */
@@ -165,7 +166,7 @@ static INLINE void OF_TYPE(filter_tile)(const REAL *restrict in, index_t step, c
         OF_TYPE(filter_lines)(in, step, l, g, scratch, out, apart, how, factor, 1);
 }
 
-/* Filter as many vectors of lines, and store a multiple of them or add it. */
+/* Filter as many vectors of lines, and store a multiple of the results or add it. */
 static INLINE void OF_TYPE(filter_sum)(const REAL *restrict in, index_t step, const lines_t *l, const gaussian_t *g,
                                        scratch_t *scratch, float *restrict out, const store_t *store, index_t many)
 {
@@ -193,6 +194,8 @@ TARGET FILTER(OF_TYPE(filter), REAL)
     const int along = l->step == 1;
     const index_t block = l->count * (along ? l->inner : l->step);
     const index_t vectors = (l->inner + VECTOR - 1) / VECTOR, tiles = (vectors + MOST - 1) / MOST;
+    /* what is added up has been filtered before, so it is float: no code for others */
+    const int sums = sizeof *in == sizeof(float) && (store->how == SCALED || store->how == ADDED);
     for (index_t o = 0; o < l->outer; o++)
         for (index_t t = 0; t < tiles; t++) {
             const index_t many = vectors * (t + 1) / tiles - vectors * t / tiles, width = many * VECTOR;
@@ -212,16 +215,15 @@ TARGET FILTER(OF_TYPE(filter), REAL)
                 from = tile;
                 step = LINES;
             }
-            if (used == width && (store->how == SCALED || store->how == ADDED) && sizeof *in == sizeof *to) {
-                OF_TYPE(filter_sum)(from, step, l, g, scratch, to, store, many);
-                continue;
-            }
-            const int as_is = used == width && store->how == PLAIN;
+            const int whole = used == width, as_is = whole && store->how == PLAIN;
             float *const result = as_is ? to : scratch->result;
-            OF_TYPE(filter_tile)(from, step, l, g, scratch, result, as_is ? store->apart : LINES, PLAIN, NULL, many);
+            if (whole && sums)
+                OF_TYPE(filter_sum)(from, step, l, g, scratch, to, store, many);
+            else
+                OF_TYPE(filter_tile)(from, step, l, g, scratch, result, as_is ? store->apart : LINES, PLAIN, NULL, many);
             if (store->how == TURNED)
                 turn_matrix_f32(result, l->stop - l->first, LINES, used, to, store->apart);
-            else if (!as_is)
+            else if (!as_is && !(whole && sums))
                 store_tile(result, l->stop - l->first, used, to, store);
         }
 }

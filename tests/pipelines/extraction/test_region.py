@@ -44,3 +44,17 @@ def test_runs_name_the_voxels_of_the_lesion_in_the_order_of_the_array() -> None:
     region = region_of(mask, ((0, 3), (0, 4), (0, 5)))
     named = [begin + step for begin, _, length in region.runs.tolist() for step in range(length)]
     assert named == np.flatnonzero(mask).tolist()
+
+
+def test_a_region_reaches_as_far_as_its_voxels_in_each_row_and_slice() -> None:
+    mask = np.random.default_rng(2).random((6, 7, 9)) > 0.9
+    mask[2], mask[:, 3], mask[4, 5] = False, False, True
+    reach = region_of(mask, ((0, 6), (0, 7), (0, 9))).reach.tolist()
+    wanted = []
+    # rows along (slice, column), then slices along (row, column)
+    for plane in (*mask.swapaxes(0, 1), *mask):
+        across, along = np.nonzero(plane)
+        some = along.size > 0
+        wanted.append([along.min(), along.max() + 1, across.min(), across.max() + 1] if some else [0, 0, 0, 0])
+    assert reach == wanted
+    assert reach[3] == reach[7 + 2] == [0, 0, 0, 0]
