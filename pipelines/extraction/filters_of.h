@@ -17,6 +17,8 @@ typedef float OF_TARGET(single_t);
 #endif
 /* vectors of lines that are filtered side by side, at most: what they need fits into 32 large registers */
 #define MOST (VECTOR == 8 ? 3 : 4)
+/* rows that are turned together */
+#define AT_ONCE (VECTOR == EIGHT ? EIGHT : 4)
 #define vector_t OF_TARGET(vector_t)
 #define single_t OF_TARGET(single_t)
 
@@ -37,6 +39,7 @@ typedef float OF_TARGET(single_t);
 #undef TURN_MATRIX
 
 #undef MOST
+#undef AT_ONCE
 #undef TO
 #undef LANE
 #undef vector_t

@@ -7,7 +7,7 @@
 /* Room for the lines that are filtered side by side. */
 enum { LINES = 32 };
 
-/* Columns of a volume that are filtered together where none is wanted alone, and rows that are turned together. */
+/* Columns of a volume that are filtered together where none is wanted alone; the most rows that are turned together. */
 enum { EIGHT = 8 };
 
 /* Bytes that come from memory together. */
@@ -59,11 +59,32 @@ typedef struct {
     ahead_t ahead;
 } scratch_t;
 
-/* Write EIGHT rows of as many numbers, `step` apart, as columns, to rows that are `apart` apart. */
-static INLINE void transpose(const float *from, index_t step, float *to, index_t apart)
-{
+/*
+ * Write four or EIGHT rows of as many numbers, `step` apart, as columns, to rows that are `apart` apart. Compilers do not
+ * find these shuffles themselves, and eight rows need as many registers as processors with AVX-512 have.
+ */
 #if defined(__GNUC__) && !defined(__clang__)
-    /* in three steps of shuffles: compilers do not find them themselves */
+#define SHUFFLES 1
+static INLINE void transpose_four(const float *from, index_t step, float *to, index_t apart)
+{
+    typedef float four_t __attribute__((vector_size(4 * sizeof(float))));
+    typedef int32_t places_t __attribute__((vector_size(4 * sizeof(int32_t))));
+    const places_t low = {0, 4, 1, 5}, high = {2, 6, 3, 7}, first = {0, 1, 4, 5}, second = {2, 3, 6, 7};
+    four_t row[4], column[4];
+    for (int k = 0; k < 4; k++)
+        memcpy(&row[k], from + k * step, sizeof row[k]);
+    for (int half = 0; half < 2; half++) {
+        const four_t a = __builtin_shuffle(row[0], row[1], half ? high : low);
+        const four_t b = __builtin_shuffle(row[2], row[3], half ? high : low);
+        column[2 * half] = __builtin_shuffle(a, b, first);
+        column[2 * half + 1] = __builtin_shuffle(a, b, second);
+    }
+    for (int k = 0; k < 4; k++)
+        memcpy(to + k * apart, &column[k], sizeof column[k]);
+}
+
+static INLINE void transpose_eight(const float *from, index_t step, float *to, index_t apart)
+{
     typedef float eight_t __attribute__((vector_size(EIGHT * sizeof(float))));
     typedef int32_t places_t __attribute__((vector_size(EIGHT * sizeof(int32_t))));
     const places_t low = {0, 8, 1, 9, 4, 12, 5, 13}, high = {2, 10, 3, 11, 6, 14, 7, 15};
@@ -87,12 +108,8 @@ static INLINE void transpose(const float *from, index_t step, float *to, index_t
     }
     for (int k = 0; k < EIGHT; k++)
         memcpy(to + k * apart, &column[k], sizeof column[k]);
-#else
-    for (int k = 0; k < EIGHT; k++)
-        for (int m = 0; m < EIGHT; m++)
-            to[m * apart + k] = from[k * step + m];
-#endif
 }
+#endif
 
 /* Fetch the bytes from `offset` to `offset + size` behind an address, which may lie behind the end of its array. */
 static INLINE void fetch(const void *address, size_t offset, size_t size)

@@ -208,7 +208,7 @@ TARGET FILTER(OF_TYPE(filter), REAL)
             index_t step = l->step;
             if (along || used < width) {
                 if (along)
-                    TURN_MATRIX(from, used, l->count, l->count, tile, LINES);
+                    TURN_MATRIX(from, used, l->count, l->count, tile, LINES, AT_ONCE);
                 else
                     for (index_t i = 0; i < l->count; i++)
                         memcpy(tile + i * LINES, from + i * step, sizeof *tile * (size_t)used);
@@ -222,7 +222,7 @@ TARGET FILTER(OF_TYPE(filter), REAL)
             else
                 OF_TYPE(filter_tile)(from, step, l, g, scratch, result, as_is ? store->apart : LINES, PLAIN, NULL, many);
             if (store->how == TURNED)
-                turn_matrix_f32(result, l->stop - l->first, LINES, used, to, store->apart);
+                turn_matrix_f32(result, l->stop - l->first, LINES, used, to, store->apart, AT_ONCE);
             else if (!as_is && !(whole && sums))
                 store_tile(result, l->stop - l->first, used, to, store);
         }
