@@ -18,7 +18,7 @@ from pipelines.extraction.jobs import Mapper
 from pipelines.extraction.limits import Unsupported, too_small
 from pipelines.extraction.marching_cubes import cube_table
 from pipelines.extraction.memory import Memory
-from pipelines.extraction.names import feature_names
+from pipelines.extraction.names import FEATURE_CLASSES, feature_names, features_of, image_types
 from pipelines.extraction.native import Box, Turned, laplacian_size
 from pipelines.extraction.region import Region, Workspace, region_of, workspace_for
 from pipelines.extraction.resampling import Resampled, resample
@@ -29,8 +29,8 @@ from pipelines.extraction.wavelets import sub_band_values
 
 Voxel = TypeVar("Voxel", bound=np.generic)
 
-Found = dict[str, float]
-"""Features by name."""
+Found = dict[tuple[str, str], dict[str, float]]
+"""Features by image and class, then by name."""
 
 Images = Callable[[Region, Workspace], Iterator[ImageValues]]
 """Makes images one after the other; the memory of one may be that of the next."""
@@ -118,8 +118,7 @@ def _measured(
     spare: list[Workspace] = []
 
     def of_shape() -> Found:
-        shape = shape_features(mask, spacing, cube_table(spacing))
-        return {f"original_shape_{name}": value for name, value in shape.items()}
+        return {("original", "shape"): shape_features(mask, spacing, cube_table(spacing))}
 
     def of_images(images: Images) -> Found | Unsupported:
         # as many workspaces as there are jobs at a time
@@ -127,14 +126,14 @@ def _measured(
             workspace = spare.pop()
         except IndexError:
             workspace = workspace_for(region, room, numbers)
-        found = {}
+        found: Found = {}
         for image in images(region, workspace):
             if resampled.noisy and near_an_edge(image.values, settings.bin_width_hu):
                 return Unsupported("double-precision HU lie at the edge of a grey level")
             features = image_features(image, region, workspace, settings, math.prod(reversed(spacing)))
             if isinstance(features, Unsupported):
                 return features
-            found.update({f"{image.image_type}_{name}": value for name, value in features.items()})
+            found.update({(image.image_type, family): values for family, values in features.items()})
         spare.append(workspace)
         return found
 
@@ -146,11 +145,21 @@ def _measured(
         if isinstance(part, Unsupported):
             return part
         found.update(part)
-    names = feature_names(settings)
-    if len(found) < len(names):
-        # a Laplacian that does not fit the image has no features; all other names must be there
-        found = {name: math.nan for name in names if name.startswith("log-")} | found
-    return FeatureVector(names, np.array([found[name] for name in names], dtype=np.float64))
+    return FeatureVector(feature_names(settings), np.array(_in_order(found, settings), dtype=np.float64))
+
+
+def _in_order(found: Found, settings: ExtractionSettings) -> list[float]:
+    """Values in the order of `feature_names`; NaN for a Laplacian that does not fit the image."""
+    values: list[float] = []
+    images = [(image_type, family) for image_type in image_types(settings) for family in FEATURE_CLASSES]
+    for part in (("original", "shape"), *images):
+        names = features_of(part[1])
+        if part in found or not part[0].startswith("log-"):
+            features = found[part]
+            values += [features[name] for name in names]
+        else:
+            values += [math.nan] * len(names)
+    return values
 
 
 def _run(job: Job) -> Found | Unsupported:

@@ -1,7 +1,8 @@
 """The eighteen first-order features of the intensities in a lesion."""
 
 from collections.abc import Sequence
-from math import nan
+from functools import lru_cache
+from math import nan, sqrt
 from typing import Final
 
 import numpy as np
@@ -50,7 +51,8 @@ def firstorder_features(
     inner = (p10, p90)
     sums = native.moments(values, mean, shift, inner)
     m2, m3, m4, mad = (total / count for total in sums[:4])
-    if abs(sums.third) < _CANCELLED * sums.absolute_third:
+    # the sum of the absolute cubes is no greater (Cauchy-Schwarz)
+    if abs(sums.third) < _CANCELLED * sqrt(sums.second * sums.fourth):
         m3 = float(np.power(values - mean, 3).mean())
     energy = sums.squares
     robust_mad = nan
@@ -84,11 +86,12 @@ def firstorder_features(
     }
 
 
-def quantile_ranks(count: int) -> list[int]:
+@lru_cache(maxsize=16)
+def quantile_ranks(count: int) -> tuple[int, ...]:
     """Places among `count` ordered values, from 0 and ascending, between which their quantiles lie."""
     last = count - 1
     below = [int(position) for position in _positions(last)]
-    return sorted({*below, *(min(rank + 1, last) for rank in below), last // 2, (last + 1) // 2})
+    return tuple(sorted({*below, *(min(rank + 1, last) for rank in below), last // 2, (last + 1) // 2}))
 
 
 def _positions(last: int) -> list[float]:

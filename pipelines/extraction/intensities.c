@@ -103,31 +103,32 @@ static INLINE uint64_t bits_of(sixteen_t flags)
 static INLINE uint64_t wanted_among(const uint16_t *restrict buckets, const uint16_t *restrict wanted,
                                     index_t wanted_count)
 {
-    sixteen_t some[4], first = {0}, second = {0}, third = {0}, fourth = {0};
-    memcpy(some, buckets, sizeof some);
+    sixteen_t a, b, c, d, first = {0}, second = {0}, third = {0}, fourth = {0};
+    memcpy(&a, buckets, sizeof a);
+    memcpy(&b, buckets + 16, sizeof b);
+    memcpy(&c, buckets + 32, sizeof c);
+    memcpy(&d, buckets + 48, sizeof d);
     for (index_t w = 0; w < wanted_count; w++) {
-        first |= (sixteen_t)(some[0] == wanted[w]);
-        second |= (sixteen_t)(some[1] == wanted[w]);
-        third |= (sixteen_t)(some[2] == wanted[w]);
-        fourth |= (sixteen_t)(some[3] == wanted[w]);
+        first |= (sixteen_t)(a == wanted[w]);
+        second |= (sixteen_t)(b == wanted[w]);
+        third |= (sixteen_t)(c == wanted[w]);
+        fourth |= (sixteen_t)(d == wanted[w]);
     }
     return bits_of(first) | bits_of(second) << 16 | bits_of(third) << 32 | bits_of(fourth) << 48;
 }
 
-/* Copy the values in the `wanted` buckets to where `fill` says for each of these, and move that on. */
-HOT static void collect(const double *restrict values, const uint16_t *restrict buckets, index_t count,
-                        const uint16_t *restrict wanted, index_t wanted_count, index_t *restrict fill,
-                        double *restrict collected)
+/* List the places of the values in the `wanted` buckets, for which `fill` is not negative; returns how many there are. */
+HOT static index_t list_wanted(const uint16_t *restrict buckets, index_t count, const uint16_t *restrict wanted,
+                               index_t wanted_count, const index_t *restrict fill, index_t *restrict places)
 {
-    index_t i = 0;
+    index_t found = 0, i = 0;
     for (; i + COMPARED_AT_ONCE <= count; i += COMPARED_AT_ONCE)
-        for (uint64_t left = wanted_among(buckets + i, wanted, wanted_count); left; left &= left - 1) {
-            const index_t k = i + __builtin_ctzll(left);
-            collected[fill[buckets[k]]++] = values[k];
-        }
+        for (uint64_t left = wanted_among(buckets + i, wanted, wanted_count); left; left &= left - 1)
+            places[found++] = i + __builtin_ctzll(left);
     for (; i < count; i++)
         if (fill[buckets[i]] >= 0)
-            collected[fill[buckets[i]]++] = values[i];
+            places[found++] = i;
+    return found;
 }
 
 /* The values in a bucket, and which of the ranks that are asked for they hold. */
@@ -150,7 +151,7 @@ static int ranked(const double *restrict values, const uint16_t *restrict bucket
     index_t *fill = malloc(sizeof *fill * (size_t)(bucket_count + rank_count)), *within = fill + bucket_count;
     wanted_t *wanted = malloc(sizeof *wanted * (size_t)(rank_count + 1));
     uint16_t *numbers = malloc(sizeof *numbers * (size_t)(rank_count + 1));
-    index_t below = 0, kept = 0, wanted_count = 0, r = 0;
+    index_t below = 0, kept = 0, wanted_count = 0, r = 0, *places = NULL;
     double *collected = NULL;
     int failed = -1;
 
@@ -168,14 +169,19 @@ static int ranked(const double *restrict values, const uint16_t *restrict bucket
     }
     if (fill && wanted && numbers)
         collected = malloc(sizeof *collected * (size_t)(kept + 1));
-    if (collected) {
-        collect(values, buckets, count, numbers, wanted_count, fill, collected);
+    if (collected)
+        places = malloc(sizeof *places * (size_t)(kept + 1));
+    if (places) {
+        const index_t listed = list_wanted(buckets, count, numbers, wanted_count, fill, places);
+        /* apart from that, so that a processor asks memory for many of them at a time */
+        for (index_t k = 0; k < listed; k++)
+            collected[fill[buckets[places[k]]]++] = values[places[k]];
         failed = 0;
     }
     for (index_t w = 0; !failed && w < wanted_count; w++)
         failed = order_statistics(collected + wanted[w].below, wanted[w].count, within + wanted[w].first_rank,
                                   wanted[w].rank_count, found + wanted[w].first_rank);
-    free(fill), free(wanted), free(numbers), free(collected);
+    free(fill), free(wanted), free(numbers), free(collected), free(places);
     return failed;
 }
 
@@ -235,7 +241,7 @@ static INLINE int32_t cell_of(double value, const scale_t *scale)
 }
 
 /* More cells tell more values apart, but take longer to look through. */
-enum { MOST_BUCKETS = 8192 };
+enum { MOST_BUCKETS = 4096 };
 
 /* A value's bucket is its cell plus its level: neither cells nor levels are mixed in it, and it grows with the value. */
 static INLINE index_t buckets_below(const scale_t *scale, index_t level)
@@ -365,7 +371,7 @@ PLACE_LEVELS(place_levels_u16, uint16_t)
 enum { BLOCK = 512 };
 
 /* What first-order features are made of, in the order of native.Moments. */
-enum { SECOND, THIRD, FOURTH, ABSOLUTE, ABSOLUTE_THIRD, SQUARES, INNER_SUM, INNER_COUNT, SUMS };
+enum { SECOND, THIRD, FOURTH, ABSOLUTE, SQUARES, INNER_SUM, INNER_COUNT, SUMS };
 
 /* Four numbers that are computed side by side, and what comparisons of them give: all bits set or none. */
 typedef double lanes_t __attribute__((vector_size(4 * sizeof(double))));
@@ -410,12 +416,25 @@ static INLINE lanes_t greater(lanes_t a, lanes_t b)
     return found;
 }
 
+/* What has just been written has left the nearer caches: values are asked for so many before they are needed. */
+enum { AHEAD = 2048, VALUES_IN_A_LINE = 64 / sizeof(double) };
+
+/* Ask for the `count` values that are AHEAD of these; what lies beyond the end of an array is not looked at. */
+static INLINE void fetch_ahead(const double *values, index_t count)
+{
+#if defined(__GNUC__)
+    for (index_t i = 0; i < count; i += VALUES_IN_A_LINE)
+        __builtin_prefetch((const void *)((uintptr_t)values + sizeof *values * (size_t)(AHEAD + i)));
+#endif
+}
+
 /* The smallest, the largest and the sum of up to IN_ONE_GO values, at least one. */
 HOT static void summary_of_few(const double *restrict values, index_t count, double *restrict found)
 {
     double low = values[0], high = values[0], sum = 0.0;
     index_t i = 0;
 
+    fetch_ahead(values, count);
     if (count >= 2 * LANES) {
         lanes_t v, w, first, second, least, most;
         memcpy(&first, values, sizeof first);
@@ -470,21 +489,19 @@ static INLINE void add_moments(const lanes_t *few, const bits_t *present, double
 {
     const lanes_t v = *few;
     const bits_t there = *present;
-    const lanes_t d = WHERE(there, v - mean), s = WHERE(there, v + shift), d2 = d * d, d3 = d2 * d;
+    const lanes_t d = WHERE(there, v - mean), s = WHERE(there, v + shift), d2 = d * d;
     const bits_t inner = there & (v >= low) & (v <= high);
     part[SECOND] += d2;
-    part[THIRD] += d3;
+    part[THIRD] += d2 * d;
     part[FOURTH] += d2 * d2;
     part[ABSOLUTE] += ABSOLUTE_OF(d);
-    part[ABSOLUTE_THIRD] += ABSOLUTE_OF(d3);
     part[SQUARES] += s * s;
     part[INNER_SUM] += WHERE(inner, v);
     *inner_count += inner;
 }
 
 /*
- * Sums over `values`: of (v - mean)^2, ^3, ^4, |v - mean|, |v - mean|^3, (v + shift)^2, and of v and 1 for those from
- * `low` to `high`.
+ * Sums over `values`: of (v - mean)^2, ^3, ^4, |v - mean|, (v + shift)^2, and of v and 1 for those from `low` to `high`.
  */
 HOT void moments(const double *restrict values, index_t count, double mean, double shift, double low, double high,
                  double *restrict sums)

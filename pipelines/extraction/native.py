@@ -387,6 +387,29 @@ def _of_type(image: NDArray[np.floating], single: Callable[..., Any], double: Ca
     return {"float32": single, "float64": double}[image.dtype.name]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Runs:
+    """Voxels of a lesion in a row without a gap, in the order of the array.
+
+    Attributes
+    ----------
+    places
+        Shape (runs, 3): flat index of the first voxel in the box of the lesion, that in a frame, and how many.
+    count
+        Of the voxels.
+    """
+
+    places: NDArray[np.int64]
+    count: int
+
+    @classmethod
+    def of(cls, places: NDArray[np.int64]) -> Self:
+        """Runs at ascending `places`."""
+        if places.ndim != 2 or places.shape[1] != 3 or not len(places):
+            raise ValueError("runs have a beginning in the box, one in a frame, and a length")
+        return cls(places, int(places[:, 2].sum()))
+
+
 def wavelet_band(
     image: NDArray[np.floating], axis: int, taps: Sequence[float], *, to_the_end: bool
 ) -> NDArray[np.floating]:
@@ -411,7 +434,7 @@ def wavelet_band(
 def wavelet_values(
     image: NDArray[np.generic],
     taps: Sequence[Sequence[float]],
-    runs: NDArray[np.int64],
+    runs: Runs,
     found: tuple[NDArray[np.float64], NDArray[np.float64]],
     *,
     to_the_end: tuple[bool, bool, bool],
@@ -437,7 +460,7 @@ def wavelet_values(
     kept = [size - TAPS + 1 for size in image.shape]
     if min(kept) < 1 or [len(part) for part in taps] != [TAPS] * 4 or found[0].shape != found[1].shape:
         raise ValueError("wavelet sub-bands need four times six taps, and as many voxels")
-    count = _checked_runs(runs, found[0].size, math.prod(kept))
+    places = _checked_runs(runs, found[0].size, math.prod(kept))
     single = image.dtype == np.float32
     work = _library().wavelet_values_f32 if single else _library().wavelet_values_f64
     steps = [stride // image.itemsize for stride in image.strides[:2]]
@@ -445,7 +468,7 @@ def wavelet_values(
     ends = np.array(to_the_end, dtype=np.int32)
     exact = np.array(taps, np.float32 if single else np.float64)
     with room.borrowed(image.shape[2] + kept[2] * (image.shape[1] + TAPS * kept[1]), exact.dtype) as spare:
-        work(image, source, *image.shape, exact, ends, runs, count, spare, *found)
+        work(image, source, *image.shape, exact, ends, *places, spare, *found)
 
 
 def grey_levels(
@@ -457,22 +480,22 @@ def grey_levels(
     _library().grey_levels(values, values.size, edges, edges.size, width, levels)
 
 
-def _checked_runs(runs: NDArray[np.int64], count: int, box_size: int, frame_size: int | None = None) -> int:
-    """The number of `runs` (first voxel in the box, in a frame, length), which ascend and hold `count` voxels."""
-    if runs.ndim != 2 or runs.shape[1] != 3 or not len(runs):
-        raise ValueError("runs have a beginning in the box, one in a frame, and a length")
-    begin, framed, length = runs[-1].tolist()
+def _checked_runs(
+    runs: Runs, count: int, box_size: int, frame_size: int | None = None
+) -> tuple[NDArray[np.int64], int]:
+    """The places and the number of `runs`, which ascend and hold `count` voxels."""
+    begin, framed, length = runs.places[-1].tolist()
     if begin + length > box_size or (frame_size is not None and framed + length > frame_size):
         raise ValueError("the runs of a lesion do not lie within its box and its frame")
-    if int(runs[:, 2].sum()) != count:
+    if runs.count != count:
         raise ValueError("the runs of a lesion do not hold its voxels")
-    return len(runs)
+    return runs.places, len(runs.places)
 
 
-def gather(image: NDArray[np.generic], runs: NDArray[np.int64], values: NDArray[np.float64]) -> None:
-    """Copy the voxels of `image` (C-ordered, one of `VOXEL_TYPES`) in ascending `runs` to `values`."""
-    count = _checked_runs(runs, values.size, image.size)
-    getattr(_library(), f"gather_{image.dtype.type.__name__}")(image, runs, count, values)
+def gather(image: NDArray[np.generic], runs: Runs, values: NDArray[np.float64]) -> None:
+    """Copy the voxels of `image` (C-ordered, one of `VOXEL_TYPES`) in `runs` to `values`."""
+    places = _checked_runs(runs, values.size, image.size)
+    getattr(_library(), f"gather_{image.dtype.type.__name__}")(image, *places, values)
 
 
 class Summary(NamedTuple):
@@ -496,7 +519,7 @@ def place_levels(
     values: NDArray[np.float64],
     edges: NDArray[np.float64],
     width: float,
-    runs: NDArray[np.int64],
+    runs: Runs,
     frame: NDArray[np.unsignedinteger],
     ranks: Sequence[int],
     spare: NDArray[np.uint16],
@@ -522,12 +545,12 @@ def place_levels(
         raise ValueError("every value needs a bucket")
     if ranks and not 0 <= ranks[0] <= ranks[-1] < values.size:
         raise ValueError("a rank is a place among the values")
-    count = _checked_runs(runs, values.size, frame.size, frame.size)
+    places = _checked_runs(runs, values.size, frame.size, frame.size)
     voxels, found = np.zeros(edges.size, dtype=np.int64), np.empty(len(ranks))
     place = _library().place_levels_u8 if frame.dtype == np.uint8 else _library().place_levels_u16
     asked = np.array(ranks, dtype=np.int64)
     status = place(
-        values, values.size, edges, edges.size, width, runs, count, frame, voxels, asked, len(ranks), found, spare
+        values, values.size, edges, edges.size, width, *places, frame, voxels, asked, len(ranks), found, spare
     )
     _enough_memory(status)
     return voxels[: int(voxels.nonzero()[0][-1]) + 1], found.tolist()
@@ -540,7 +563,6 @@ class Moments(NamedTuple):
     third: float
     fourth: float
     absolute: float
-    absolute_third: float
     squares: float
     inner_sum: float
     inner_count: float

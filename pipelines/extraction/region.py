@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.extraction.memory import Memory
-from pipelines.extraction.native import Box
+from pipelines.extraction.native import Box, Runs
 
 # the directions of the kernels
 STEPS = (
@@ -35,8 +35,7 @@ class Region:
     count
         Of the voxels.
     runs
-        Voxels in a row without a gap, in the order of the array, shape (runs, 3): flat index of the first in the box,
-        that in a frame, and how many.
+        Of the voxels, in the box and in a frame.
     stride
         Length of a row of a frame.
     rows
@@ -52,7 +51,7 @@ class Region:
     box: Box
     shape: tuple[int, int, int]
     count: int
-    runs: NDArray[np.int64]
+    runs: Runs
     stride: int
     rows: tuple[NDArray[np.int64], NDArray[np.int64]]
     reach: NDArray[np.int64]
@@ -117,11 +116,11 @@ def region_of(mask: NDArray[np.bool_], box: Box) -> Region:
     stride = -(-(columns + 2) // _ALIGNED) * _ALIGNED
     frame_shape = (slices + 2, rows + 2, stride)
     runs = _runs(mask, frame_shape)
-    ends = _ends_of_rows(runs, frame_shape)
+    ends = _ends_of_rows(runs.places, frame_shape)
     return Region(
         box=box,
         shape=(slices, rows, columns),
-        count=int(runs[:, 2].sum()),
+        count=runs.count,
         runs=runs,
         stride=stride,
         rows=ends,
@@ -130,7 +129,7 @@ def region_of(mask: NDArray[np.bool_], box: Box) -> Region:
     )
 
 
-def _runs(mask: NDArray[np.bool_], frame_shape: tuple[int, int, int]) -> NDArray[np.int64]:
+def _runs(mask: NDArray[np.bool_], frame_shape: tuple[int, int, int]) -> Runs:
     slices, rows, columns = mask.shape
     # each row between two voxels outside: the places where it enters the lesion and leaves it take turns
     bordered = np.zeros((slices * rows, columns + 2), dtype=np.bool_)
@@ -139,7 +138,7 @@ def _runs(mask: NDArray[np.bool_], frame_shape: tuple[int, int, int]) -> NDArray
     row, begin, end = row[::2], column[::2], column[1::2]
     z, y = np.divmod(row, rows)
     framed = ((z + 1) * frame_shape[1] + y + 1) * frame_shape[2] + begin + 1
-    return np.ascontiguousarray(np.stack([row * columns + begin, framed, end - begin], axis=1), dtype=np.int64)
+    return Runs.of(np.stack([row * columns + begin, framed, end - begin], axis=1))
 
 
 def _ends_of_rows(

@@ -138,8 +138,8 @@ def near_an_edge(values: NDArray[np.float64], width: float) -> bool:
 
 def image_features(
     image: ImageValues, region: Region, workspace: Workspace, settings: ExtractionSettings, voxel_mm3: float
-) -> dict[str, float] | Unsupported:
-    """The 86 features of one image by class and name, such as `glcm_Contrast`."""
+) -> dict[str, dict[str, float]] | Unsupported:
+    """The 86 features of one image by class and name."""
     values = image.values
     summary = native.summary(values)
     # in the type of the image, on which the edges depend; they are made from the extremes only
@@ -151,13 +151,12 @@ def image_features(
     # the zones are looked for later
     spare = workspace.zones[0].view(np.uint16)
     histogram, ordered = native.place_levels(values, edges, settings.bin_width_hu, region.runs, frame, ranks, spare)
-    families = {
+    return {
         "firstorder": firstorder_features(
             values, summary, histogram, ordered, shift=settings.voxel_array_shift_hu, voxel_mm3=voxel_mm3
         ),
         **_matrix_features(region, workspace, frame, histogram),
     }
-    return {f"{family}_{name}": value for family, found in families.items() for name, value in found.items()}
 
 
 def _matrix_features(

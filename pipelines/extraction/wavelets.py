@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pipelines.extraction import native
 from pipelines.extraction.memory import Memory
-from pipelines.extraction.native import Box
+from pipelines.extraction.native import Box, Runs
 
 # PyWavelets' `Wavelet("coif1").dec_lo` and `.dec_hi`, with its digits
 LOW_TAPS: Final = (
@@ -66,7 +66,7 @@ def sub_bands(image: NDArray[np.generic], box: Box) -> Iterator[tuple[str, NDArr
 def sub_band_values(
     image: NDArray[np.generic],
     box: Box,
-    runs: NDArray[np.int64],
+    runs: Runs,
     first: str,
     found: tuple[NDArray[np.float64], NDArray[np.float64]],
     room: Memory,

@@ -15,7 +15,7 @@ def test_quantiles_equal_numpy_to_the_last_bit(count: int, kind: str) -> None:
         "constant": np.full(count, -70.0),
         "outliers": np.where(rng.random(count) < 0.01, 1e9, rng.normal(0.0, 1e-9, count)),
     }[kind]
-    edges, runs = np.array([values.min(), values.max() + 1.0]), np.array([[0, 0, count]])
+    edges, runs = np.array([values.min(), values.max() + 1.0]), native.Runs.of(np.array([[0, 0, count]]))
     width = float(edges[1] - edges[0])
     frame, spare = np.zeros(count, np.uint8), np.empty(count, np.uint16)
     histogram, ordered = native.place_levels(values, edges, width, runs, frame, quantile_ranks(count), spare)

@@ -32,7 +32,7 @@ def test_levels_land_on_the_voxels_of_the_lesion() -> None:
     region = region_of(mask, ((0, 3), (0, 4), (0, 5)))
     for dtype in (np.uint8, np.uint16):
         frame = workspace_for(region, Memory()).frame(region, dtype)
-        for _, begin, length in region.runs.tolist():
+        for _, begin, length in region.runs.places.tolist():
             frame.reshape(-1)[begin : begin + length] = 1
         assert frame.dtype == dtype
         assert np.array_equal(frame[1:-1, 1:-1, 1:6] == 1, mask)
@@ -42,7 +42,7 @@ def test_levels_land_on_the_voxels_of_the_lesion() -> None:
 def test_runs_name_the_voxels_of_the_lesion_in_the_order_of_the_array() -> None:
     mask = np.random.default_rng(2).random((3, 4, 5)) > 0.4
     region = region_of(mask, ((0, 3), (0, 4), (0, 5)))
-    named = [begin + step for begin, _, length in region.runs.tolist() for step in range(length)]
+    named = [begin + step for begin, _, length in region.runs.places.tolist() for step in range(length)]
     assert named == np.flatnonzero(mask).tolist()
 
 
