@@ -149,8 +149,8 @@ def _cropped(ct: Volume, lesion: Lesion, box: Box) -> Resampled:
 def _grid(grid: Grid, lesion: Lesion, wanted: NDArray[np.float64], pad: int) -> tuple[Positions, sitk.Image]:
     """Where the voxels of the new grid lie in the CT volume, and its first voxel as an image.
 
-    SimpleITK converts between indices and points itself: a step of 1.25 mm puts every fifth voxel half way between two,
-    and only the same rounding picks the same one.
+    The sums are those of ITK, digit by digit: a step of 1.25 mm puts every fifth voxel half way between two, and only
+    the same rounding picks the same one.
     """
     spacing = np.array(grid.spacing_mm)
     first = np.array(lesion.mask.offset[::-1])
@@ -165,18 +165,33 @@ def _grid(grid: Grid, lesion: Lesion, wanted: NDArray[np.float64], pad: int) -> 
     origin = ct.TransformContinuousIndexToPhysicalPoint(0.5 * (wanted - spacing) / spacing + lower / ratio)
     new = _first_voxel(origin, wanted, grid.direction)
 
-    def position(axis: int, index: int) -> float:
-        at = [0, 0, 0]
-        at[axis] = index
-        found = ct.TransformPhysicalPointToContinuousIndex(new.TransformIndexToPhysicalPoint(at))
-        return float(found[axis])
+    # without an origin, what ITK makes of a unit is a column of its matrix
+    unit = np.eye(3).tolist()
+    plain = [_first_voxel((0.0, 0.0, 0.0), step, grid.direction) for step in (wanted, spacing)]
+    to_point = [plain[0].TransformContinuousIndexToPhysicalPoint(one) for one in unit]
+    to_index = [plain[1].TransformPhysicalPointToContinuousIndex(one) for one in unit]
+
+    def along(axis: int, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+        moved = [
+            at + step * indices - zero for at, step, zero in zip(origin, to_point[axis], grid.origin_mm, strict=True)
+        ]
+        found = to_index[0][axis] * moved[0] + to_index[1][axis] * moved[1] + to_index[2][axis] * moved[2]
+        if all(_position(ct, new, axis, indices[k]) == found[k] for k in (0, len(indices) // 2, -1)):
+            return np.asarray(found, dtype=np.float64)
+        # a build of ITK that adds up in another order
+        return np.array([_position(ct, new, axis, index) for index in indices])
 
     # along a row ITK converts the ends only and interpolates between them
-    start, stop = position(0, 0), position(0, size[0])
+    start, stop = along(0, np.array([0, size[0]]))
     x = start + (stop - start) * (np.arange(size[0]) / float(size[0]))
-    y = np.array([position(1, index) for index in range(size[1])])
-    z = np.array([position(2, index) for index in range(size[2])])
-    return (z, y, x), new
+    return (along(2, np.arange(size[2])), along(1, np.arange(size[1])), x), new
+
+
+def _position(ct: sitk.Image, new: sitk.Image, axis: int, index: int) -> float:
+    """Continuous index in `ct` along `axis` of the voxel of `new` whose other indices are 0."""
+    at = [0, 0, 0]
+    at[axis] = int(index)
+    return float(ct.TransformPhysicalPointToContinuousIndex(new.TransformIndexToPhysicalPoint(at))[axis])
 
 
 def _first_voxel(origin: tuple[float, ...], spacing: NDArray[np.float64], direction: tuple[float, ...]) -> sitk.Image:

@@ -8,19 +8,29 @@
 /* Voxels of a row that are looked at together. */
 enum { AT_ONCE = sizeof(uint64_t) };
 
-/* Whether AT_ONCE voxels of each of four rows, and those one column on, are all 0 or all 1. */
-static INLINE int all_alike(const uint8_t *a, const uint8_t *b, const uint8_t *c, const uint8_t *d)
+/* The voxels of a row from `at` on, and those one column on. */
+typedef struct {
+    uint64_t here, next;
+} pair_t;
+
+static INLINE pair_t pair_of(const uint8_t *at)
 {
-    const uint8_t *rows[4] = {a, b, c, d};
-    uint64_t any = 0, all = UINT64_MAX;
-    for (int k = 0; k < 4; k++) {
-        uint64_t here, next;
-        memcpy(&here, rows[k], AT_ONCE);
-        memcpy(&next, rows[k] + 1, AT_ONCE);
-        any |= here | next;
-        all &= here & next;
-    }
-    return any == 0 || all == 0x0101010101010101;
+    pair_t pair;
+    memcpy(&pair.here, at, AT_ONCE);
+    memcpy(&pair.next, at + 1, AT_ONCE);
+    return pair;
+}
+
+/* Count a cube and add up where it lies, unless its corners are all alike. */
+static INLINE void count_cube(int kind, index_t z, index_t y, index_t x, int64_t *restrict counts,
+                              int64_t *restrict positions)
+{
+    if (kind == 0 || kind == 255)
+        return;
+    counts[kind]++;
+    positions[3 * kind] += z;
+    positions[3 * kind + 1] += y;
+    positions[3 * kind + 2] += x;
 }
 
 /*
@@ -35,20 +45,23 @@ void cube_kinds(const uint8_t *mask, index_t slices, index_t rows, index_t colum
         for (index_t y = 0; y < rows - 1; y++) {
             const uint8_t *a = mask + (z * rows + y) * columns, *b = a + columns;
             const uint8_t *c = a + rows * columns, *d = c + columns;
-            for (index_t x = 0; x < columns - 1; x++) {
-                if (x % AT_ONCE == 0 && x + AT_ONCE < columns && all_alike(a + x, b + x, c + x, d + x)) {
-                    x += AT_ONCE - 1;
+            index_t x = 0;
+            for (; x + AT_ONCE < columns; x += AT_ONCE) {
+                const pair_t i = pair_of(a + x), j = pair_of(b + x), k = pair_of(c + x), l = pair_of(d + x);
+                /* each byte is 0 or 1, and so none of its bits leaves it */
+                const uint64_t first = i.here | i.next << 1 | j.next << 2 | j.here << 3;
+                const uint64_t kinds = first | k.here << 4 | k.next << 5 | l.next << 6 | l.here << 7;
+                uint8_t kind[AT_ONCE];
+                if (kinds == 0 || kinds == UINT64_MAX)
                     continue;
-                }
-                const int kind = a[x] | a[x + 1] << 1 | b[x + 1] << 2 | b[x] << 3 | c[x] << 4 | c[x + 1] << 5 |
-                                 d[x + 1] << 6 | d[x] << 7;
-                if (kind == 0 || kind == 255)
-                    continue;
-                counts[kind]++;
-                positions[3 * kind] += z;
-                positions[3 * kind + 1] += y;
-                positions[3 * kind + 2] += x;
+                memcpy(kind, &kinds, sizeof kind);
+                for (index_t n = 0; n < AT_ONCE; n++)
+                    count_cube(kind[n], z, y, x + n, counts, positions);
             }
+            for (; x < columns - 1; x++)
+                count_cube(a[x] | a[x + 1] << 1 | b[x + 1] << 2 | b[x] << 3 | c[x] << 4 | c[x + 1] << 5 |
+                               d[x + 1] << 6 | d[x] << 7,
+                           z, y, x, counts, positions);
         }
 }
 

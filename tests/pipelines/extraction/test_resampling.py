@@ -4,7 +4,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from radiomics import imageoperations
 
-from pipelines.extraction.resampling import Resampled, resample
+from pipelines.extraction.resampling import Resampled, positions_of, resample
 from pipelines.extraction.settings import ExtractionSettings, Interpolator, load_profile
 from tests.lesions import CORONAL, KINDS, SAGITTAL, Drawn, lesion_of, volume
 
@@ -61,6 +61,29 @@ def test_points_half_way_between_two_slices_pick_the_one_that_itk_picks(origin_m
     image, by_itk = by_pyradiomics(drawn, "sitkNearestNeighbor")
     assert np.array_equal(found.mask, by_itk)
     assert np.array_equal(found.image, image)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_positions_have_the_digits_of_itk_however_the_ct_lies(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    turned = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    turned *= np.sign(np.linalg.det(turned))
+    spacing, origin = rng.uniform(0.4, 5.0, (2, 3)) * ((1.0,), (100.0,))
+    hu, mask = np.zeros((30, 40, 50), np.int16), np.zeros((30, 40, 50), np.bool_)
+    mask[8:20, 10:30, 12:33] = True
+    ct = volume(hu, tuple(spacing), origin_mm=tuple(origin), direction=tuple(turned.ravel()))
+    z, y, _ = positions_of(ct, lesion_of(mask), SPLINE)
+    old, new = sitk.Image([1, 1, 1], sitk.sitkUInt8), sitk.Image([1, 1, 1], sitk.sitkUInt8)
+    for image, step in ((old, spacing), (new, np.ones(3))):
+        image.SetSpacing(step.tolist())
+        image.SetDirection(turned.ravel().tolist())
+    old.SetOrigin(origin.tolist())
+    first = np.maximum(np.floor((np.array([12, 10, 8]) - 0.5) * spacing - SPLINE.pad_distance_mm), 0)
+    new.SetOrigin(old.TransformContinuousIndexToPhysicalPoint(0.5 * (1 - spacing) / spacing + first / spacing))
+    for axis, along in ((1, y), (2, z)):
+        asked = [[index if k == axis else 0 for k in range(3)] for index in range(along.size)]
+        points = [new.TransformIndexToPhysicalPoint(index) for index in asked]
+        assert along.tolist() == [old.TransformPhysicalPointToContinuousIndex(point)[axis] for point in points]
 
 
 def test_the_grid_hangs_on_the_first_voxel_of_the_ct_and_not_on_the_lesion() -> None:
