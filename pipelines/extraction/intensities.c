@@ -30,6 +30,47 @@ void grey_levels(const double *restrict values, index_t count, const double *res
         levels[i] = (uint16_t)level_of(values[i], edges, edge_count, 1.0 / width);
 }
 
+/* How many runs, voxels in a row without a gap, the `lines` of a mask have; it is 0 or 1. */
+HOT index_t count_runs(const uint8_t *restrict mask, index_t lines, index_t columns)
+{
+    index_t count = 0;
+    for (index_t line = 0; line < lines; line++) {
+        const uint8_t *row = mask + line * columns;
+        uint32_t begins = row[0];
+        for (index_t x = 1; x < columns; x++)
+            begins += row[x] & (row[x - 1] ^ 1u);
+        count += begins;
+    }
+    return count;
+}
+
+/*
+ * List the runs of a mask, and where the rows of a frame of it (one voxel more on all sides) begin and end.
+ *
+ * stride       length of a row of the frame.
+ * places       (count_runs, 3): where each run begins in the mask and in the frame, and how long it is.
+ * first, stop  (slices + 2, rows + 2), zeroed: of each row of the frame the first and one past the last column that holds
+ *              a voxel.
+ */
+void list_runs(const uint8_t *restrict mask, index_t slices, index_t rows, index_t columns, index_t stride,
+               int64_t *restrict places, int64_t *restrict first, int64_t *restrict stop)
+{
+    for (index_t z = 0; z < slices; z++)
+        for (index_t y = 0; y < rows; y++) {
+            const index_t line = z * rows + y, framed = (z + 1) * (rows + 2) + y + 1;
+            const uint8_t *row = mask + line * columns, *end = row + columns, *from = row, *to;
+            for (; from < end && (from = memchr(from, 1, (size_t)(end - from))); from = to) {
+                to = memchr(from, 0, (size_t)(end - from));
+                to = to ? to : end;
+                *places++ = from - mask;
+                *places++ = framed * stride + (from - row) + 1;
+                *places++ = to - from;
+                first[framed] = stop[framed] ? first[framed] : from - row + 1;
+                stop[framed] = to - row + 1;
+            }
+        }
+}
+
 /*
  * The voxels of the region: `values` of those of `image` in the `runs`, one after the other.
  *

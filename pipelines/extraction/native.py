@@ -97,6 +97,8 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "wavelet_values_f64": (None, (_RowsOf(), i64, i, i, i, f64, i32, i64, i, f64, f64, f64)),
         "grey_levels": (None, (f64, i, f64, i, r, u16)),
         **{f"gather_{name}": (None, (_ArrayOf(getattr(np, name)), i64, i, f64)) for name in VOXEL_TYPES},
+        "count_runs": (i, (u8, i, i)),
+        "list_runs": (None, (u8, i, i, i, i, i64, i64, i64)),
         "summary": (None, (f64, i, f64)),
         "place_levels_u8": (ctypes.c_int, (f64, i, f64, i, r, i64, i, u8, i64, i64, i, f64, u16)),
         "place_levels_u16": (ctypes.c_int, (f64, i, f64, i, r, i64, i, u16, i64, i64, i, f64, u16)),
@@ -118,6 +120,7 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "cooccurrence_maps": (ctypes.c_int, (u16, i, i, i64, i, i, ctypes.c_int, i, u8, f64, i, u16)),
         "thing_maps": (ctypes.c_int, (u16, i, i, i64, i, i, ctypes.c_int, i, ctypes.c_int, u8, f64, i)),
         "row_ends": (None, (u8, i, i, i, i32)),
+        "column_ends": (None, (u8, i, i, i, i32)),
         "widest_in_planes": (r, (i32, i, i, ctypes.c_int, f64, i64, i64)),
     }
 
@@ -408,6 +411,25 @@ class Runs:
         if places.ndim != 2 or places.shape[1] != 3 or not len(places):
             raise ValueError("runs have a beginning in the box, one in a frame, and a length")
         return cls(places, int(places[:, 2].sum()))
+
+
+def runs_of(mask: NDArray[np.bool_], stride: int) -> tuple[Runs, tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """The runs of `mask`, in a frame of one more voxel on all sides and rows of the length `stride`.
+
+    Returns
+    -------
+    Runs, (array, array)
+        The arrays have the shape (slices, rows) of the frame: of each row the first and one past the last column that
+        holds a voxel; 0 where there is none.
+    """
+    slices, rows, columns = mask.shape
+    if stride < columns + 2:
+        raise ValueError("the rows of a frame are longer than those of the mask")
+    voxels = mask.view(np.uint8)
+    places = np.empty((_library().count_runs(voxels, slices * rows, columns), 3), dtype=np.int64)
+    first, stop = (np.zeros((slices + 2, rows + 2), dtype=np.int64) for _ in range(2))
+    _library().list_runs(voxels, slices, rows, columns, stride, places, first, stop)
+    return Runs.of(places), (first, stop)
 
 
 def wavelet_band(
@@ -728,6 +750,14 @@ def row_ends(mask: NDArray[np.uint8]) -> NDArray[np.int32]:
     slices, rows, columns = mask.shape
     ends = np.empty((3, slices, rows, 2), dtype=np.int32)
     _library().row_ends(mask, slices, rows, columns, ends)
+    return ends
+
+
+def column_ends(mask: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """What `row_ends` gives for a mask whose rows and columns are exchanged."""
+    slices, rows, columns = mask.shape
+    ends = np.empty((3, slices, columns, 2), dtype=np.int32)
+    _library().column_ends(mask, slices, rows, columns, ends)
     return ends
 
 

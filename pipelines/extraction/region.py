@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.extraction.memory import Memory
-from pipelines.extraction.native import Box, Runs
+from pipelines.extraction.native import Box, Runs, runs_of
 
 # the directions of the kernels
 STEPS = (
@@ -114,9 +114,7 @@ def region_of(mask: NDArray[np.bool_], box: Box) -> Region:
     """The region of a `mask` that is cropped to `box`."""
     slices, rows, columns = mask.shape
     stride = -(-(columns + 2) // _ALIGNED) * _ALIGNED
-    frame_shape = (slices + 2, rows + 2, stride)
-    runs = _runs(mask, frame_shape)
-    ends = _ends_of_rows(runs.places, frame_shape)
+    runs, ends = runs_of(mask, stride)
     return Region(
         box=box,
         shape=(slices, rows, columns),
@@ -127,32 +125,6 @@ def region_of(mask: NDArray[np.bool_], box: Box) -> Region:
         reach=_reach(*ends),
         lined=_lined(mask),
     )
-
-
-def _runs(mask: NDArray[np.bool_], frame_shape: tuple[int, int, int]) -> Runs:
-    slices, rows, columns = mask.shape
-    # each row between two voxels outside: the places where it enters the lesion and leaves it take turns
-    bordered = np.zeros((slices * rows, columns + 2), dtype=np.bool_)
-    bordered[:, 1:-1] = mask.reshape(slices * rows, columns)
-    row, column = np.divmod(np.flatnonzero(bordered[:, 1:] != bordered[:, :-1]), columns + 1)
-    row, begin, end = row[::2], column[::2], column[1::2]
-    z, y = np.divmod(row, rows)
-    framed = ((z + 1) * frame_shape[1] + y + 1) * frame_shape[2] + begin + 1
-    return Runs.of(np.stack([row * columns + begin, framed, end - begin], axis=1))
-
-
-def _ends_of_rows(
-    runs: NDArray[np.int64], frame_shape: tuple[int, int, int]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First and one past the last column of the lesion in each row of a frame; 0 in rows without it."""
-    first, stop = np.zeros((2, frame_shape[0] * frame_shape[1]), dtype=np.int64)
-    row, begin = np.divmod(runs[:, 1], frame_shape[2])
-    # the runs ascend: where the row changes, one row ends and the next begins
-    changes = np.flatnonzero(row[1:] != row[:-1]) + 1
-    opening, closing = np.append(0, changes), np.append(changes, len(row)) - 1
-    first[row[opening]] = begin[opening]
-    stop[row[closing]] = begin[closing] + runs[closing, 2]
-    return first.reshape(frame_shape[:2]), stop.reshape(frame_shape[:2])
 
 
 def _reach(first: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -76,8 +76,7 @@ def _diameters(padded: NDArray[np.uint8], spacing_mm: tuple[float, float, float]
     in_slice, corners = native.widest_in_planes(ends, 0, unit)
     in_column, _ = native.widest_in_planes(ends, 1, unit)
     # planes across columns are those across the rows of a mask with the two exchanged
-    turned = native.row_ends(np.ascontiguousarray(padded.transpose(0, 2, 1)))
-    in_row, _ = native.widest_in_planes(turned, 1, unit[[0, 2, 1]])
+    in_row, _ = native.widest_in_planes(native.column_ends(padded), 1, unit[[0, 2, 1]])
     # whatever is a corner of the whole hull is one of its slice
     return sqrt(in_slice), sqrt(in_column), sqrt(in_row), sqrt(native.widest(corners, unit))
 

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from pipelines.extraction.memory import Memory
 from pipelines.extraction.region import STEPS, region_of, workspace_for
@@ -44,6 +45,18 @@ def test_runs_name_the_voxels_of_the_lesion_in_the_order_of_the_array() -> None:
     region = region_of(mask, ((0, 3), (0, 4), (0, 5)))
     named = [begin + step for begin, _, length in region.runs.places.tolist() for step in range(length)]
     assert named == np.flatnonzero(mask).tolist()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.6, 1.0])
+def test_rows_of_a_frame_reach_from_the_first_to_the_last_voxel(share: float) -> None:
+    mask = np.random.default_rng(4).random((4, 6, 21)) < share
+    mask[1, 1, 0] = mask[2, 2, -1] = True
+    first, stop = region_of(mask, ((0, 4), (0, 6), (0, 21))).rows
+    framed = np.pad(mask, 1)
+    assert first.shape == stop.shape == framed.shape[:2]
+    for place in np.ndindex(first.shape):
+        columns = np.flatnonzero(framed[place])
+        assert (first[place], stop[place]) == ((columns[0], columns[-1] + 1) if columns.size else (0, 0))
 
 
 def test_a_region_reaches_as_far_as_its_voxels_in_each_row_and_slice() -> None:

@@ -20,6 +20,16 @@ def test_every_kind_of_cube_adds_the_area_and_volume_that_pyradiomics_adds() -> 
         assert table.volume_mm3[kind] / 6 == pytest.approx(volume, rel=1e-12, abs=1e-15)
 
 
+@pytest.mark.parametrize("shape", [(3, 5, 7), (1, 1, 1), (2, 3, 62), (2, 3, 63), (4, 70, 131)])
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.98])
+def test_vertices_along_columns_are_those_along_the_rows_of_the_turned_mask(
+    shape: tuple[int, int, int], share: float
+) -> None:
+    mask = np.pad(np.random.default_rng(shape[2]).random(shape) < share, 1).view(np.uint8)
+    turned = native.row_ends(np.ascontiguousarray(mask.transpose(0, 2, 1)))
+    assert np.array_equal(native.column_ends(mask), turned)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_diameters_equal_the_largest_distance_over_all_pairs_of_vertices(seed: int) -> None:
     rng = np.random.default_rng(seed)
