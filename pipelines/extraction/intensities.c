@@ -282,7 +282,7 @@ static INLINE int32_t cell_of(double value, const scale_t *scale)
 }
 
 /* More cells tell more values apart, but take longer to look through. */
-enum { MOST_BUCKETS = 4096 };
+enum { MOST_BUCKETS = 8192 };
 
 /* A value's bucket is its cell plus its level: neither cells nor levels are mixed in it, and it grows with the value. */
 static INLINE index_t buckets_below(const scale_t *scale, index_t level)
