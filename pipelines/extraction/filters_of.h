@@ -18,7 +18,7 @@ typedef float OF_TARGET(single_t);
 /* vectors of lines that are filtered side by side, at most: what they need fits into 32 large registers */
 #define MOST (VECTOR == 8 ? 3 : 4)
 /* rows that are turned together */
-#define AT_ONCE (VECTOR == EIGHT ? EIGHT : 4)
+#define AT_ONCE (VECTOR >= 4 ? EIGHT : 4)
 #define vector_t OF_TARGET(vector_t)
 #define single_t OF_TARGET(single_t)
 

@@ -7,9 +7,6 @@
 /* Room for the lines that are filtered side by side. */
 enum { LINES = 32 };
 
-/* Columns of a volume that are filtered together where none is wanted alone; the most rows that are turned together. */
-enum { EIGHT = 8 };
-
 /* Bytes that come from memory together. */
 enum { CACHE_LINE = 64 };
 
@@ -59,58 +56,6 @@ typedef struct {
     ahead_t ahead;
 } scratch_t;
 
-/*
- * Write four or EIGHT rows of as many numbers, `step` apart, as columns, to rows that are `apart` apart. Compilers do not
- * find these shuffles themselves, and eight rows need as many registers as processors with AVX-512 have.
- */
-#if defined(__GNUC__) && !defined(__clang__)
-#define SHUFFLES 1
-static INLINE void transpose_four(const float *from, index_t step, float *to, index_t apart)
-{
-    typedef float four_t __attribute__((vector_size(4 * sizeof(float))));
-    typedef int32_t places_t __attribute__((vector_size(4 * sizeof(int32_t))));
-    const places_t low = {0, 4, 1, 5}, high = {2, 6, 3, 7}, first = {0, 1, 4, 5}, second = {2, 3, 6, 7};
-    four_t row[4], column[4];
-    for (int k = 0; k < 4; k++)
-        memcpy(&row[k], from + k * step, sizeof row[k]);
-    for (int half = 0; half < 2; half++) {
-        const four_t a = __builtin_shuffle(row[0], row[1], half ? high : low);
-        const four_t b = __builtin_shuffle(row[2], row[3], half ? high : low);
-        column[2 * half] = __builtin_shuffle(a, b, first);
-        column[2 * half + 1] = __builtin_shuffle(a, b, second);
-    }
-    for (int k = 0; k < 4; k++)
-        memcpy(to + k * apart, &column[k], sizeof column[k]);
-}
-
-static INLINE void transpose_eight(const float *from, index_t step, float *to, index_t apart)
-{
-    typedef float eight_t __attribute__((vector_size(EIGHT * sizeof(float))));
-    typedef int32_t places_t __attribute__((vector_size(EIGHT * sizeof(int32_t))));
-    const places_t low = {0, 8, 1, 9, 4, 12, 5, 13}, high = {2, 10, 3, 11, 6, 14, 7, 15};
-    const places_t first = {0, 1, 8, 9, 4, 5, 12, 13}, second = {2, 3, 10, 11, 6, 7, 14, 15};
-    const places_t upper = {0, 1, 2, 3, 8, 9, 10, 11}, lower = {4, 5, 6, 7, 12, 13, 14, 15};
-    eight_t row[EIGHT], column[EIGHT];
-    for (int k = 0; k < EIGHT; k++)
-        memcpy(&row[k], from + k * step, sizeof row[k]);
-    for (int k = 0; k < EIGHT; k += 2) {
-        column[k] = __builtin_shuffle(row[k], row[k + 1], low);
-        column[k + 1] = __builtin_shuffle(row[k], row[k + 1], high);
-    }
-    for (int k = 0; k < EIGHT; k += 4)
-        for (int half = 0; half < 2; half++) {
-            row[k + 2 * half] = __builtin_shuffle(column[k + half], column[k + half + 2], first);
-            row[k + 2 * half + 1] = __builtin_shuffle(column[k + half], column[k + half + 2], second);
-        }
-    for (int k = 0; k < EIGHT / 2; k++) {
-        column[k] = __builtin_shuffle(row[k], row[k + EIGHT / 2], upper);
-        column[k + EIGHT / 2] = __builtin_shuffle(row[k], row[k + EIGHT / 2], lower);
-    }
-    for (int k = 0; k < EIGHT; k++)
-        memcpy(to + k * apart, &column[k], sizeof column[k]);
-}
-#endif
-
 /* Fetch the bytes from `offset` to `offset + size` behind an address, which may lie behind the end of its array. */
 static INLINE void fetch(const void *address, size_t offset, size_t size)
 {
@@ -143,11 +88,6 @@ static INLINE void fetch_ahead(ahead_t *ahead)
         ahead->at += (uintptr_t)(CACHE_LINE - ahead->rows * ahead->jump);
         ahead->below = ahead->rows;
     }
-}
-
-static INLINE index_t lesser(index_t a, index_t b)
-{
-    return a < b ? a : b;
 }
 
 static INLINE index_t greatest(index_t a, index_t b, index_t c)
@@ -203,17 +143,21 @@ static void in_eights(index_t *first, index_t *stop, index_t size)
 }
 
 #define REAL float
+#define WHOLE int32_t
 #define OF_TYPE(name) name##_f32
 #include "load_of.h"
 #include "turn_of.h"
 #undef REAL
+#undef WHOLE
 #undef OF_TYPE
 
 #define REAL double
+#define WHOLE int64_t
 #define OF_TYPE(name) name##_f64
 #include "load_of.h"
 #include "turn_of.h"
 #undef REAL
+#undef WHOLE
 #undef OF_TYPE
 
 /* What a filter looks up of its lines: `step` 1 when samples of a line lie side by side, else those of many lines do. */

@@ -441,7 +441,7 @@ static INLINE void load_lanes(const double *values, index_t left, lanes_t *v, bi
 enum { IN_ONE_GO = 128 };
 
 /* The lesser and the greater of two, lane by lane; `b` if they are alike: what gcc has one instruction for. */
-static INLINE lanes_t lesser(lanes_t a, lanes_t b)
+static INLINE lanes_t lesser_lanes(lanes_t a, lanes_t b)
 {
     lanes_t found;
     for (int k = 0; k < LANES; k++)
@@ -449,7 +449,7 @@ static INLINE lanes_t lesser(lanes_t a, lanes_t b)
     return found;
 }
 
-static INLINE lanes_t greater(lanes_t a, lanes_t b)
+static INLINE lanes_t greater_lanes(lanes_t a, lanes_t b)
 {
     lanes_t found;
     for (int k = 0; k < LANES; k++)
@@ -480,15 +480,15 @@ HOT static void summary_of_few(const double *restrict values, index_t count, dou
         lanes_t v, w, first, second, least, most;
         memcpy(&first, values, sizeof first);
         memcpy(&second, values + LANES, sizeof second);
-        least = lesser(first, second);
-        most = greater(first, second);
+        least = lesser_lanes(first, second);
+        most = greater_lanes(first, second);
         for (i = 2 * LANES; i + 2 * LANES <= count; i += 2 * LANES) {
             memcpy(&v, values + i, sizeof v);
             memcpy(&w, values + i + LANES, sizeof w);
             first += v;
             second += w;
-            least = lesser(lesser(v, w), least);
-            most = greater(greater(v, w), most);
+            least = lesser_lanes(lesser_lanes(v, w), least);
+            most = greater_lanes(greater_lanes(v, w), most);
         }
         sum = ADDED_UP(first) + ADDED_UP(second);
         for (int k = 0; k < LANES; k++) {

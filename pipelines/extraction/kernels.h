@@ -47,4 +47,12 @@ enum { INT16, UINT16, INT32, FLOAT32, FLOAT64 };
 #define INLINE inline
 #endif
 
+/* Columns that are filtered together where none is wanted alone; the most rows that are turned together. */
+enum { EIGHT = 8 };
+
+static INLINE index_t lesser(index_t a, index_t b)
+{
+    return a < b ? a : b;
+}
+
 #endif

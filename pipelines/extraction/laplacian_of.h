@@ -5,6 +5,22 @@
  * once, for all its filters, and each chain of passes begins with the image that makes most of them so.
  */
 
+/* Write a volume (slices, rows, columns) of any type that `load` takes as (slices, columns, rows). */
+HOT void OF_TYPE(turn)(const void *volume, int type, index_t slices, index_t rows, index_t columns,
+                       REAL *restrict out)
+{
+    enum { LONG = 256 };
+    REAL some[EIGHT * LONG];
+    for (index_t z = 0; z < slices; z++)
+        for (index_t y = 0; y < rows; y += EIGHT)
+            for (index_t x = 0; x < columns; x += LONG) {
+                const index_t count = lesser(columns - x, LONG), used = lesser(rows - y, EIGHT);
+                for (index_t k = 0; k < used; k++)
+                    OF_TYPE(load)(volume, type, (z * rows + y + k) * columns + x, count, some + k * LONG);
+                OF_TYPE(turn_matrix)(some, used, LONG, count, out + (z * columns + x) * rows + y, rows, EIGHT);
+            }
+}
+
 /*
  * The Gaussian along slices, then columns, then rows. coefficients: (3, 20), for slices, rows and columns.
  * between: working memory, as large as the image.

@@ -5,6 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define REAL double
+#define WHOLE int64_t
+#define OF_TYPE(name) name##_f64
+#include "turn_of.h"
+
 /* Lines that are filtered side by side, so that the compiler can use vector registers. */
 enum { SPLINE_LINES = 64, SPLINE_TILE = 16 };
 
@@ -16,7 +21,7 @@ enum { SPLINE_LINES = 64, SPLINE_TILE = 16 };
  * Source: Unser 1999, "Splines: a perfect fit for signal and image processing", box 2; same order of operations and
  * same horizon (1e-10) as itk::BSplineDecompositionImageFilter.
  */
-HOT static void spline_filter(double *c, index_t count, index_t lines, index_t step)
+HOTTER static void spline_filter(double *c, index_t count, index_t lines, index_t step)
 {
     const double z = sqrt(3.0) - 2.0;
     const double gain = (1.0 - z) * (1.0 - 1.0 / z);
@@ -24,7 +29,9 @@ HOT static void spline_filter(double *c, index_t count, index_t lines, index_t s
 
     if (count == 1)
         return;
-    for (index_t k = 0; k < count; k++)
+    /* of the others in the recursion */
+    const index_t scaled = horizon < count ? horizon : count;
+    for (index_t k = 0; k < scaled; k++)
         for (index_t x = 0; x < lines; x++)
             c[k * step + x] *= gain;
 
@@ -45,9 +52,12 @@ HOT static void spline_filter(double *c, index_t count, index_t lines, index_t s
         for (index_t x = 0; x < lines; x++)
             c[x] /= 1.0 - power * power;
     }
-    for (index_t k = 1; k < count; k++)
+    for (index_t k = 1; k < scaled; k++)
         for (index_t x = 0; x < lines; x++)
             c[k * step + x] += z * c[(k - 1) * step + x];
+    for (index_t k = scaled; k < count; k++)
+        for (index_t x = 0; x < lines; x++)
+            c[k * step + x] = c[k * step + x] * gain + z * c[(k - 1) * step + x];
 
     const double last = z / (z * z - 1.0);
     for (index_t x = 0; x < lines; x++)
@@ -55,11 +65,6 @@ HOT static void spline_filter(double *c, index_t count, index_t lines, index_t s
     for (index_t k = count - 2; k >= 0; k--)
         for (index_t x = 0; x < lines; x++)
             c[k * step + x] = z * (c[(k + 1) * step + x] - c[k * step + x]);
-}
-
-static index_t at_most(index_t value, index_t limit)
-{
-    return value < limit ? value : limit;
 }
 
 static double voxel_at(const void *volume, int type, index_t at)
@@ -85,20 +90,22 @@ typedef struct {
     index_t origin, over, next;
 } source_t;
 
-/* Columns as lines side by side: sample x of `lines` rows from row y on. */
+/* Columns as lines side by side: sample x of `lines` rows from row y on; and working memory for as many samples. */
 static INLINE void fill_tile(const source_t *from, index_t slice, index_t y, index_t lines, index_t columns,
-                             double *restrict tile)
+                             double *restrict tile, double *restrict samples)
 {
     for (index_t j = 0; j < lines; j++) {
         const index_t at = from->origin + slice * from->over + (y + j) * from->next;
+        double *to = samples + j * columns;
         if (from->type == INT16) {
             const int16_t *row = (const int16_t *)from->volume + at;
             for (index_t x = 0; x < columns; x++)
-                tile[x * SPLINE_TILE + j] = row[x];
+                to[x] = row[x];
         } else
             for (index_t x = 0; x < columns; x++)
-                tile[x * SPLINE_TILE + j] = voxel_at(from->volume, from->type, at + x);
+                to[x] = voxel_at(from->volume, from->type, at + x);
     }
+    turn_matrix_f64(samples, lines, columns, columns, tile, SPLINE_TILE, 4);
 }
 
 /*
@@ -114,7 +121,7 @@ HOT int spline_coefficients(const void *volume, const index_t *source, index_t s
 {
     const source_t from = {volume, (int)source[0], source[1], source[2], source[3]};
     const index_t wide = used[3] - used[2], high = used[1] - used[0];
-    double *tile = malloc(sizeof *tile * (size_t)(columns * SPLINE_TILE));
+    double *tile = malloc(sizeof *tile * (size_t)(2 * columns * SPLINE_TILE));
     double *slab = malloc(sizeof *slab * (size_t)(rows * wide));
 
     if (!tile || !slab) {
@@ -123,19 +130,17 @@ HOT int spline_coefficients(const void *volume, const index_t *source, index_t s
     }
     for (index_t slice = 0; slice < slices; slice++) {
         for (index_t first = 0; first < rows; first += SPLINE_TILE) {
-            const index_t lines = at_most(rows - first, SPLINE_TILE);
-            fill_tile(&from, slice, first, lines, columns, tile);
+            const index_t lines = lesser(rows - first, SPLINE_TILE);
+            fill_tile(&from, slice, first, lines, columns, tile, tile + columns * SPLINE_TILE);
             spline_filter(tile, columns, lines, SPLINE_TILE);
-            for (index_t y = 0; y < lines; y++)
-                for (index_t x = 0; x < wide; x++)
-                    slab[(first + y) * wide + x] = tile[(used[2] + x) * SPLINE_TILE + y];
+            turn_matrix_f64(tile + used[2] * SPLINE_TILE, wide, SPLINE_TILE, lines, slab + first * wide, wide, 4);
         }
         for (index_t x = 0; x < wide; x += SPLINE_LINES)
-            spline_filter(slab + x, rows, at_most(wide - x, SPLINE_LINES), wide);
+            spline_filter(slab + x, rows, lesser(wide - x, SPLINE_LINES), wide);
         memcpy(found + slice * high * wide, slab + used[0] * wide, sizeof *slab * (size_t)(high * wide));
     }
     for (index_t x = 0; x < high * wide; x += SPLINE_LINES)
-        spline_filter(found + x, slices, at_most(high * wide - x, SPLINE_LINES), high * wide);
+        spline_filter(found + x, slices, lesser(high * wide - x, SPLINE_LINES), high * wide);
     free(tile), free(slab);
     return 0;
 }
@@ -295,29 +300,54 @@ static INLINE void sample_lines(const double *restrict from, index_t step, const
         to[q] = s->weight[0] * a[q] + s->weight[1] * b[q] + s->weight[2] * c[q] + s->weight[3] * d[q];
 }
 
-/*
- * Store up to SPLINE_LINES samples as whole numbers, 0 where not `within`; how many of the others are closer than
- * `margin` to one.
- */
+/* What lies outside: a sample that is stored as 0 and is no whole number. */
+#define OUTSIDE 0.5
+
+/* Store up to SPLINE_LINES samples as whole numbers; how many of them are closer than `margin` to one. */
 #define STORE_LINE(NAME, VOXEL, LOW, HIGH)                                                                           \
-    static INLINE index_t NAME(const double *restrict samples, const uint8_t *restrict within, index_t count,        \
-                               double margin, VOXEL *restrict out)                                                   \
+    static INLINE index_t NAME(const double *restrict samples, index_t count, double margin, VOXEL *restrict out)    \
     {                                                                                                                \
-        int32_t close = 0;                                                                                           \
+        int64_t close = 0;                                                                                           \
         int32_t whole[SPLINE_LINES];                                                                                 \
         for (index_t q = 0; q < count; q++) {                                                                        \
             const double value = samples[q], from_low = value > (LOW) ? value : (LOW);                               \
-            close += (fabs(value - rint(value)) < margin) & (within[q] != 0);                                        \
+            close += fabs(value - rint(value)) < margin;                                                             \
             whole[q] = (int32_t)(from_low < (HIGH) ? from_low : (HIGH));                                             \
         }                                                                                                            \
         for (index_t q = 0; q < count; q++)                                                                          \
-            out[q] = (VOXEL)(within[q] ? whole[q] : 0);                                                              \
+            out[q] = (VOXEL)whole[q];                                                                                \
         return close;                                                                                                \
     }
 
 STORE_LINE(store_int16, int16_t, -32768.0, 32767.0)
 STORE_LINE(store_uint16, uint16_t, 0.0, 65535.0)
 STORE_LINE(store_int32, int32_t, -2147483648.0, 2147483647.0)
+
+/*
+ * Sample up to SPLINE_LINES lines along slices, `plane` apart, of which those are outside that are not `within`, and store
+ * them; how many samples are closer than `margin` to a whole number.
+ */
+static INLINE index_t sample_slices(const double *restrict from, index_t plane, const support_t *z, index_t out_slices,
+                                    const uint8_t *inside, const uint8_t *within, index_t lines, double margin,
+                                    int type, void *restrict out, index_t to)
+{
+    const int some_outside = memchr(within, 0, (size_t)lines) != NULL;
+    index_t close = 0;
+    for (index_t k = 0; k < out_slices; k++, to += plane) {
+        double line[SPLINE_LINES];
+        sample_lines(from, plane, z + k, lines, line);
+        if (some_outside || !inside[k])
+            for (index_t q = 0; q < lines; q++)
+                line[q] = inside[k] & within[q] ? line[q] : OUTSIDE;
+        if (type == INT16)
+            close += store_int16(line, lines, margin, (int16_t *)out + to);
+        else if (type == UINT16)
+            close += store_uint16(line, lines, margin, (uint16_t *)out + to);
+        else
+            close += store_int32(line, lines, margin, (int32_t *)out + to);
+    }
+    return close;
+}
 
 /*
  * What `spline_coefficients` and `spline_sample` do for whole numbers, in less time and memory: each axis is sampled as
@@ -328,7 +358,7 @@ STORE_LINE(store_int32, int32_t, -2147483648.0, 2147483647.0)
  * The numbers differ from theirs in the last bits. Returns how many samples lie within `margin` of a whole number: if
  * any does, these bits decide and the others have to be asked. -1 without memory.
  */
-HOT index_t spline_resample(const void *volume, const index_t *source, index_t slices, index_t rows, index_t columns,
+HOTTER index_t spline_resample(const void *volume, const index_t *source, index_t slices, index_t rows, index_t columns,
                             const index_t *size, const double *at_z, index_t out_slices, const double *at_y,
                             index_t out_rows, const double *at_x, index_t out_columns, const uint8_t *inside,
                             double margin, double *restrict found, void *restrict out)
@@ -338,17 +368,16 @@ HOT index_t spline_resample(const void *volume, const index_t *source, index_t s
     const uint8_t *inside_y = inside + out_slices, *inside_x = inside_y + out_rows;
     index_t close = 0;
     support_t *supports = malloc(sizeof *supports * (size_t)(out_slices + out_rows + out_columns));
-    double *tile = calloc((size_t)((columns + out_columns) * SPLINE_TILE), sizeof *tile);
+    double *tile = calloc((size_t)((2 * columns + out_columns) * SPLINE_TILE), sizeof *tile);
     double *slab = malloc(sizeof *slab * (size_t)(rows * out_columns));
-    /* of a slice that is inside; then of one that is not */
-    uint8_t *within = calloc((size_t)(2 * plane), 1);
+    uint8_t *within = malloc((size_t)plane);
 
     if (!supports || !tile || !slab || !within) {
         free(supports), free(tile), free(slab), free(within);
         return -1;
     }
     support_t *z = supports, *y = z + out_slices, *x = y + out_rows;
-    double *sampled = tile + columns * SPLINE_TILE;
+    double *samples = tile + columns * SPLINE_TILE, *sampled = samples + columns * SPLINE_TILE;
     for (index_t k = 0; k < out_slices; k++)
         z[k] = support_at(at_z[k], origin[0], size[0], slices);
     for (index_t j = 0; j < out_rows; j++)
@@ -359,35 +388,24 @@ HOT index_t spline_resample(const void *volume, const index_t *source, index_t s
         within[q] = inside_y[q / out_columns] & inside_x[q % out_columns];
     for (index_t slice = 0; slice < slices; slice++) {
         for (index_t first = 0; first < rows; first += SPLINE_TILE) {
-            const index_t lines = at_most(rows - first, SPLINE_TILE);
-            fill_tile(&from, slice, first, lines, columns, tile);
+            const index_t lines = lesser(rows - first, SPLINE_TILE);
+            fill_tile(&from, slice, first, lines, columns, tile, samples);
             spline_filter(tile, columns, SPLINE_TILE, SPLINE_TILE);
             for (index_t i = 0; i < out_columns; i++)
                 sample_lines(tile, SPLINE_TILE, x + i, SPLINE_TILE, sampled + i * SPLINE_TILE);
-            for (index_t j = 0; j < lines; j++)
-                for (index_t i = 0; i < out_columns; i++)
-                    slab[(first + j) * out_columns + i] = sampled[i * SPLINE_TILE + j];
+            turn_matrix_f64(sampled, out_columns, SPLINE_TILE, lines, slab + first * out_columns, out_columns, 4);
         }
         for (index_t i = 0; i < out_columns; i += SPLINE_LINES)
-            spline_filter(slab + i, rows, at_most(out_columns - i, SPLINE_LINES), out_columns);
+            spline_filter(slab + i, rows, lesser(out_columns - i, SPLINE_LINES), out_columns);
         for (index_t j = 0; j < out_rows; j++)
             sample_lines(slab, out_columns, y + j, out_columns, found + slice * plane + j * out_columns);
     }
     for (index_t q = 0; q < plane; q += SPLINE_LINES) {
-        const index_t lines = at_most(plane - q, SPLINE_LINES);
-        double line[SPLINE_LINES];
+        const index_t lines = lesser(plane - q, SPLINE_LINES);
         spline_filter(found + q, slices, lines, plane);
-        for (index_t k = 0; k < out_slices; k++) {
-            const index_t to = k * plane + q;
-            const uint8_t *there = within + (inside[k] ? q : plane + q);
-            sample_lines(found + q, plane, z + k, lines, line);
-            if (from.type == INT16)
-                close += store_int16(line, there, lines, margin, (int16_t *)out + to);
-            else if (from.type == UINT16)
-                close += store_uint16(line, there, lines, margin, (uint16_t *)out + to);
-            else
-                close += store_int32(line, there, lines, margin, (int32_t *)out + to);
-        }
+        close += lines == SPLINE_LINES
+                     ? sample_slices(found + q, plane, z, out_slices, inside, within + q, SPLINE_LINES, margin, from.type, out, q)
+                     : sample_slices(found + q, plane, z, out_slices, inside, within + q, lines, margin, from.type, out, q);
     }
     free(supports), free(tile), free(slab), free(within);
     return close;
