@@ -158,15 +158,13 @@ class Mask:
     @classmethod
     def of(cls, volume: NDArray[np.bool_], offset: tuple[int, int, int] = (0, 0, 0)) -> "Mask | None":
         """Crop `volume` (slices, rows, columns) to its true voxels; None when there are none."""
-        if not volume.any():
+        seen: NDArray[np.bool_] = np.any(volume, axis=0)
+        if not seen.any():
             return None
-        box = []
-        for axis in range(3):
-            other = tuple(a for a in range(3) if a != axis)
-            hit = np.flatnonzero(volume.any(axis=other))
-            box.append(slice(int(hit[0]), int(hit[-1]) + 1))
+        hits = [np.flatnonzero(along) for along in (volume.any(axis=(1, 2)), seen.any(axis=1), seen.any(axis=0))]
+        box = tuple(slice(int(hit[0]), int(hit[-1]) + 1) for hit in hits)
         start = (offset[0] + box[0].start, offset[1] + box[1].start, offset[2] + box[2].start)
-        return cls(start, np.ascontiguousarray(volume[tuple(box)]))
+        return cls(start, np.ascontiguousarray(volume[box]))
 
     @property
     def count(self) -> int:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipelines.domain.case import Lesion
 from pipelines.domain.features import FeatureVector
 from pipelines.domain.reasons import Rejected
-from pipelines.domain.volume import Volume
+from pipelines.domain.volume import Mask, Volume
 from pipelines.extraction import memory, native
 from pipelines.extraction.gaussian import laplacian, laplacian_exists, smoothed
 from pipelines.extraction.jobs import Mapper
@@ -102,23 +102,23 @@ def _extract(
             return Unsupported("the CT has too few slices to be smoothed")
         image = smoothed(_real(resampled.image), resampled.spacing_mm, settings.gaussian_sigma_mm)
         resampled = Resampled(image, resampled.mask, resampled.spacing_mm, resampled.noisy)
-    box = _box(resampled.mask)
-    if box is None or sum(stop - first > 1 for first, stop in box) < 2:
+    mask = resampled.mask
+    if mask is None or sum(size > 1 for size in mask.voxels.shape) < 2:
         return Unsupported("the lesion vanishes or becomes a line on the resampled grid")
-    return _measured(resampled, box, settings, mapper, room)
+    return _measured(resampled, mask, settings, mapper, room)
 
 
 def _measured(
-    resampled: Resampled, box: Box, settings: ExtractionSettings, mapper: Mapper, room: Memory
+    resampled: Resampled, mask: Mask, settings: ExtractionSettings, mapper: Mapper, room: Memory
 ) -> FeatureVector | Unsupported:
     spacing = resampled.spacing_mm
-    mask = _within(resampled.mask, box)
-    region = region_of(mask, box)
-    numbers = laplacian_size(resampled.image.shape, box) if settings.log_sigmas_mm else 0
+    (a, b, c), (high, wide, broad) = mask.offset, mask.voxels.shape
+    region = region_of(mask.voxels, ((a, a + high), (b, b + wide), (c, c + broad)))
+    numbers = laplacian_size(resampled.image.shape, region.box) if settings.log_sigmas_mm else 0
     spare: list[Workspace] = []
 
     def of_shape() -> Found:
-        return {("original", "shape"): shape_features(mask, spacing, cube_table(spacing))}
+        return {("original", "shape"): shape_features(mask.voxels, spacing, cube_table(spacing))}
 
     def of_images(images: Images) -> Found | Unsupported:
         # as many workspaces as there are jobs at a time
@@ -212,16 +212,6 @@ def _real(image: NDArray[np.generic]) -> NDArray[np.floating]:
     real = memory.empty(image.shape, exact)
     real[...] = image
     return real
-
-
-def _box(mask: NDArray[np.bool_]) -> Box | None:
-    """The smallest box around the true voxels; None when there are none."""
-    seen: NDArray[np.bool_] = np.any(mask, axis=0)
-    if not seen.any():
-        return None
-    hits = [np.flatnonzero(along) for along in (np.any(mask, axis=(1, 2)), np.any(seen, axis=1), np.any(seen, axis=0))]
-    z, y, x = ((int(hit[0]), int(hit[-1]) + 1) for hit in hits)
-    return z, y, x
 
 
 def _within(volume: NDArray[Voxel], box: Box) -> NDArray[Voxel]:

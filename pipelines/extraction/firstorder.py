@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import nan, sqrt
+from math import log2, nan, sqrt
 from typing import Final
 
 import numpy as np
@@ -63,12 +63,13 @@ def firstorder_features(
         # almost all alike: what is left is the rounding of PyRadiomics' mean, which runs over gaps
         gapped = np.where((values >= p10) & (values <= p90), values, np.nan)
         robust_mad = float(np.nanmean(np.abs(gapped - np.nanmean(gapped))))
-    probability = histogram[histogram > 0] / count
+    # plain numbers: of so few, NumPy would take longer
+    probabilities = [voxels / count for voxels in histogram.tolist() if voxels]
     return {
         "10Percentile": p10,
         "90Percentile": p90,
         "Energy": energy,
-        "Entropy": float(-(probability * np.log2(probability + EPSILON)).sum()),
+        "Entropy": -sum(p * log2(p + EPSILON) for p in probabilities),
         "InterquartileRange": p75 - p25,
         "Kurtosis": m4 / (m2**2.0 if m2 else 1.0),
         "Maximum": summary.most,
@@ -78,10 +79,10 @@ def firstorder_features(
         "Minimum": summary.least,
         "Range": summary.most - summary.least,
         "RobustMeanAbsoluteDeviation": robust_mad,
-        "RootMeanSquared": float(np.sqrt(energy / count)),
+        "RootMeanSquared": sqrt(energy / count),
         "Skewness": m3 / (m2**1.5 if m2 else 1.0),
         "TotalEnergy": energy * voxel_mm3,
-        "Uniformity": float((probability**2).sum()),
+        "Uniformity": sum(p * p for p in probabilities),
         "Variance": m2,
     }
 

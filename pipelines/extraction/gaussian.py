@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.extraction import memory, native
-from pipelines.extraction.native import Box, Turned
+from pipelines.extraction.native import Box, Reach, Turned
 
 # Farneback & Westin 2006, table 2: frequencies and decays of the two damped oscillations, then their amplitudes
 # (of cosine and sine) in the fit to the Gaussian and to its second derivative.
@@ -31,7 +31,7 @@ def laplacian(
     spacing_mm: tuple[float, float, float],
     sigma_mm: float,
     box: Box,
-    reach: NDArray[np.int64] | None = None,
+    reach: Reach | None = None,
     numbers: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """`image` after `itk::LaplacianRecursiveGaussianImageFilter`, normalised across scales, within `box` only.
@@ -44,24 +44,18 @@ def laplacian(
     spacing_mm
         Along (slices, rows, columns).
     reach
-        What is wanted of the box, as `pipelines.extraction.region.Region` has it; all of it by default.
+        What is wanted of the box; all of it by default.
     numbers
         Memory of the result and of what leads to it; see `pipelines.extraction.native.laplacian_size`.
     """
     if reach is None:
         (z0, z1), (y0, y1), (x0, x1) = box
-        reach = whole_reach((z1 - z0, y1 - y0, x1 - x0))
+        reach = Reach.whole((z1 - z0, y1 - y0, x1 - x0))
     if numbers is None:
         numbers = memory.empty(native.laplacian_size(image.image.shape, box), np.float32)
     kernels = np.array([[coefficients(sigma_mm, step, order) for order in (0, 2)] for step in spacing_mm])
     factors = np.array([1.0 / (step * step) for step in spacing_mm])
     return native.laplacian(image, box, reach, kernels, factors, numbers)
-
-
-def whole_reach(shape: tuple[int, int, int]) -> NDArray[np.int64]:
-    """What is wanted of a box of such a shape when all of it is."""
-    slices, rows, columns = shape
-    return np.repeat(np.array([[0, columns, 0, slices], [0, columns, 0, rows]], dtype=np.int64), (rows, slices), axis=0)
 
 
 def laplacian_exists(shape: tuple[int, ...], spacing_mm: tuple[float, float, float], sigma_mm: float) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.domain.case import Lesion
-from pipelines.domain.volume import Mask, Volume
+from pipelines.domain.volume import Volume
 from pipelines.extraction.gaussian import laplacian, laplacian_exists, smoothed
 from pipelines.extraction.limits import Unsupported
 from pipelines.extraction.memory import Memory
@@ -56,7 +56,7 @@ def filtered_images(
     resampled = resample(ct, lesion, settings)
     if isinstance(resampled, Unsupported):
         return resampled
-    mask = Mask.of(resampled.mask)
+    mask = resampled.mask
     if mask is None:
         return Unsupported("the lesion vanishes on the resampled grid")
     image, spacing = resampled.image, resampled.spacing_mm
@@ -77,5 +77,5 @@ def filtered_images(
     missing = sorted(set(image_types) - set(images))
     if missing:
         return Unsupported(f"the CT around the lesion is too small for {', '.join(missing)}")
-    shown = shown_voxels(lesion, resampled.mask, positions_of(ct, lesion, settings), spacing)
+    shown = shown_voxels(lesion, resampled.whole_mask(), positions_of(ct, lesion, settings), spacing)
     return {name: MapImage(mask.voxels, images[name][mask.voxels], shown, math.prod(spacing)) for name in image_types}

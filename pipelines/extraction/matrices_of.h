@@ -109,6 +109,13 @@ HOT int OF_TYPE(sweep)(const LEVEL *restrict levels, index_t slices, index_t row
 
     if (done == 0)
         cut_to_blocks(slices, rows, stride, first, stop, blocks, begin);
+    /* no voxel has level 0, and none is number 0 of its run */
+    for (index_t d = 0; d < DIRECTIONS; d++) {
+        memset(cooccurrences + d * side * side, 0, sizeof *cooccurrences * (size_t)side);
+        memset(positions + d * side * reach, 0, sizeof *positions * (size_t)reach);
+        for (index_t i = 1; i < side; i++)
+            positions[(d * side + i) * reach] = 0;
+    }
     /* the last direction first */
     for (int d = DIRECTIONS - 1; done == 0 && d >= 0; d--) {
         const int dz = STEP[d][0], dy = STEP[d][1], dx = STEP[d][2];

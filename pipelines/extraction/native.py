@@ -335,6 +335,40 @@ class Turned:
         return cls(source, rows_last)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Reach:
+    """The part of each row and of each slice of a box that matters.
+
+    Attributes
+    ----------
+    shape
+        Of the box.
+    ends
+        For each row in whatever slice, then for each slice in whatever row: first and one past the last column, then
+        first and one past the last slice or row, shape (rows + slices, 4); zeros where nothing does.
+    """
+
+    shape: tuple[int, int, int]
+    ends: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, shape: tuple[int, int, int], ends: NDArray[np.int64]) -> Self:
+        """The reach within a box of such a shape."""
+        slices, rows, columns = shape
+        most = np.repeat([[columns, slices], [columns, rows]], (rows, slices), axis=0)
+        begin, end = ends[:, ::2], ends[:, 1::2]
+        if ends.shape != (rows + slices, 4) or begin.min() < 0 or (begin > end).any() or (end > most).any():
+            raise ValueError("a reach lies within its box")
+        return cls(shape, ends)
+
+    @classmethod
+    def whole(cls, shape: tuple[int, int, int]) -> Self:
+        """That of a box which matters as a whole."""
+        slices, rows, columns = shape
+        ends = np.array([[0, columns, 0, slices], [0, columns, 0, rows]], dtype=np.int64)
+        return cls.of(shape, np.repeat(ends, (rows, slices), axis=0))
+
+
 def laplacian_size(shape: tuple[int, ...], box: Box) -> int:
     """How many numbers the Laplacian of an image of such a shape within `box` is made in."""
     (slices, rows, columns), (high, wide, broad) = shape, (stop - first for first, stop in box)
@@ -344,7 +378,7 @@ def laplacian_size(shape: tuple[int, ...], box: Box) -> int:
 def laplacian(
     image: Turned,
     box: Box,
-    reach: NDArray[np.int64],
+    reach: Reach,
     coefficients: NDArray[np.float64],
     factors: NDArray[np.float64],
     numbers: NDArray[np.float32],
@@ -354,9 +388,7 @@ def laplacian(
     Parameters
     ----------
     reach
-        What is wanted of each row of the box in whatever slice, then of each slice in whatever row: first and one past
-        the last column, then first and one past the last slice or row, shape (rows + slices, 4). A voxel that is not
-        wanted in its row or in its slice may have any value.
+        What is wanted of the box. A voxel that is not wanted in its row or in its slice may have any value.
     coefficients
         Shape (3, 2, 20): for slices, rows and columns those of the Gaussian and of its second derivative.
     factors
@@ -371,16 +403,14 @@ def laplacian(
     high, wide, broad = (stop - first for first, stop in box)
     if numbers.size < laplacian_size(shape, box):
         raise ValueError("a Laplacian needs more memory")
-    most = np.repeat([[broad, high], [broad, wide]], (wide, high), axis=0)
-    begin, end = reach[:, ::2], reach[:, 1::2]
-    if reach.shape != (wide + high, 4) or begin.min() < 0 or (begin > end).any() or (end > most).any():
-        raise ValueError("the reach of a Laplacian lies within its box")
+    if reach.shape != (high, wide, broad):
+        raise ValueError("the reach of a Laplacian is that of its box")
     size = high * wide * broad
     filtered, between = numbers[:size].reshape(high, wide, broad), numbers[size:]
     run = _of_type(image.rows_last, _library().laplacian_f32, _library().laplacian_f64)
     kind, places = VOXEL_TYPES.index(image.image.dtype.name), np.array(box, dtype=np.int64)
     _enough_memory(
-        run(image.image, kind, image.rows_last, *shape, places, reach, coefficients, factors, between, filtered)
+        run(image.image, kind, image.rows_last, *shape, places, reach.ends, coefficients, factors, between, filtered)
     )
     return filtered
 
@@ -636,8 +666,8 @@ def sweep(
         raise ValueError("the arrays of a sweep differ in shape or type")
     if longest < max(volume.shape[:2]) - 2 or 2 * volume.shape[2] < BLOCK:
         raise ValueError("the sweep has too little room")
-    pairs = np.zeros((DIRECTIONS, level_count + 1, level_count + 1), dtype=np.uint32)
-    positions = np.zeros((DIRECTIONS, level_count + 1, longest + 2), dtype=np.uint32)
+    pairs = np.empty((DIRECTIONS, level_count + 1, level_count + 1), dtype=np.uint32)
+    positions = np.empty((DIRECTIONS, level_count + 1, longest + 2), dtype=np.uint32)
     numbers = np.empty(4 * volume.shape[1] * volume.shape[2] + BLOCK, volume.dtype)
     count = _library().sweep_u8 if volume.dtype == np.uint8 else _library().sweep_u16
     _enough_memory(count(volume, *volume.shape, first, stop, level_count, longest, voxels, pairs, positions, numbers))

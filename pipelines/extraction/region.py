@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.extraction.memory import Memory
-from pipelines.extraction.native import Box, Runs, runs_of
+from pipelines.extraction.native import Box, Reach, Runs, runs_of
 
 # the directions of the kernels
 STEPS = (
@@ -41,9 +41,7 @@ class Region:
     rows
         First and one past the last column of the lesion in each row of a frame.
     reach
-        Of the lesion within the box, for each row in whatever slice, then for each slice in whatever row: first and one
-        past the last column, then first and one past the last slice or row, shape (rows + slices, 4); zeros where there
-        is nothing of it.
+        Of the lesion within the box.
     lined
         1 for each of the thirteen directions in which a line holds two voxels of the lesion.
     """
@@ -54,7 +52,7 @@ class Region:
     runs: Runs
     stride: int
     rows: tuple[NDArray[np.int64], NDArray[np.int64]]
-    reach: NDArray[np.int64]
+    reach: Reach
     lined: NDArray[np.uint8]
 
 
@@ -122,12 +120,13 @@ def region_of(mask: NDArray[np.bool_], box: Box) -> Region:
         runs=runs,
         stride=stride,
         rows=ends,
-        reach=_reach(*ends),
+        reach=Reach.of((slices, rows, columns), _ends_within(*ends)),
         lined=_lined(mask),
     )
 
 
-def _reach(first: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.int64]:
+def _ends_within(first: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The ends of a `Reach`, of those of the rows of a frame."""
     # without the border of the frame, and counted from the box
     there = (stop > 0)[1:-1, 1:-1]
     begin = np.where(there, first[1:-1, 1:-1] - 1, np.iinfo(np.int64).max)

@@ -1,6 +1,7 @@
 """A lesion and the CT around it on PyRadiomics' resampling grid, touching no more of the CT than that needs."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypeVar
 
 import numpy as np
@@ -8,7 +9,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from pipelines.domain.case import Lesion
-from pipelines.domain.volume import Grid, Volume
+from pipelines.domain.volume import Grid, Mask, Volume
 from pipelines.extraction import native
 from pipelines.extraction.limits import Unsupported
 from pipelines.extraction.memory import Memory
@@ -42,7 +43,7 @@ class Resampled:
     image
         HU around the lesion, shape (slices, rows, columns), in the type of the CT, or float32 after smoothing.
     mask
-        Boolean, same shape.
+        Of the lesion, in the volume of `image`; None where it has vanished.
     spacing_mm
         Along (slices, rows, columns).
     noisy
@@ -50,9 +51,16 @@ class Resampled:
     """
 
     image: NDArray[np.generic]
-    mask: NDArray[np.bool_]
+    mask: Mask | None
     spacing_mm: tuple[float, float, float]
     noisy: bool = False
+
+    def whole_mask(self) -> NDArray[np.bool_]:
+        """The mask as a volume of the shape of `image`."""
+        whole = np.zeros(self.image.shape, dtype=np.bool_)
+        if self.mask is not None:
+            whole[self.mask.box] = self.mask.voxels
+        return whole
 
 
 def resample(
@@ -85,9 +93,10 @@ def resample(
     upright = _upright(ct.grid)
     tied = any((np.abs(along % 1.0 - 0.5) < _CLOSE_TO_HALF).any() for along in positions)
     if tied and not upright:
-        mask = _nearest_by_itk(lesion.mask.on(ct.grid).view(np.uint8), ct.grid, new, positions).view(np.bool_)
+        whole = _nearest_by_itk(lesion.mask.on(ct.grid).view(np.uint8), ct.grid, new, positions)
+        mask = Mask.of(whole.view(np.bool_))
     else:
-        mask = _nearest(lesion.mask.voxels, lesion.mask.offset, positions, ct.grid.shape, room)
+        mask = _nearest_mask(lesion.mask, positions, ct.grid.shape)
     if settings.interpolator == "sitkNearestNeighbor":
         if tied and not upright:
             return Resampled(_nearest_by_itk(ct.hu[:], ct.grid, new, positions), mask, new_spacing)
@@ -136,14 +145,9 @@ def _support(positions: Positions, shape: tuple[int, int, int], reach: int) -> B
 
 def _cropped(ct: Volume, lesion: Lesion, box: Box) -> Resampled:
     """The CT as it is within `box` around the lesion."""
-    mask = np.zeros([part.stop - part.start for part in box], dtype=np.bool_)
-    inner = tuple(
-        slice(part.start - outer.start, part.stop - outer.start)
-        for part, outer in zip(lesion.mask.box, box, strict=True)
-    )
-    mask[inner] = lesion.mask.voxels
+    a, b, c = (first - part.start for first, part in zip(lesion.mask.offset, box, strict=True))
     x, y, z = ct.grid.spacing_mm
-    return Resampled(np.ascontiguousarray(ct.hu[box]), mask, (z, y, x))
+    return Resampled(np.ascontiguousarray(ct.hu[box]), Mask((a, b, c), lesion.mask.voxels), (z, y, x))
 
 
 def _grid(grid: Grid, lesion: Lesion, wanted: NDArray[np.float64], pad: int) -> tuple[Positions, sitk.Image]:
@@ -165,11 +169,8 @@ def _grid(grid: Grid, lesion: Lesion, wanted: NDArray[np.float64], pad: int) -> 
     origin = ct.TransformContinuousIndexToPhysicalPoint(0.5 * (wanted - spacing) / spacing + lower / ratio)
     new = _first_voxel(origin, wanted, grid.direction)
 
-    # without an origin, what ITK makes of a unit is a column of its matrix
-    unit = np.eye(3).tolist()
-    plain = [_first_voxel((0.0, 0.0, 0.0), step, grid.direction) for step in (wanted, spacing)]
-    to_point = [plain[0].TransformContinuousIndexToPhysicalPoint(one) for one in unit]
-    to_index = [plain[1].TransformPhysicalPointToContinuousIndex(one) for one in unit]
+    to_point, _ = _matrices(tuple(wanted.tolist()), grid.direction)
+    _, to_index = _matrices(tuple(spacing.tolist()), grid.direction)
 
     def along(axis: int, indices: NDArray[np.int64]) -> NDArray[np.float64]:
         moved = [
@@ -185,6 +186,17 @@ def _grid(grid: Grid, lesion: Lesion, wanted: NDArray[np.float64], pad: int) -> 
     start, stop = along(0, np.array([0, size[0]]))
     x = start + (stop - start) * (np.arange(size[0]) / float(size[0]))
     return (along(2, np.arange(size[2])), along(1, np.arange(size[1])), x), new
+
+
+@lru_cache(maxsize=16)
+def _matrices(
+    spacing: tuple[float, ...], direction: tuple[float, ...]
+) -> tuple[tuple[tuple[float, ...], ...], tuple[tuple[float, ...], ...]]:
+    """The columns of ITK's matrices from indices to points and back: without an origin, what it makes of units."""
+    units = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+    plain = _first_voxel((0.0, 0.0, 0.0), np.array(spacing), direction)
+    to_point = tuple(plain.TransformContinuousIndexToPhysicalPoint(one) for one in units)
+    return to_point, tuple(plain.TransformPhysicalPointToContinuousIndex(one) for one in units)
 
 
 def _position(ct: sitk.Image, new: sitk.Image, axis: int, index: int) -> float:
@@ -234,19 +246,42 @@ def _nearest(
     """Nearest neighbours in a part of the volume that begins at `offset`; 0 outside of the part."""
     z, y, x = positions
     found = room.zeros((z.size, y.size, x.size), voxels.dtype)
-    kept, indices = [], []
-    for along, start, extent, size in zip(positions, offset, voxels.shape, shape, strict=True):
+    kept = _kept(voxels.shape, offset, positions, shape)
+    if kept is not None:
+        found[tuple(places for places, _ in kept)] = _taken(voxels, [indices for _, indices in kept])
+    return found
+
+
+def _nearest_mask(mask: Mask, positions: Positions, shape: tuple[int, int, int]) -> Mask | None:
+    """The nearest neighbours of a mask; None where it has none."""
+    kept = _kept(mask.voxels.shape, mask.offset, positions, shape)
+    if kept is None:
+        return None
+    a, b, c = (places.start for places, _ in kept)
+    return Mask.of(_taken(mask.voxels, [indices for _, indices in kept]), (a, b, c))
+
+
+def _kept(
+    extents: tuple[int, ...], offset: tuple[int, int, int], positions: Positions, shape: tuple[int, int, int]
+) -> list[tuple[slice, NDArray[np.intp]]] | None:
+    """For each axis which positions lie in a part of the volume, and at which of its indices; None if nothing does."""
+    kept = []
+    for along, start, extent, size in zip(positions, offset, extents, shape, strict=True):
         index = np.floor(along + 0.5).astype(np.intp) - start
         # positions ascend: those within follow each other
         within = np.flatnonzero(_inside(along, size) & (index >= 0) & (index < extent))
         if not within.size:
-            return found
-        kept.append(slice(int(within[0]), int(within[-1]) + 1))
-        indices.append(index[kept[-1]])
+            return None
+        places = slice(int(within[0]), int(within[-1]) + 1)
+        kept.append((places, index[places]))
+    return kept
+
+
+def _taken(voxels: NDArray[Voxel], indices: list[NDArray[np.intp]]) -> NDArray[Voxel]:
+    """The voxels at ascending indices along slices, rows and columns; much quicker than indexing by arrays."""
     a, b, c = indices
     part = voxels[a[0] : a[-1] + 1, b[0] : b[-1] + 1, c[0] : c[-1] + 1]
-    # much quicker than indexing by arrays
-    found[tuple(kept)] = part.take(c - c[0], axis=2).take(b - b[0], axis=1).take(a - a[0], axis=0)
+    found: NDArray[Voxel] = part.take(c - c[0], axis=2).take(b - b[0], axis=1).take(a - a[0], axis=0)
     return found
 
 

@@ -31,7 +31,8 @@ def shape_features(
     ----------
     PyRadiomics `shape.py` and `cshape.c`; IBSI 3.1 (mesh: Lorensen & Cline 1987; axes: principal components).
     """
-    padded = np.pad(mask, 1).view(np.uint8)
+    padded = np.zeros([size + 2 for size in mask.shape], dtype=np.uint8)
+    padded[1:-1, 1:-1, 1:-1] = mask
     area, volume = _mesh(padded, spacing_mm, cubes)
     in_slice, in_column, in_row, anywhere = _diameters(padded, spacing_mm)
     least, minor, major = _eigenvalues(padded, spacing_mm)

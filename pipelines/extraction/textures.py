@@ -124,7 +124,10 @@ def bin_edges(values: NDArray[np.generic], width: float) -> NDArray[np.float64]:
     >>> bin_edges(np.array([54, 166], dtype=np.int16), 25.0)
     array([ 50.,  75., 100., 125., 150., 175., 200.])
     """
-    least, most = values.min(), values.max()
+    return _edges_between(values.min(), values.max(), width)
+
+
+def _edges_between(least: Any, most: Any, width: float) -> NDArray[np.float64]:
     # the remainder of a single-precision number is rounded to single precision, and shifts all edges with it
     return np.arange(least - (least % width), most + 2 * width, width).astype(np.float64)
 
@@ -143,7 +146,7 @@ def image_features(
     values = image.values
     summary = native.summary(values)
     # in the type of the image, on which the edges depend; they are made from the extremes only
-    edges = bin_edges(np.array((summary.least, summary.most)).astype(image.dtype), settings.bin_width_hu)
+    edges = _edges_between(image.dtype.type(summary.least), image.dtype.type(summary.most), settings.bin_width_hu)
     if edges.size - 1 > _MOST_LEVELS:
         return Unsupported(f"there are more than {_MOST_LEVELS} grey levels")
     frame = workspace.frame(region, native.level_type(edges.size, max(region.shape)))
@@ -183,6 +186,6 @@ def _glcm_features(
 ) -> dict[str, float]:
     values, gap = native.glcm_features(pairs)
     found = dict(zip(GLCM_FEATURES, values.tolist(), strict=True))
-    if cancellation.matters(found, gap, levels=int((histogram > 0).sum())):
+    if cancellation.matters(found, gap, levels=int(np.count_nonzero(histogram))):
         found.update(cancellation.glcm_features(pairs, histogram, shape))
     return found

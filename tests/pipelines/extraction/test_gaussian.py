@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from pipelines.extraction.gaussian import laplacian, laplacian_exists, smoothed, whole_reach
+from pipelines.extraction.gaussian import laplacian, laplacian_exists, smoothed
 from pipelines.extraction.memory import Memory
-from pipelines.extraction.native import VOXEL_TYPES, Turned
+from pipelines.extraction.native import VOXEL_TYPES, Reach, Turned
 
 SPACINGS = [(1.0, 1.0, 1.0), (5.0, 1.0, 1.0), (2.5, 0.7, 0.9)]
 
@@ -76,7 +76,8 @@ def test_a_laplacian_is_whole_where_its_row_and_its_slice_reach() -> None:
         [np.sort(rng.integers(0, 11, (21, 2)), axis=1), np.sort(rng.integers(0, 22, (10, 2)), axis=1)]
     )
     across[0], across[3], across[4], across[21], across[23] = (0, 10), (5, 5), (9, 10), (0, 21), (20, 21)
-    part = laplacian(image, (2.5, 0.7, 0.9), 2.0, box, np.concatenate([along, across], axis=1))
+    reach = Reach.of((10, 21, 42), np.concatenate([along, across], axis=1))
+    part = laplacian(image, (2.5, 0.7, 0.9), 2.0, box, reach)
     columns = (along[:, :1] <= np.arange(42)) & (np.arange(42) < along[:, 1:])
     slices = (across[:21, :1] <= np.arange(10)) & (np.arange(10) < across[:21, 1:])
     rows = (across[21:, :1] <= np.arange(21)) & (np.arange(21) < across[21:, 1:])
@@ -87,10 +88,14 @@ def test_a_laplacian_is_whole_where_its_row_and_its_slice_reach() -> None:
 
 @pytest.mark.parametrize("reach", [(-1, 5, 0, 1), (0, 43, 0, 1), (6, 5, 0, 1), (0, 42, -1, 3), (0, 42, 0, 11)])
 def test_a_reach_outside_of_the_box_is_refused(reach: tuple[int, int, int, int]) -> None:
-    image = Turned.of(np.zeros((14, 21, 45), np.float32), Memory())
-    wrong = np.tile(np.array([reach], dtype=np.int64), (31, 1))
     with pytest.raises(ValueError, match="reach"):
-        laplacian(image, (1.0, 1.0, 1.0), 2.0, ((2, 12), (0, 21), (3, 45)), wrong)
+        Reach.of((10, 21, 42), np.tile(np.array([reach], dtype=np.int64), (31, 1)))
+
+
+def test_the_reach_within_another_box_is_refused() -> None:
+    image = Turned.of(np.zeros((14, 21, 45), np.float32), Memory())
+    with pytest.raises(ValueError, match="reach"):
+        laplacian(image, (1.0, 1.0, 1.0), 2.0, ((2, 12), (0, 21), (3, 45)), Reach.whole((10, 21, 41)))
 
 
 @pytest.mark.parametrize("width", range(1, 43))
@@ -99,7 +104,7 @@ def test_a_laplacian_is_the_same_however_many_columns_are_wanted(width: int) -> 
     box = ((2, 12), (0, 21), (3, 45))
     whole = laplacian(image, (2.5, 0.7, 0.9), 2.0, box)
     for first in {0, (42 - width) // 2, 42 - width}:
-        reach = whole_reach((10, 21, 42))
-        reach[:, :2] = first, first + width
+        reach = Reach.whole((10, 21, 42))
+        reach.ends[:, :2] = first, first + width
         part = laplacian(image, (2.5, 0.7, 0.9), 2.0, box, reach)
         assert np.array_equal(part[:, :, first : first + width], whole[:, :, first : first + width])

@@ -62,7 +62,7 @@ def test_rows_of_a_frame_reach_from_the_first_to_the_last_voxel(share: float) ->
 def test_a_region_reaches_as_far_as_its_voxels_in_each_row_and_slice() -> None:
     mask = np.random.default_rng(2).random((6, 7, 9)) > 0.9
     mask[2], mask[:, 3], mask[4, 5] = False, False, True
-    reach = region_of(mask, ((0, 6), (0, 7), (0, 9))).reach.tolist()
+    reach = region_of(mask, ((0, 6), (0, 7), (0, 9))).reach.ends.tolist()
     wanted = []
     # rows along (slice, column), then slices along (row, column)
     for plane in (*mask.swapaxes(0, 1), *mask):
