@@ -55,10 +55,7 @@ def firstorder_features(
     if abs(sums.third) < _CANCELLED * sqrt(sums.second * sums.fourth):
         m3 = float(np.power(values - mean, 3).mean())
     energy = sums.squares
-    robust_mad = nan
-    if sums.inner_count:
-        centre = sums.inner_sum / sums.inner_count
-        robust_mad = native.absolute_within(values, centre, inner) / sums.inner_count
+    robust_mad = sums.inner_absolute / sums.inner_count if sums.inner_count else nan
     if robust_mad <= _CANCELLED * max(mad, abs(mean)):
         # almost all alike: what is left is the rounding of PyRadiomics' mean, which runs over gaps
         gapped = np.where((values >= p10) & (values <= p90), values, np.nan)

@@ -412,7 +412,7 @@ PLACE_LEVELS(place_levels_u16, uint16_t)
 enum { BLOCK = 512 };
 
 /* What first-order features are made of, in the order of native.Moments. */
-enum { SECOND, THIRD, FOURTH, ABSOLUTE, SQUARES, INNER_SUM, INNER_COUNT, SUMS };
+enum { SECOND, THIRD, FOURTH, ABSOLUTE, SQUARES, INNER_SUM, INNER_COUNT, INNER_ABSOLUTE, SUMS };
 
 /* Four numbers that are computed side by side, and what comparisons of them give: all bits set or none. */
 typedef double lanes_t __attribute__((vector_size(4 * sizeof(double))));
@@ -541,40 +541,11 @@ static INLINE void add_moments(const lanes_t *few, const bits_t *present, double
     *inner_count += inner;
 }
 
-/*
- * Sums over `values`: of (v - mean)^2, ^3, ^4, |v - mean|, (v + shift)^2, and of v and 1 for those from `low` to `high`.
- */
-HOT void moments(const double *restrict values, index_t count, double mean, double shift, double low, double high,
-                 double *restrict sums)
-{
-    const bits_t all = {-1, -1, -1, -1};
-    bits_t inner_count = {0};
-
-    memset(sums, 0, sizeof *sums * SUMS);
-    for (index_t from = 0; from < count; from += BLOCK) {
-        const index_t to = from + BLOCK < count ? from + BLOCK : count;
-        lanes_t part[INNER_COUNT] = {{0}}, v;
-        bits_t there;
-        index_t i = from;
-        for (; i + LANES <= to; i += LANES) {
-            memcpy(&v, values + i, sizeof v);
-            add_moments(&v, &all, mean, shift, low, high, part, &inner_count);
-        }
-        if (i < to) {
-            load_lanes(values + i, to - i, &v, &there);
-            add_moments(&v, &there, mean, shift, low, high, part, &inner_count);
-        }
-        for (int m = 0; m < INNER_COUNT; m++)
-            sums[m] += ADDED_UP(part[m]);
-    }
-    sums[INNER_COUNT] = -(double)(inner_count[0] + inner_count[1] + inner_count[2] + inner_count[3]);
-}
-
 /* |v - centre| of those of a few values that are from `low` to `high`, 0 of the others. */
 #define DISTANCE_WITHIN(v) WHERE(((v) >= low) & ((v) <= high), ABSOLUTE_OF((v) - centre))
 
 /* Sum of |v - centre| over the values from `low` to `high`. */
-HOT double absolute_within(const double *restrict values, index_t count, double centre, double low, double high)
+HOT static double absolute_within(const double *restrict values, index_t count, double centre, double low, double high)
 {
     double sum = 0.0;
     index_t from = 0;
@@ -603,4 +574,36 @@ HOT double absolute_within(const double *restrict values, index_t count, double 
         sum += ADDED_UP(part);
     }
     return sum;
+}
+
+/*
+ * Sums over `values`: of (v - mean)^2, ^3, ^4, |v - mean|, (v + shift)^2, and for those from `low` to `high` of v, 1 and
+ * |v - their mean|.
+ */
+HOT void moments(const double *restrict values, index_t count, double mean, double shift, double low, double high,
+                 double *restrict sums)
+{
+    const bits_t all = {-1, -1, -1, -1};
+    bits_t inner_count = {0};
+
+    memset(sums, 0, sizeof *sums * SUMS);
+    for (index_t from = 0; from < count; from += BLOCK) {
+        const index_t to = from + BLOCK < count ? from + BLOCK : count;
+        lanes_t part[INNER_COUNT] = {{0}}, v;
+        bits_t there;
+        index_t i = from;
+        for (; i + LANES <= to; i += LANES) {
+            memcpy(&v, values + i, sizeof v);
+            add_moments(&v, &all, mean, shift, low, high, part, &inner_count);
+        }
+        if (i < to) {
+            load_lanes(values + i, to - i, &v, &there);
+            add_moments(&v, &there, mean, shift, low, high, part, &inner_count);
+        }
+        for (int m = 0; m < INNER_COUNT; m++)
+            sums[m] += ADDED_UP(part[m]);
+    }
+    sums[INNER_COUNT] = -(double)(inner_count[0] + inner_count[1] + inner_count[2] + inner_count[3]);
+    if (sums[INNER_COUNT] > 0.0)
+        sums[INNER_ABSOLUTE] = absolute_within(values, count, sums[INNER_SUM] / sums[INNER_COUNT], low, high);
 }

@@ -103,7 +103,6 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "place_levels_u8": (ctypes.c_int, (f64, i, f64, i, r, i64, i, u8, i64, i64, i, f64, u16)),
         "place_levels_u16": (ctypes.c_int, (f64, i, f64, i, r, i64, i, u16, i64, i64, i, f64, u16)),
         "moments": (None, (f64, i, r, r, r, r, f64)),
-        "absolute_within": (r, (f64, i, r, r, r)),
         "zone_representatives": (None, (u16,)),
         "sweep_u8": (ctypes.c_int, (u8, i, i, i, i64, i64, i, i, i64, u32, u32, u8)),
         "sweep_u16": (ctypes.c_int, (u16, i, i, i, i64, i64, i, i, i64, u32, u32, u16)),
@@ -609,7 +608,10 @@ def place_levels(
 
 
 class Moments(NamedTuple):
-    """Sums over values v, in the order of intensities.c: of powers of v - mean, of (v + shift)^2, and within bounds."""
+    """Sums over values v, in the order of intensities.c.
+
+    Of powers of v - mean, of (v + shift)^2, and `inner_` of those within bounds: of v, 1 and |v - their mean|.
+    """
 
     second: float
     third: float
@@ -618,6 +620,7 @@ class Moments(NamedTuple):
     squares: float
     inner_sum: float
     inner_count: float
+    inner_absolute: float
 
 
 def moments(values: NDArray[np.float64], mean: float, shift: float, bounds: tuple[float, float]) -> Moments:
@@ -625,11 +628,6 @@ def moments(values: NDArray[np.float64], mean: float, shift: float, bounds: tupl
     sums = np.empty(len(Moments._fields))
     _library().moments(values, values.size, mean, shift, *bounds, sums)
     return Moments(*sums.tolist())
-
-
-def absolute_within(values: NDArray[np.float64], centre: float, bounds: tuple[float, float]) -> float:
-    """Sum of the distances from `centre` over the values within the `bounds`."""
-    return float(_library().absolute_within(values, values.size, centre, *bounds))
 
 
 def level_type(level_count: int, longest: int) -> type[np.uint8] | type[np.uint16]:
