@@ -151,6 +151,15 @@ static INLINE void take_counts(const uint32_t *restrict counted, const uint32_t 
     runs[1] = voxels - alike;
 }
 
+/* Of the slice that has the most. */
+static index_t most_blocks(const index_t *begin, index_t slices)
+{
+    index_t most = 0;
+    for (index_t z = 1; z < slices - 1; z++)
+        most = begin[z + 1] - begin[z] > most ? begin[z + 1] - begin[z] : most;
+    return most;
+}
+
 /* What `sweep` counts, in all but the last direction. */
 HOT static int sweep_together(const uint8_t *restrict levels, index_t slices, index_t rows, index_t stride,
                               const block_t *restrict blocks, const index_t *restrict begin, index_t level_count,
@@ -165,7 +174,7 @@ HOT static int sweep_together(const uint8_t *restrict levels, index_t slices, in
     uint32_t *memory = malloc(sizeof *memory * (size_t)all);
     uint32_t *one_by_one = malloc(sizeof *one_by_one * (size_t)(2 * singles));
     uint8_t *alone = malloc((size_t)(plane + BLOCK));
-    uint64_t *sets = malloc(sizeof *sets * (size_t)(2 * plane));
+    uint64_t *sets = malloc(sizeof *sets * (size_t)(2 * most_blocks(begin, slices) + 1));
     uint32_t *listed = malloc(sizeof *listed * (size_t)(2 * plane + 1));
     uint64_t within[BLOCK + 1] = {0};
 

@@ -94,16 +94,21 @@ static INLINE const block_t *some_blocks(const block_t *from, const block_t *las
 /*
  * Cut the region's part of each row to blocks, so that one loop, whose end can be foretold, goes through a slice of short
  * rows. Those of slice z are begin[z] to begin[z + 1], for z from 1.
+ *
+ * blocks  room for all: one for each BLOCK voxels, begun, of a row.
+ * begin   (slices)
  */
-static void cut_to_blocks(index_t slices, index_t rows, index_t stride, const index_t *restrict first,
-                          const index_t *restrict stop, block_t *restrict blocks, index_t *restrict begin)
+void cut_to_blocks(index_t slices, index_t rows, index_t stride, const index_t *restrict first,
+                   const index_t *restrict stop, int32_t *restrict blocks, index_t *restrict begin)
 {
     index_t found = 0;
-    for (index_t z = 1; z < slices; z++) {
+    for (index_t z = 0; z < slices; z++) {
         begin[z] = found;
-        for (index_t y = 1; y < rows - 1 && z < slices - 1; y++)
-            for (index_t x = first[z * rows + y], end = stop[z * rows + y]; x < end; x += BLOCK)
-                blocks[found++] = (block_t){(int32_t)(y * stride + x), (int32_t)(end - x < BLOCK ? end - x : BLOCK)};
+        for (index_t y = 1; y < rows - 1 && z > 0 && z < slices - 1; y++)
+            for (index_t x = first[z * rows + y], end = stop[z * rows + y]; x < end; x += BLOCK) {
+                blocks[2 * found] = (int32_t)(y * stride + x);
+                blocks[2 * found++ + 1] = (int32_t)(end - x < BLOCK ? end - x : BLOCK);
+            }
     }
 }
 

@@ -83,6 +83,7 @@ static INLINE void OF_TYPE(count_cells)(const CELL *restrict cell, index_t count
 /*
  * Count co-occurrences and runs.
  *
+ * blocks, begin  from `cut_to_blocks`.
  * voxels         (levels + 1): voxels of each level.
  * cooccurrences  (13, levels + 1, levels + 1): how often level i precedes level j in a direction, for i, j from 1.
  * positions      (13, levels + 1, longest + 2): how many voxels of level i are number r of their run. The number of
@@ -94,7 +95,7 @@ static INLINE void OF_TYPE(count_cells)(const CELL *restrict cell, index_t count
  * the last direction has tells whether the others can be counted two at once.
  */
 HOT int OF_TYPE(sweep)(const LEVEL *restrict levels, index_t slices, index_t rows, index_t stride,
-                       const index_t *restrict first, const index_t *restrict stop, index_t level_count,
+                       const block_t *restrict blocks, const index_t *restrict begin, index_t level_count,
                        index_t longest, const int64_t *restrict voxels, uint32_t *restrict cooccurrences,
                        uint32_t *restrict positions, LEVEL *restrict numbers)
 {
@@ -103,12 +104,8 @@ HOT int OF_TYPE(sweep)(const LEVEL *restrict levels, index_t slices, index_t row
     const index_t cells = side * width, apart = cells > 16384 ? 0 : cells, tables = apart ? 4 : 1;
     uint32_t *table = malloc(sizeof *table * (size_t)(cells * tables));
     CELL *cell = malloc(sizeof *cell * (size_t)(plane + BLOCK));
-    block_t *blocks = malloc(sizeof *blocks * (size_t)(slices * rows * (stride / BLOCK + 1)));
-    index_t *begin = malloc(sizeof *begin * (size_t)slices);
-    int done = table && cell && blocks && begin ? 0 : -1;
+    int done = table && cell ? 0 : -1;
 
-    if (done == 0)
-        cut_to_blocks(slices, rows, stride, first, stop, blocks, begin);
     /* no voxel has level 0, and none is number 0 of its run */
     for (index_t d = 0; d < DIRECTIONS; d++) {
         memset(cooccurrences + d * side * side, 0, sizeof *cooccurrences * (size_t)side);
@@ -159,7 +156,7 @@ HOT int OF_TYPE(sweep)(const LEVEL *restrict levels, index_t slices, index_t row
             break;
         }
     }
-    free(table), free(cell), free(blocks), free(begin);
+    free(table), free(cell);
     return done;
 }
 

@@ -104,8 +104,9 @@ def _signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "place_levels_u16": (ctypes.c_int, (f64, i, f64, i, r, i64, i, u16, i64, i64, i, f64, u16)),
         "moments": (None, (f64, i, r, r, r, r, f64)),
         "zone_representatives": (None, (u16,)),
-        "sweep_u8": (ctypes.c_int, (u8, i, i, i, i64, i64, i, i, i64, u32, u32, u8)),
-        "sweep_u16": (ctypes.c_int, (u16, i, i, i, i64, i64, i, i, i64, u32, u32, u16)),
+        "cut_to_blocks": (None, (i, i, i, i64, i64, i32, i64)),
+        "sweep_u8": (ctypes.c_int, (u8, i, i, i, i32, i64, i, i, i64, u32, u32, u8)),
+        "sweep_u16": (ctypes.c_int, (u16, i, i, i, i32, i64, i, i, i64, u32, u32, u16)),
         "zones_u8": (i, (u8, i, i, i, i64, i64, i, u16, i64, u32, u32, u32, u32)),
         "zones_u16": (i, (u16, i, i, i, i64, i64, i, u16, i64, u32, u32, u32, u32)),
         "glcm_features": (ctypes.c_int, (u32, i, f64, f64)),
@@ -636,11 +637,40 @@ def level_type(level_count: int, longest: int) -> type[np.uint8] | type[np.uint1
     return np.uint8 if max(side, longest) < 2**8 and side * (side + longest + 2) <= 2**16 else np.uint16
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Blocks:
+    """Where a sweep looks for voxels in a frame.
+
+    Attributes
+    ----------
+    shape
+        Of the frame: slices, rows, length of a row.
+    places
+        Shape (blocks, 2): where the first voxel of each lies in its slice, and how many there are, up to `BLOCK`.
+    begin
+        Of each slice the number of the first block.
+    """
+
+    shape: tuple[int, int, int]
+    places: NDArray[np.int32]
+    begin: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, rows: tuple[NDArray[np.int64], NDArray[np.int64]], stride: int) -> Self:
+        """Those of a region, of which each row has a first and one past the last column, shape (slices, rows)."""
+        first, stop = rows
+        # the outermost rows and slices are the border of the frame
+        if first.shape != stop.shape or 2 * stride < BLOCK or stop.max(initial=0) >= stride:
+            raise ValueError("the rows of a region lie within its frame")
+        inner = np.maximum(stop - first, 0)[1:-1, 1:-1]
+        places = np.empty((int((-(-inner // BLOCK)).sum()), 2), dtype=np.int32)
+        begin = np.empty(first.shape[0], dtype=np.int64)
+        _library().cut_to_blocks(*first.shape, stride, first, stop, places, begin)
+        return cls((*first.shape, stride), places, begin)
+
+
 def sweep(
-    volume: NDArray[np.unsignedinteger],
-    rows: tuple[NDArray[np.int64], NDArray[np.int64]],
-    longest: int,
-    voxels: NDArray[np.int64],
+    volume: NDArray[np.unsignedinteger], blocks: Blocks, longest: int, voxels: NDArray[np.int64]
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     """Co-occurrences and run positions of a volume of grey levels (see matrices_of.h).
 
@@ -648,27 +678,36 @@ def sweep(
     ----------
     volume
         Grey levels with a border of zeros, of `level_type` or larger.
-    rows
-        First and one past the last column of the region in each row, shape (slices, rows).
+    blocks
+        Of the region.
     longest
         No run is longer.
     voxels
         How many voxels have each level, from level 0.
     """
-    first, stop = rows
     level_count = voxels.size - 1
-    if (
-        not first.shape == stop.shape == volume.shape[:2]
-        or volume.itemsize < level_type(level_count, longest)().itemsize
-    ):
+    if blocks.shape != volume.shape or volume.itemsize < level_type(level_count, longest)().itemsize:
         raise ValueError("the arrays of a sweep differ in shape or type")
-    if longest < max(volume.shape[:2]) - 2 or 2 * volume.shape[2] < BLOCK:
+    if longest < max(volume.shape[:2]) - 2:
         raise ValueError("the sweep has too little room")
     pairs = np.empty((DIRECTIONS, level_count + 1, level_count + 1), dtype=np.uint32)
     positions = np.empty((DIRECTIONS, level_count + 1, longest + 2), dtype=np.uint32)
     numbers = np.empty(4 * volume.shape[1] * volume.shape[2] + BLOCK, volume.dtype)
     count = _library().sweep_u8 if volume.dtype == np.uint8 else _library().sweep_u16
-    _enough_memory(count(volume, *volume.shape, first, stop, level_count, longest, voxels, pairs, positions, numbers))
+    _enough_memory(
+        count(
+            volume,
+            *volume.shape,
+            blocks.places,
+            blocks.begin,
+            level_count,
+            longest,
+            voxels,
+            pairs,
+            positions,
+            numbers,
+        )
+    )
     return pairs, positions
 
 

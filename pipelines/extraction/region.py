@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.extraction.memory import Memory
-from pipelines.extraction.native import Box, Reach, Runs, runs_of
+from pipelines.extraction.native import Blocks, Box, Reach, Runs, runs_of
 
 # the directions of the kernels
 STEPS = (
@@ -40,6 +40,8 @@ class Region:
         Length of a row of a frame.
     rows
         First and one past the last column of the lesion in each row of a frame.
+    blocks
+        Of the lesion in a frame.
     reach
         Of the lesion within the box.
     lined
@@ -52,6 +54,7 @@ class Region:
     runs: Runs
     stride: int
     rows: tuple[NDArray[np.int64], NDArray[np.int64]]
+    blocks: Blocks
     reach: Reach
     lined: NDArray[np.uint8]
 
@@ -120,6 +123,7 @@ def region_of(mask: NDArray[np.bool_], box: Box) -> Region:
         runs=runs,
         stride=stride,
         rows=ends,
+        blocks=Blocks.of(ends, stride),
         reach=Reach.of((slices, rows, columns), _ends_within(*ends)),
         lined=_lined(mask),
     )

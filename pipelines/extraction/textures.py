@@ -167,7 +167,7 @@ def _matrix_features(
 ) -> dict[str, dict[str, float]]:
     """Features by class and name of the grey levels in `frame`."""
     level_count, count, longest = histogram.size - 1, region.count, max(region.shape)
-    pairs, positions = native.sweep(frame, region.rows, longest, histogram)
+    pairs, positions = native.sweep(frame, region.blocks, longest, histogram)
     zone_count, dependence_counts = native.zones(frame, region.rows, level_count, found=workspace.zones)
     by_size = {
         "glrlm": native.glrlm_features(positions, region.lined, count),

@@ -87,7 +87,7 @@ def test_pairs_and_runs_are_those_of_their_definitions(kind: str, shape: Voxel) 
     levels = levels_of(kind, shape)
     region, frame, histogram = placed(levels)
     voxels = inside(levels)
-    pairs, positions = native.sweep(frame, region.rows, max(shape), histogram)
+    pairs, positions = native.sweep(frame, region.blocks, max(shape), histogram)
     for direction, step in enumerate(STEPS):
         wanted_pairs: Counter[tuple[int, int]] = Counter()
         wanted_positions: Counter[tuple[int, int]] = Counter()
@@ -167,7 +167,7 @@ def test_pairs_and_runs_of_many_voxels_are_those_of_their_definitions(kind: str,
     levels = many_levels_of(kind, shape)
     region, frame, histogram = placed(levels)
     longest, side = max(shape), histogram.size
-    pairs, positions = native.sweep(frame, region.rows, longest, histogram)
+    pairs, positions = native.sweep(frame, region.blocks, longest, histogram)
     inside_region = levels > 0
     for direction, step in enumerate(STEPS):
         beside = neighbours(levels, step)

@@ -42,7 +42,7 @@ for shape in ((1, 1, 1), (1, 1, 90), (1, 40, 2), (3, 4, 45), (25, 40, 37), (60, 
         frame[1:-1, 1:-1, 1 : shape[2] + 1] = levels
         room = workspace_for(region, Memory()).zones
         count, dependences = native.zones(frame, region.rows, histogram.size - 1, found=room)
-        matrices = native.sweep(frame, region.rows, max(shape), histogram)
+        matrices = native.sweep(frame, region.blocks, max(shape), histogram)
         for part in (*matrices, dependences, room[0][:count], room[1][:count]):
             digest.update(part.tobytes())
 print(native.kernels_path())
