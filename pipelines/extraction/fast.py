@@ -19,7 +19,7 @@ from pipelines.extraction.limits import Unsupported, too_small
 from pipelines.extraction.marching_cubes import cube_table
 from pipelines.extraction.memory import Memory
 from pipelines.extraction.names import FEATURE_CLASSES, feature_names, features_of, image_types
-from pipelines.extraction.native import Box, Turned, laplacian_size
+from pipelines.extraction.native import Turned, laplacian_size
 from pipelines.extraction.region import Region, Workspace, region_of, workspace_for
 from pipelines.extraction.resampling import Resampled, resample
 from pipelines.extraction.settings import ExtractionSettings
@@ -180,7 +180,9 @@ def _images(resampled: Resampled, settings: ExtractionSettings, room: Memory) ->
 
 
 def _original(image: NDArray[np.generic], region: Region, workspace: Workspace) -> Iterator[ImageValues]:
-    native.gather(_within(image, region.box), region.runs, workspace.values)
+    with workspace.room.borrowed(region.shape, image.dtype) as part:
+        part[...] = image[tuple(slice(first, stop) for first, stop in region.box)]
+        native.gather(part, region.runs, workspace.values)
     yield ImageValues("original", workspace.values, image.dtype)
 
 
@@ -212,7 +214,3 @@ def _real(image: NDArray[np.generic]) -> NDArray[np.floating]:
     real = memory.empty(image.shape, exact)
     real[...] = image
     return real
-
-
-def _within(volume: NDArray[Voxel], box: Box) -> NDArray[Voxel]:
-    return np.ascontiguousarray(volume[tuple(slice(first, stop) for first, stop in box)])

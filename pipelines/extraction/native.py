@@ -660,7 +660,7 @@ class Blocks:
         """Those of a region, of which each row has a first and one past the last column, shape (slices, rows)."""
         first, stop = rows
         # the outermost rows and slices are the border of the frame
-        if first.shape != stop.shape or 2 * stride < BLOCK or stop.max(initial=0) >= stride:
+        if first.shape != stop.shape or 2 * stride < BLOCK or first.min() < 0 or stop.max() >= stride:
             raise ValueError("the rows of a region lie within its frame")
         inner = np.maximum(stop - first, 0)[1:-1, 1:-1]
         places = np.empty((int((-(-inner // BLOCK)).sum()), 2), dtype=np.int32)
@@ -670,7 +670,11 @@ class Blocks:
 
 
 def sweep(
-    volume: NDArray[np.unsignedinteger], blocks: Blocks, longest: int, voxels: NDArray[np.int64]
+    volume: NDArray[np.unsignedinteger],
+    blocks: Blocks,
+    longest: int,
+    voxels: NDArray[np.int64],
+    spare: NDArray[np.uint32] | None = None,
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     """Co-occurrences and run positions of a volume of grey levels (see matrices_of.h).
 
@@ -684,14 +688,19 @@ def sweep(
         No run is longer.
     voxels
         How many voxels have each level, from level 0.
+    spare
+        Memory for what is found, if it is large enough.
     """
     level_count = voxels.size - 1
     if blocks.shape != volume.shape or volume.itemsize < level_type(level_count, longest)().itemsize:
         raise ValueError("the arrays of a sweep differ in shape or type")
     if longest < max(volume.shape[:2]) - 2:
         raise ValueError("the sweep has too little room")
-    pairs = np.empty((DIRECTIONS, level_count + 1, level_count + 1), dtype=np.uint32)
-    positions = np.empty((DIRECTIONS, level_count + 1, longest + 2), dtype=np.uint32)
+    side, reach = level_count + 1, longest + 2
+    size = DIRECTIONS * side * (side + reach)
+    found = spare.reshape(-1)[:size] if spare is not None and spare.size >= size else np.empty(size, np.uint32)
+    pairs = found[: DIRECTIONS * side * side].reshape(DIRECTIONS, side, side)
+    positions = found[DIRECTIONS * side * side :].reshape(DIRECTIONS, side, reach)
     numbers = np.empty(4 * volume.shape[1] * volume.shape[2] + BLOCK, volume.dtype)
     count = _library().sweep_u8 if volume.dtype == np.uint8 else _library().sweep_u16
     _enough_memory(
@@ -723,14 +732,14 @@ def zones(
     rows: tuple[NDArray[np.int64], NDArray[np.int64]],
     level_count: int,
     *,
-    found: tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint32]],
+    found: NDArray[np.uint32],
 ) -> tuple[int, NDArray[np.int64]]:
     """The number of zones of equal level, and the counts of (level, dependence).
 
     Parameters
     ----------
     found
-        Levels and sizes of the zones, and working memory; each with room for one more than `rows` hold voxels.
+        Levels and sizes of the zones, and working memory, shape (3, room): room for one more than `rows` hold voxels.
     """
     first, stop = rows
     if not first.shape == stop.shape == volume.shape[:2] or volume.size >= 2**32:
@@ -773,9 +782,7 @@ def glrlm_features(positions: NDArray[np.uint32], lined: NDArray[np.uint8], voxe
     return values
 
 
-def glszm_features(
-    found: tuple[NDArray[np.uint32], ...], count: int, level_count: int, voxels: int
-) -> NDArray[np.float64]:
+def glszm_features(found: NDArray[np.uint32], count: int, level_count: int, voxels: int) -> NDArray[np.float64]:
     """The 16 features of the first `count` zones, in the order of the kernels."""
     values = np.empty(SIZE_VALUES)
     _enough_memory(_library().glszm_features(found[0], found[1], count, level_count, voxels, values))

@@ -72,7 +72,8 @@ class Workspace:
     frames
         Volumes with a border of zeros for the grey levels, by their type; zero outside the lesion.
     zones
-        Room for levels, sizes and parents of one more zone than there are voxels from end to end of the lesion's rows.
+        Room for levels, sizes and parents of one more zone than there are voxels from end to end of the lesion's rows,
+        shape (3, zones).
     numbers
         Of the memory of `more_values` and `zones`, for what leads to the values of an image.
     room
@@ -82,7 +83,7 @@ class Workspace:
     values: NDArray[np.float64]
     more_values: NDArray[np.float64]
     frames: dict[type[np.uint8] | type[np.uint16], NDArray[np.unsignedinteger]]
-    zones: tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint32]]
+    zones: NDArray[np.uint32]
     numbers: NDArray[np.float32]
     room: Memory
 
@@ -100,12 +101,11 @@ def workspace_for(region: Region, room: Memory, least: int = 0) -> Workspace:
     # in one piece: whole huge pages, see there
     words = room.empty(2 * count + max(2 * count + 3 * most, least), np.uint32)
     values = words[: 4 * count].view(np.float64)
-    zones = words[4 * count : 4 * count + 3 * most].reshape(3, most)
     return Workspace(
         values=values[:count],
         more_values=values[count:],
         frames={},
-        zones=(zones[0], zones[1], zones[2]),
+        zones=words[4 * count : 4 * count + 3 * most].reshape(3, most),
         numbers=words[2 * count :].view(np.float32),
         room=room,
     )

@@ -358,10 +358,10 @@ static INLINE index_t sample_slices(const double *restrict from, index_t plane, 
  * The numbers differ from theirs in the last bits. Returns how many samples lie within `margin` of a whole number: if
  * any does, these bits decide and the others have to be asked. -1 without memory.
  */
-HOTTER index_t spline_resample(const void *volume, const index_t *source, index_t slices, index_t rows, index_t columns,
-                            const index_t *size, const double *at_z, index_t out_slices, const double *at_y,
-                            index_t out_rows, const double *at_x, index_t out_columns, const uint8_t *inside,
-                            double margin, double *restrict found, void *restrict out)
+HOTTER index_t spline_resample(const void *volume, const index_t *source, index_t slices, index_t rows,
+                               index_t columns, const index_t *size, const double *at_z, index_t out_slices,
+                               const double *at_y, index_t out_rows, const double *at_x, index_t out_columns,
+                               const uint8_t *inside, double margin, double *restrict found, void *restrict out)
 {
     const source_t from = {volume, (int)source[0], source[1], source[2], source[3]};
     const index_t origin[3] = {source[4], source[5], source[6]}, plane = out_rows * out_columns;
@@ -403,9 +403,10 @@ HOTTER index_t spline_resample(const void *volume, const index_t *source, index_
     for (index_t q = 0; q < plane; q += SPLINE_LINES) {
         const index_t lines = lesser(plane - q, SPLINE_LINES);
         spline_filter(found + q, slices, lines, plane);
-        close += lines == SPLINE_LINES
-                     ? sample_slices(found + q, plane, z, out_slices, inside, within + q, SPLINE_LINES, margin, from.type, out, q)
-                     : sample_slices(found + q, plane, z, out_slices, inside, within + q, lines, margin, from.type, out, q);
+#define SAMPLED(count)                                                                                               \
+    sample_slices(found + q, plane, z, out_slices, inside, within + q, count, margin, from.type, out, q)
+        close += lines == SPLINE_LINES ? SAMPLED(SPLINE_LINES) : SAMPLED(lines);
+#undef SAMPLED
     }
     free(supports), free(tile), free(slab), free(within);
     return close;

@@ -167,14 +167,16 @@ def _matrix_features(
 ) -> dict[str, dict[str, float]]:
     """Features by class and name of the grey levels in `frame`."""
     level_count, count, longest = histogram.size - 1, region.count, max(region.shape)
-    pairs, positions = native.sweep(frame, region.blocks, longest, histogram)
+    # the zones are looked for later
+    pairs, positions = native.sweep(frame, region.blocks, longest, histogram, spare=workspace.zones)
+    found = {"glcm": _glcm_features(pairs, histogram, region.shape)}
+    runs = native.glrlm_features(positions, region.lined, count)
     zone_count, dependence_counts = native.zones(frame, region.rows, level_count, found=workspace.zones)
     by_size = {
-        "glrlm": native.glrlm_features(positions, region.lined, count),
+        "glrlm": runs,
         "glszm": native.glszm_features(workspace.zones, zone_count, level_count, count),
         "gldm": native.gldm_features(dependence_counts, count),
     }
-    found = {"glcm": _glcm_features(pairs, histogram, region.shape)}
     for family, values in by_size.items():
         named = zip(SIZE_FEATURES[family], values.tolist(), strict=True)
         found[family] = {name: value for name, value in named if name is not None}

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from pipelines.extraction.memory import Memory
+from pipelines.extraction.native import BLOCK, Blocks
 from pipelines.extraction.region import STEPS, region_of, workspace_for
 
 
@@ -57,6 +58,33 @@ def test_rows_of_a_frame_reach_from_the_first_to_the_last_voxel(share: float) ->
     for place in np.ndindex(first.shape):
         columns = np.flatnonzero(framed[place])
         assert (first[place], stop[place]) == ((columns[0], columns[-1] + 1) if columns.size else (0, 0))
+
+
+@pytest.mark.parametrize("share", [0.02, 0.6, 1.0])
+def test_blocks_hold_each_row_from_its_first_to_its_last_voxel_once(share: float) -> None:
+    mask = np.random.default_rng(6).random((4, 6, 70)) < share
+    mask[1, 1, 0] = mask[2, 2, -1] = True
+    region = region_of(mask, ((0, 4), (0, 6), (0, 70)))
+    slices, rows, stride = region.blocks.shape
+    looked_at = np.zeros((slices, rows * stride), dtype=np.int64)
+    ends = [*region.blocks.begin.tolist()[1:], len(region.blocks.places)]
+    for z, (begin, end) in enumerate(zip(region.blocks.begin.tolist(), ends, strict=True)):
+        for at, count in region.blocks.places[begin:end].tolist():
+            assert 0 < count <= BLOCK
+            looked_at[z, at : at + count] += 1
+    columns, (first, stop) = np.arange(stride), region.rows
+    wanted = (first[..., None] <= columns) & (columns < stop[..., None])
+    assert np.array_equal(looked_at.reshape(wanted.shape), wanted)
+
+
+def test_blocks_of_rows_that_leave_their_frame_are_refused() -> None:
+    first, stop = np.zeros((3, 3), np.int64), np.zeros((3, 3), np.int64)
+    stop[1, 1] = 48
+    with pytest.raises(ValueError, match="frame"):
+        Blocks.of((first, stop), 48)
+    first[1, 1], stop[1, 1] = -1, 3
+    with pytest.raises(ValueError, match="frame"):
+        Blocks.of((first, stop), 48)
 
 
 def test_a_region_reaches_as_far_as_its_voxels_in_each_row_and_slice() -> None:
