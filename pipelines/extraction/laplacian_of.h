@@ -12,9 +12,10 @@ HOT void OF_TYPE(turn)(const void *volume, int type, index_t slices, index_t row
     enum { LONG = 256 };
     REAL some[EIGHT * LONG];
     for (index_t z = 0; z < slices; z++)
-        for (index_t y = 0; y < rows; y += EIGHT)
+        for (index_t next = 0; next < rows; next += EIGHT)
             for (index_t x = 0; x < columns; x += LONG) {
-                const index_t count = lesser(columns - x, LONG), used = lesser(rows - y, EIGHT);
+                /* the last rows once more together with some before them */
+                const index_t used = lesser(rows, EIGHT), y = lesser(next, rows - used), count = lesser(columns - x, LONG);
                 for (index_t k = 0; k < used; k++)
                     OF_TYPE(load)(volume, type, (z * rows + y + k) * columns + x, count, some + k * LONG);
                 OF_TYPE(turn_matrix)(some, used, LONG, count, out + (z * columns + x) * rows + y, rows, EIGHT);

@@ -147,7 +147,8 @@ def _cropped(ct: Volume, lesion: Lesion, box: Box) -> Resampled:
     """The CT as it is within `box` around the lesion."""
     a, b, c = (first - part.start for first, part in zip(lesion.mask.offset, box, strict=True))
     x, y, z = ct.grid.spacing_mm
-    return Resampled(np.ascontiguousarray(ct.hu[box]), Mask((a, b, c), lesion.mask.voxels), (z, y, x))
+    mask = Mask((a, b, c), np.ascontiguousarray(lesion.mask.voxels))
+    return Resampled(np.ascontiguousarray(ct.hu[box]), mask, (z, y, x))
 
 
 def _grid(grid: Grid, lesion: Lesion, wanted: NDArray[np.float64], pad: int) -> tuple[Positions, sitk.Image]:
