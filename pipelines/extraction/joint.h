@@ -14,11 +14,12 @@
  * `most` others. Both are rare if `near` and `most` suit the levels; where nothing does, a direction has its own table.
  */
 
-/* Cells of a level: all pairs of codes, and a power of two. So many levels have cells that two bytes can name. */
-enum { CODES = 22, CODE_PAIRS = 512, MOST_CODED_LEVELS = 63 };
+/* Cells of a level: all pairs of codes. So many levels have cells that two bytes can name. */
+enum { CODES = 28, CODE_PAIRS = CODES * CODES, MOST_CODED_LEVELS = 80 };
 
-/* Codes are below zero, too, and so are cells of level 0. */
+/* Codes are below zero, too: so many cells come before that of level 0 and two codes 0. */
 enum { CELLS_BELOW = (CODES + 1) * CODES };
+_Static_assert((MOST_CODED_LEVELS + 1) * CODE_PAIRS + CELLS_BELOW <= UINT16_MAX, "two bytes name a cell");
 
 /* Which directions are counted together: all but the last. */
 static const int COUNTED_TOGETHER[][2] = {{0, 1}, {2, 3}, {4, 5}, {6, 7}, {8, 9}, {10, 11}};
@@ -58,7 +59,7 @@ static int choose_coding(const uint32_t *restrict cooccurrences, const uint32_t 
             *coding = (coding_t){(uint8_t)near, (uint8_t)most};
         }
     }
-    return least < all / 32 && all > (uint64_t)(4 * side * CODE_PAIRS);
+    return least < all / 32 && all > (uint64_t)(3 * side * CODE_PAIRS);
 }
 
 /*
@@ -186,7 +187,7 @@ HOT static int sweep_together(const uint8_t *restrict levels, index_t slices, in
         within[x + 1] = within[x] | (uint64_t)3 << (x % 8 * 8 + x / 8 * 2);
     for (size_t p = 0; p < sizeof COUNTED_TOGETHER / sizeof *COUNTED_TOGETHER; p++) {
         const int *d = COUNTED_TOGETHER[p];
-        uint32_t *const table = memory + CELLS_BELOW, *const second = table + apart;
+        uint32_t *const table = memory, *const second = table + apart;
         index_t aside[2], step[2];
         for (int e = 0; e < 2; e++) {
             aside[e] = STEP[d[e]][1] * stride + STEP[d[e]][2];
@@ -206,7 +207,7 @@ HOT static int sweep_together(const uint8_t *restrict levels, index_t slices, in
                 before[e] = (STEP[d[e]][0] ? numbers + (2 * e + (~z & 1)) * plane : number[e]) + aside[e];
             }
             while (block < last) {
-                int16_t cell[BLOCKS_AT_ONCE * BLOCK], *to = cell, *c = cell;
+                uint16_t cell[BLOCKS_AT_ONCE * BLOCK], *to = cell, *c = cell;
                 for (const block_t *end = some_blocks(block, last); block < end; block++) {
                     const index_t at = block->at;
                     uint8_t code[2][BLOCK], one[2][BLOCK];
@@ -214,7 +215,8 @@ HOT static int sweep_together(const uint8_t *restrict levels, index_t slices, in
                         codes_of(a + at, a + step[e] + at, after[e] + at, before[e] + at, coding, number[e] + at, code[e],
                                  one[e]);
                     for (index_t x = 0; x < BLOCK; x++) {
-                        to[x] = (int16_t)(a[at + x] * CODE_PAIRS + (int8_t)code[0][x] * CODES + (int8_t)code[1][x]);
+                        to[x] = (uint16_t)(CELLS_BELOW + a[at + x] * CODE_PAIRS + (int8_t)code[0][x] * CODES +
+                                           (int8_t)code[1][x]);
                         alone[at + x] = (uint8_t)((one[0][x] & 1) | (one[1][x] & 2));
                     }
                     to += block->count;
@@ -238,7 +240,7 @@ HOT static int sweep_together(const uint8_t *restrict levels, index_t slices, in
             memory[k] += memory[k + apart];
         for (index_t i = 1; i < side; i++) {
             uint32_t counted[2][CODES] = {{0}};
-            const uint32_t *of = table + i * CODE_PAIRS - (most + 1) * (CODES + 1);
+            const uint32_t *of = table + CELLS_BELOW + i * CODE_PAIRS - (most + 1) * (CODES + 1);
             for (index_t q = 0; q < CODES; q++, of += CODES)
                 for (index_t r = 0; r < CODES; r++) {
                     counted[0][q] += of[r];

@@ -107,7 +107,7 @@ def test_pairs_and_runs_are_those_of_their_definitions(kind: str, shape: Voxel) 
 # enough voxels for directions to be counted two at once if their levels differ little
 LARGE_SHAPES = {
     "a large box": (20, 30, 45),
-    "a larger box": (40, 60, 61),
+    "a larger box": (60, 60, 61),
     "many short rows": (70, 70, 9),
     "long rows": (12, 20, 200),
 }
@@ -124,8 +124,8 @@ def many_levels_of(kind: str, shape: Voxel) -> NDArray[np.int64]:
         "two levels": rng.integers(1, 3, shape),
         "smooth": smooth,
         "smooth with outliers": np.where(rarely, rng.integers(1, 40, shape), smooth),
-        "up to level 63": np.where(rarely, 63, np.minimum(smooth, 63)),
-        "up to level 64": np.where(rarely, 64, np.minimum(smooth, 64)),
+        "up to level 80": np.where(rarely, 80, np.minimum(smooth, 80)),
+        "up to level 81": np.where(rarely, 81, np.minimum(smooth, 81)),
         "runs along slices": rng.integers(1, 5, (1, *shape[1:])) + rarely,
         "runs along columns": rng.integers(1, 5, (shape[0], 1, shape[2])) + rarely,
         "runs along a diagonal": 1 + (x - y - z) % 5 + rarely,
@@ -152,8 +152,8 @@ def neighbours(volume: NDArray[np.generic], step: Voxel) -> NDArray[np.generic]:
         "two levels",
         "smooth",
         "smooth with outliers",
-        "up to level 63",
-        "up to level 64",
+        "up to level 80",
+        "up to level 81",
         "runs along slices",
         "runs along columns",
         "runs along a diagonal",
